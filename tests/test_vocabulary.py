@@ -1,5 +1,6 @@
 """The words of the field: stable codes, both languages, clear errors."""
 
+import doctest
 import pickle
 import re
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from numba import njit
 
+from crmsim import vocabulary
 from crmsim.vocabulary import (
     VOCABULARY,
     ChurnCause,
@@ -172,3 +174,9 @@ def test_the_glossary_holds_every_term_once():
     extra = table[table["key"] == ""]
     assert extra[["group", "code", "chinese"]].to_numpy().tolist() == [["Measure", 10, "服务内部客户"]]
     assert (table.drop(columns=["key", "code"]).map(len) > 0).all(axis=None)
+
+
+def test_the_examples_in_the_docstrings_hold():
+    failed, tried = doctest.testmod(vocabulary)
+    assert tried > 0
+    assert failed == 0
