@@ -1,0 +1,1 @@
+"""Methods that read a customer database and nothing else, for simulated and real customers alike."""
