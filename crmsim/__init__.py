@@ -1,0 +1,95 @@
+"""crmsim: simulated customers for customer relationship management.
+
+The public names, each imported when it is first used:
+
+- Scenario: one world; `Scenario.preset("subscription")`, `Scenario.load("mine.toml")`
+- ScenarioError: what is wrong with a scenario, every fault at once
+- simulate: run a scenario with policies; gives a Run
+- simulate_process: the same rules as one SimPy process a customer; gives the same kind of Run
+- Run: monthly totals, customers, events of one simulated world
+- counterfactual: one customer's two lives, with and without policies
+- trace: one customer's month, rule by rule
+- Experiment: policies x scenarios x replications, cached and resumable
+- compare: paired differences between policies with intervals
+- replications_needed: how many replications give a wanted precision
+- fit_scenario: a scenario whose simulated customers look like a transaction log
+- facts: published facts against simulated worlds
+- policy: a policy from its name and parameters
+- check_policy: test one's own policy
+- Programme: a policy that moves the firm's levers for everyone
+- Change: a change of one lever
+- Cost: what a programme costs
+- Campaign: what a policy that chooses customers must offer
+- Offers: what a campaign offers to whom
+- Action: what an offer does
+- Budget: a campaign within a monthly budget
+- PolicyError: what is wrong with a policy
+- RuleError: what is wrong with one's own rule
+- QualityControl: quality of touchpoints up
+- FaultReduction: fewer failures
+- PriceCut: lower price
+- ProductTraining: staff know the product
+- CustomerInsight: know the customer better
+- ServiceQuality: better service touchpoints
+- SatisfactionFeedback: measure and mend the worst touchpoint each quarter
+- Delight: surprise customers
+- Personalisation: fit the offer to the person
+- ComplaintHandling: resolve more complaints, faster
+- EncourageComplaints: make problems heard
+- Simplify: simpler procedures
+- StaffSkill: better trained staff
+- Dunning: reminders for failed payments
+- PaymentChannels: more ways to pay
+- SwitchingContract: tie customers by contract
+- LoyaltyProgramme: points for purchases
+- ReferralReward: reward for bringing customers
+- FourProblems: the water utility's four problems
+- RetentionCall: call customers chosen by risk, value, uplift or at random
+- WinBack: offer lapsed customers a way back
+- vocabulary: the field's words in English and Chinese
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "simulation.scenario": ("Scenario", "ScenarioError"),
+    "simulation.engine": ("simulate",),
+    "simulation.process": ("simulate_process",),
+    "simulation.run": ("Run",),
+    "simulation.lives": ("counterfactual", "trace"),
+    "simulation.compile": ("RuleError",),
+    "simulation.policies": (
+        "policy", "check_policy", "Programme", "Change", "Cost", "Campaign", "Offers", "Action", "Budget",
+        "PolicyError", "QualityControl", "FaultReduction", "PriceCut", "ProductTraining",
+        "CustomerInsight", "ServiceQuality", "SatisfactionFeedback", "Delight", "Personalisation",
+        "ComplaintHandling", "EncourageComplaints", "Simplify", "StaffSkill", "Dunning",
+        "PaymentChannels", "SwitchingContract", "LoyaltyProgramme", "ReferralReward", "FourProblems",
+        "RetentionCall", "WinBack",
+    ),
+    "research.experiment": ("Experiment",),
+    "research.compare": ("compare", "replications_needed"),
+    "research.fit": ("fit_scenario",),
+    "research.facts": ("facts",),
+}  # fmt: skip
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [*_HOME, "vocabulary"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name == "vocabulary":
+        return importlib.import_module(".vocabulary", __name__)
+    if name not in _HOME:
+        raise AttributeError(f"module 'crmsim' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

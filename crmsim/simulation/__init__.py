@@ -1,0 +1,1 @@
+"""The simulated customers: scenario, rules, month, policies, engine."""

@@ -1,0 +1,256 @@
+"""The population as columns, and what a firm can see of it.
+
+`People` holds all customers there ever were, in blocks (see `columns.py`). `CustomerView` is the
+part the firm could have written down; a policy gets nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .columns import BLOCK, INDEX, state_columns
+from .compile import PARAMETER_INDEX, touchpoint_values
+from .draws import Key, Purpose, uniform
+from .scenario import Scenario
+
+# Identities never depend on how many came before: cohort x 100 million + number, and the referred
+# count from 50 million.
+COHORT = 100_000_000
+REFERRED = 50_000_000
+GRID = np.linspace(-6.0, 6.0, 2049)
+
+
+class People:
+    """Every customer there ever was: state columns, identities, cohorts."""
+
+    def __init__(self, scenario: Scenario, key: Key, module: Any, expected_arrivals: float) -> None:
+        self.scenario = scenario
+        self.key = np.array([key.seed, key.replication], dtype=np.uint64)
+        self.module = module
+        self.count = 0
+        self.columns = state_columns(len(scenario.touchpoints))
+        capacity = scenario.population.size + int(1.2 * expected_arrivals) + BLOCK
+        blocks = -(-capacity // BLOCK)
+        # Zeros cost no memory until they are written.
+        self.state = np.zeros((blocks, self.columns * BLOCK), dtype=np.float32)
+        self.ids = np.zeros((blocks, BLOCK), dtype=np.uint64)
+        self.cohort_ids: list[int] = []
+        self.cohort_rows: list[int] = []
+        self.cohort_sizes: list[int] = []
+        self.tables = birth_tables(scenario)
+        self.touchpoints = touchpoint_values(scenario).astype(np.float32)
+
+    @property
+    def blocks(self) -> int:
+        return -(-self.count // BLOCK)
+
+    def add(self, number: int, month: int, source: int, values: np.ndarray, touchpoints: np.ndarray) -> None:
+        """Append `number` new customers who join in `month`."""
+        if number <= 0:
+            return
+        first_id = month * COHORT + (REFERRED if source == 2 else 0)
+        if number >= REFERRED:
+            raise ValueError(
+                f"month {month}: {number:,} arrivals; at most {REFERRED - 1:,} can join in a month"
+            )
+        low, high = self.count, self.count + number
+        while high > self.state.shape[0] * BLOCK:
+            more = max(self.state.shape[0] // 2, -(-high // BLOCK) - self.state.shape[0])
+            self.state = np.concatenate([self.state, np.zeros((more, self.state.shape[1]), np.float32)])
+            self.ids = np.concatenate([self.ids, np.zeros((more, BLOCK), np.uint64)])
+        self.ids.reshape(-1)[low:high] = np.arange(first_id, first_id + number, dtype=np.uint64)
+        self.cohort_ids.append(first_id)
+        self.cohort_rows.append(low)
+        self.cohort_sizes.append(number)
+        self.count = high
+        self.module.born(
+            self.state, self.ids, touchpoints, values, self.tables, self.key, np.float32(source), low, high
+        )
+
+    def column(self, name: str) -> np.ndarray:
+        """A copy of a column for all customers, float32."""
+        k = INDEX[name]
+        blocks = self.state[: self.blocks, k * BLOCK : (k + 1) * BLOCK]
+        return blocks.reshape(-1)[: self.count]
+
+    def set(self, name: str, rows: np.ndarray, values: Any) -> None:
+        """Write a column for some rows."""
+        self.state[rows // BLOCK, INDEX[name] * BLOCK + rows % BLOCK] = values
+
+    def get(self, name: str, rows: np.ndarray) -> np.ndarray:
+        """A column for some rows."""
+        return self.state[rows // BLOCK, INDEX[name] * BLOCK + rows % BLOCK]
+
+    def all_ids(self) -> np.ndarray:
+        return self.ids.reshape(-1)[: self.count].astype(np.int64)
+
+    def rows_of(self, ids: Any) -> np.ndarray:
+        """Rows of identities. Raises KeyError naming the first unknown one."""
+        wanted = np.asarray(ids, dtype=np.int64)
+        order = np.argsort(self.cohort_ids)
+        starts = np.asarray(self.cohort_ids, dtype=np.int64)[order]
+        cohort = np.searchsorted(starts, wanted, side="right") - 1
+        within = wanted - starts[np.maximum(cohort, 0)]
+        good = (cohort >= 0) & (within < np.asarray(self.cohort_sizes)[order][cohort])
+        if not np.all(good):
+            raise KeyError(f"no customer {int(wanted[~good][0])}")
+        return np.asarray(self.cohort_rows)[order][cohort] + within
+
+
+def birth_tables(scenario: Scenario) -> np.ndarray:
+    """Logarithms of quantiles on a grid of normal scores: frailty, mobility, payer risk, purchase
+    rate, spending rate, baseline chance, drop-out chance (one row each, float32)."""
+    from scipy.special import betaincinv, gammaincinv, ndtr
+
+    u = ndtr(GRID)
+    churn, purchase = scenario.churn, scenario.purchase
+
+    def gamma(shape: float, mean_one: bool = True) -> np.ndarray:
+        with np.errstate(divide="ignore"):
+            quantile = gammaincinv(shape, u) / (shape if mean_one else 1.0)
+        return np.log(np.maximum(quantile, 1e-37))
+
+    def beta(a: float, b: float) -> np.ndarray:
+        if a == 0:
+            return np.zeros_like(u)
+        return np.log(np.maximum(betaincinv(a, b, u), 1e-37))
+
+    return np.stack(
+        [
+            gamma(churn.frailty_shape),
+            gamma(churn.mobility_shape),
+            gamma(scenario.payment.payer_shape),
+            gamma(purchase.rate_shape),
+            gamma(purchase.spend_heterogeneity, mean_one=False),
+            beta(churn.baseline_a, churn.baseline_b),
+            beta(purchase.dropout_a, purchase.dropout_b),
+        ]
+    ).astype(np.float32)
+
+
+def spending_table(scenario: Scenario) -> np.ndarray:
+    """Quantiles of the sum of 1 to 8 purchases for a spending rate of one, on the same grid."""
+    from scipy.special import gammaincinv, ndtr
+
+    u = ndtr(GRID)
+    shape = scenario.purchase.spend_shape
+    return np.stack([gammaincinv(n * shape, u) for n in range(1, 9)]).astype(np.float32)
+
+
+class CustomerView:
+    """What the firm can see of its customers at the start of a month.
+
+    Every attribute is an array with one entry a known customer, in the order of `id`:
+
+    - `id`, `joined_month`, `tenure` (months), `referred`, `channel` (0 by hand, 1 card, 2 debit)
+    - `purchases`, `recency` (months since the last purchase or paid bill), `revenue`,
+      `historical_value` (margin so far), `monthly_value` (the same a month)
+    - `complaints`, `months_since_complaint`, `payment_failures`, `months_since_payment_failure`
+    - `offers`, `months_since_offer` (999 for never, as in the other months_since columns)
+    - `customer`: bool, counts as a customer now. With a contract the firm knows; without, a
+      customer is one who bought in the last six months.
+    - `lapsed`: bool, known but no customer any more
+    - `risk_score`, `response_score`: the firm's scores of the risk of leaving and of the response
+      to a retention call, standard scores whose correlation with the truth is
+      `firm.score_validity`; made anew every quarter
+    - `reported_satisfaction`: this month's survey answer, NaN for those not asked
+
+    `scenario` and `month` are public too. There are no hidden columns: asking for one raises
+    AttributeError.
+    """
+
+    COLUMNS = (
+        "id", "joined_month", "tenure", "referred", "channel", "purchases", "recency", "revenue",
+        "historical_value", "monthly_value", "complaints", "months_since_complaint",
+        "payment_failures", "months_since_payment_failure", "offers", "months_since_offer",
+        "customer", "lapsed", "risk_score", "response_score", "reported_satisfaction",
+    )  # fmt: skip
+
+    def __init__(self, people: People, key: Key, month: int, values: np.ndarray) -> None:
+        self._people = people
+        self._key = key
+        self._values = values
+        self._cache: dict[str, np.ndarray] = {}
+        self.month = month
+        self.scenario = people.scenario
+
+    def __len__(self) -> int:
+        return self._people.count
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name not in self.COLUMNS:
+            raise AttributeError(f"the firm cannot see {name!r}; it sees: {', '.join(self.COLUMNS)}")
+        if name not in self._cache:
+            array = np.ascontiguousarray(self._compute(name))
+            array.flags.writeable = False
+            self._cache[name] = array
+        return self._cache[name]
+
+    def uniform(self, purpose: int) -> np.ndarray:
+        """One random number a customer for this month; campaigns use `Purpose.RANDOM_TARGET`."""
+        return np.asarray(uniform(self._key, purpose, self.id, self.month))
+
+    def _since(self, column: str) -> np.ndarray:
+        month = self._people.column(column)
+        return np.where(month < -900, 999.0, self.month - month)
+
+    def _compute(self, name: str) -> np.ndarray:
+        people = self._people
+        if name == "id":
+            return people.all_ids()
+        if name == "joined_month":
+            return people.column("joined").astype(np.int32)
+        if name == "tenure":
+            return self.month - people.column("joined")
+        if name == "referred":
+            return people.column("source") == 2
+        if name == "channel":
+            draw = people.column("channel_draw")
+            manual = self._values[PARAMETER_INDEX["payment_manual_share"]]
+            card = self._values[PARAMETER_INDEX["payment_card_share"]]
+            return (draw >= manual).astype(np.int8) + (draw >= manual + card)
+        if name == "recency":
+            return self.month - people.column("last_purchase")
+        if name == "monthly_value":
+            return self.historical_value / np.maximum(self.tenure, 1.0)
+        if name.startswith("months_since_"):
+            return self._since("last_" + name.removeprefix("months_since_"))
+        if name == "customer":
+            if self.scenario.purchase.contract:
+                return people.column("active") > 0
+            return self.recency <= 6
+        if name == "lapsed":
+            return ~self.customer
+        if name == "risk_score":
+            return self._score(np.log(np.maximum(people.column("hazard"), 1e-9)), Purpose.SCORE_RISK)
+        if name == "response_score":
+            return self._score(people.column("response"), Purpose.SCORE_RESPONSE)
+        if name == "reported_satisfaction":
+            return self._survey()
+        return people.column(name)
+
+    def _score(self, truth: np.ndarray, purpose: int) -> np.ndarray:
+        from scipy.special import ndtri
+
+        here = self._people.column("active") > 0
+        known = truth[here] if here.any() else truth
+        standard = (truth - known.mean()) / max(float(known.std()), 1e-9) if truth.size else truth
+        validity = self.scenario.firm.score_validity
+        if validity >= 1:
+            return standard
+        noise = ndtri(uniform(self._key, purpose, self.id, self.month // 3))
+        return validity * standard + math.sqrt(1 - validity**2) * noise
+
+    def _survey(self) -> np.ndarray:
+        from scipy.special import ndtri
+
+        people = self._people
+        asked = self.customer & (self.uniform(Purpose.SURVEY_ASKED) < self.scenario.firm.survey_share)
+        error = 5.0 * ndtri(self.uniform(Purpose.SURVEY_ERROR))
+        answer = np.clip(people.column("satisfaction") + people.column("scale_use") + error, 0, 100)
+        return np.where(asked & (people.column("active") > 0), answer, np.nan)

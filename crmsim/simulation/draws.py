@@ -1,0 +1,145 @@
+"""Random numbers without a generator: each one is a pure function of what it decides.
+
+`uniform(key, purpose, customer, month)` gives the same number however often, in whatever order
+and on whatever machine it is asked. A customer therefore meets the same luck under every policy
+(common random numbers for each person and decision), and any past draw can be asked again.
+
+The numbers come from Philox4x32-10 (Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers:
+as easy as 1, 2, 3"): the key is (seed, replication), the counter is (customer, month, purpose).
+One purpose is one decision. A number of a purpose is never reused for another decision.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+import numpy as np
+
+M0 = np.uint64(0xD2511F53)
+M1 = np.uint64(0xCD9E8D57)
+W0 = np.uint64(0x9E3779B9)
+W1 = np.uint64(0xBB67AE85)
+LOW = np.uint64(0xFFFFFFFF)
+HALF = np.uint64(32)
+# A reserved identity: draws that belong to the world, not to a customer.
+WORLD = (1 << 63) - 1
+
+
+class Purpose(IntEnum):
+    """What a number decides. Numbers are fixed for ever: add new ones, never reuse old ones.
+
+    Four consecutive purposes share one Philox block, so those used together stand together.
+    """
+
+    ENCOUNTER = 0
+    COMPLAINT = 1
+    RESOLUTION = 2
+    FAST_ANSWER = 3
+    LEAVE_NATURAL = 4
+    LEAVE_COMPETITIVE = 5
+    LEAVE_FAULT = 6
+    LEAVE_RETALIATORY = 7
+    PAYMENT_FAILS = 8
+    PAYMENT_CURED = 9
+    CUT_OFF = 10
+    DELIGHT = 11
+    PURCHASES = 12
+    SPEND = 13
+    DROPOUT = 14
+    REFERRAL = 15
+    RIVAL_OFFER = 16
+    LEAVE_BASELINE = 17
+    OFFER_RESPONSE = 18
+    WIN_BACK = 19
+    SCORE_RISK = 20
+    SCORE_RESPONSE = 21
+    RANDOM_TARGET = 22
+    SURVEY_ASKED = 24
+    SURVEY_ERROR = 25
+    FIT = 32
+    FAIRNESS = 33
+    ANCHOR = 34
+    SWITCHING_COST = 35
+    ALTERNATIVE = 36
+    FRAILTY = 37
+    MOBILITY = 38
+    PAYER_RISK = 39
+    PURCHASE_RATE = 40
+    SPEND_RATE = 41
+    USAGE = 42
+    PROPENSITY = 43
+    RESPONSE = 44
+    CHANNEL = 45
+    SCALE_USE = 46
+    BASELINE = 47
+    DROPOUT_RATE = 48
+    ARRIVALS = 56
+    DEMAND_SHOCK = 57
+    # Touchpoint d uses 64 + 4 d: met, failed, severity.
+    TOUCHPOINT = 64
+    # The k-th purchase of a month falls on the day drawn with 128 + k.
+    PURCHASE_DAY = 128
+
+
+class Key(NamedTuple):
+    """Which luck: a seed and a replication of it, both from 0 to 2**32 - 1."""
+
+    seed: int
+    replication: int = 0
+
+
+def make_key(seed: int, replication: int = 0) -> Key:
+    """A checked Key. Raises ValueError when a part is no integer from 0 to 2**32 - 1."""
+    for name, number in (("seed", seed), ("replication", replication)):
+        if isinstance(number, bool) or not isinstance(number, int | np.integer):
+            raise ValueError(f"{name} must be a whole number, not {number!r}")
+        if not 0 <= number < 1 << 32:
+            raise ValueError(f"{name} must be from 0 to {2**32 - 1}, not {number}")
+    return Key(int(seed), int(replication))
+
+
+def philox(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
+    """Philox4x32-10: four 32-bit words from a counter of four and a key of two.
+
+    All words are uint64 holding 32 bits; arrays work elementwise. Compiled as it stands.
+    """
+    for _ in range(10):
+        a = M0 * c0
+        b = M1 * c2
+        c0, c1, c2, c3 = (b >> HALF) ^ c1 ^ k0, b & LOW, (a >> HALF) ^ c3 ^ k1, a & LOW
+        k0 = (k0 + W0) & LOW
+        k1 = (k1 + W1) & LOW
+    return c0, c1, c2, c3
+
+
+def unit(word: Any) -> Any:
+    """A 32-bit word as a float32 in (0, 1): the middle of one of 2**24 equal cells."""
+    return np.float32(np.int32(word >> np.uint64(8))) * 5.9604644775390625e-08 + 2.98023223876953125e-08
+
+
+def uniform(key: Key, purpose: int, customer: Any, month: Any) -> Any:
+    """The random number in (0, 1) that decides `purpose` for a customer in a month.
+
+    `customer` and `month` may be whole numbers or arrays that broadcast; so does `purpose` (any
+    number from 0). Returns float64 holding the single-precision number the engine uses.
+    """
+    customer, month, purpose = np.broadcast_arrays(
+        np.asarray(customer, dtype=np.uint64), np.asarray(month, dtype=np.uint64), np.asarray(purpose)
+    )
+    group = (purpose // 4).astype(np.uint64)
+    words = philox(
+        customer & LOW, customer >> HALF, month & LOW, group, np.uint64(key.seed), np.uint64(key.replication)
+    )
+    word = np.choose(purpose % 4, words)
+    number = ((word >> np.uint64(8)).astype(np.float64) + 0.5) * 2.0**-24
+    number = number.astype(np.float32).astype(np.float64)
+    return float(number) if number.ndim == 0 else number
+
+
+def normal(key: Key, purpose: int, customer: Any, month: Any) -> Any:
+    """A standard normal number by the inverse of its distribution, from the same uniform."""
+    from scipy.special import ndtri
+
+    number = ndtri(uniform(key, purpose, customer, month))
+    return float(number) if np.ndim(number) == 0 else number

@@ -1,0 +1,452 @@
+"""simulate(): one world, month by month."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from .columns import BLOCK, INDEX, SCRATCH_COLUMNS, STATE_FIXED, TOTALS
+from .compile import (
+    PARAMETER_INDEX,
+    RuleError,
+    is_compiled,
+    kernels,
+    parameter_values,
+    rule_set,
+    touchpoint_values,
+)
+from .customers import CustomerView, People, spending_table
+from .draws import WORLD, Key, Purpose, make_key, normal, uniform
+from .policies import Levers, Offers, PolicyError, Programme, policies_of
+from .run import Run
+from .scenario import Scenario
+
+NEIGHBOURHOOD = 8
+
+
+class Stopped(RuntimeError):
+    """The simulation was stopped by its user."""
+
+
+def simulate(
+    scenario: Scenario | str,
+    policies: Iterable[Any] | Any | None = None,
+    seed: int = 1,
+    *,
+    replication: int = 0,
+    rules: Mapping[str, Callable[..., Any]] | None = None,
+    events: bool = False,
+    follow: Iterable[int] = (),
+    threads: int | None = None,
+    progress: bool | None = None,
+    stop: threading.Event | None = None,
+) -> Run:
+    """Simulate a scenario's customers month by month.
+
+    policies: a list of policies; those in the scenario file are used when None is given.
+    seed, replication: which luck; the same two give the same bits on any number of threads.
+    rules: a user's own rules by name, in place of the package's (see `simulation.rules`).
+    events: keep the log of what happened to whom (memory for every month; `Run.events` makes it
+    afterwards when it was not kept).
+    follow: identities of customers whose every month is kept (`Run.lives`).
+    threads: default as many as the machine has processors. progress: a bar (default: long runs).
+    stop: an event that ends the run with `Stopped` after the current month.
+
+    Raises ScenarioError, PolicyError, RuleError, ValueError.
+    """
+    scenario = Scenario.from_name(scenario)
+    chosen = policies_of(scenario, scenario.policies if policies is None else policies)
+    key = make_key(seed, replication)
+    firm = _World(scenario, chosen, key, dict(rules or {}), threads, bool(events), list(follow))
+    months = range(scenario.population.months)
+    cells = scenario.population.months * scenario.population.size
+    if progress if progress is not None else cells > 200_000_000:
+        from tqdm.auto import tqdm
+
+        months = tqdm(months, desc=scenario.name, unit="month", leave=False)
+    with firm:
+        for month in months:
+            if stop is not None and stop.is_set():
+                raise Stopped(f"stopped before month {month}")
+            firm.open_month(month)
+            firm.let_in_arrivals(month)
+            firm.make_offers(month)
+            firm.live(month)
+            firm.spread_departures(month)
+            firm.close_month(month)
+    return firm.result()
+
+
+class _World:
+    """What a run carries from month to month."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        policies: list[Any],
+        key: Key,
+        rules: dict[str, Callable[..., Any]],
+        threads: int | None,
+        events: bool,
+        follow: list[int],
+    ) -> None:
+        self.scenario, self.policies, self.key, self.rules = scenario, policies, key, rules
+        self.module = kernels(rules)
+        if not is_compiled(self.module):
+            print("crmsim: compiling the rules (some 15 s, once) ...", file=sys.stderr, flush=True)
+        self.events, self.follow = events, follow
+        self.threads = threads or os.cpu_count() or 1
+        if not hasattr(self.module.run_month, "py_func"):
+            self.threads = 1
+        self.base = parameter_values(scenario)
+        self.base_touchpoints = touchpoint_values(scenario)
+        self.spending = spending_table(scenario)
+        self.spare = np.zeros((self.threads, SCRATCH_COLUMNS * BLOCK), dtype=np.float32)
+        self.pool: ThreadPoolExecutor | None = None
+        self.market = scenario.market.size * scenario.population.size
+        growth = (scenario.acquisition.external + scenario.acquisition.imitation) / 12
+        expected = min(self.market, growth * self.market * 0.25) * scenario.population.months
+        self.people = People(scenario, key, self.module, min(expected, 3 * self.market))
+        self.rows: list[dict[str, float]] = []
+        self.costs: list[dict[str, float]] = []
+        self.lives: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]] = []
+        self.log: list[Any] = []
+        self.shock = 0.0
+        self.active = 0.0
+        self.referrals = 0
+        self.premium: float | None = None
+        self.offered = np.zeros(0, dtype=np.int64)
+
+    def __enter__(self) -> _World:
+        if self.threads > 1:
+            self.pool = ThreadPoolExecutor(self.threads)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.pool is not None:
+            self.pool.shutdown()
+
+    # -- the month, step by step -----------------------------------------------------------
+
+    def open_month(self, month: int) -> None:
+        """Season, shock, rivals and programmes set the levers of the month."""
+        levers = Levers(self.scenario, self.base.copy(), self.base_touchpoints.copy())
+        self._rivals(levers, month)
+        for programme in self.policies:
+            if isinstance(programme, Programme):
+                programme.adjust(levers, month)
+        discount = (1 + self.scenario.firm.discount_rate) ** (-month / 12)
+        customers = self.active if month else 0.0
+        room = max(self.market - customers, 0.0)
+        imitation = levers.values[PARAMETER_INDEX["acquisition_imitation"]] / 12 * room / self.market
+        for name, value in (
+            ("month", month),
+            ("demand", self._demand(month)),
+            ("discount", discount),
+            ("imitation", imitation),
+            ("premium_margin", self.premium or 0.0),
+        ):
+            levers.values[PARAMETER_INDEX[name]] = value
+        self.levers = levers
+        self.room = room
+        self.discount = discount
+        self.values = levers.values.astype(np.float32)
+        self.touchpoints = levers.touchpoints.astype(np.float32)
+
+    def let_in_arrivals(self, month: int) -> None:
+        """New customers: there at the start, won by the firm, referred by customers."""
+        population = self.scenario.population
+        if month == 0:
+            number = round(population.size * population.initial_share)
+            self.people.add(number, 0, 0, self.values, self.touchpoints)
+            self.joined = {"won": number, "referred": 0}
+            self.premium = self._premium_margin()
+            self.values[PARAMETER_INDEX["premium_margin"]] = self.premium
+            return
+        won = self._won(month)
+        self.people.add(won, month, 1, self.values, self.touchpoints)
+        self.people.add(self.referrals, month, 2, self.values, self.touchpoints)
+        self.joined = {"won": won, "referred": self.referrals}
+
+    def make_offers(self, month: int) -> None:
+        """Campaigns look at the customers and choose."""
+        self.spent: dict[str, float] = {}
+        self.offers_made = self.returned = 0
+        campaigns = [c for c in self.policies if not isinstance(c, Programme)]
+        for campaign in campaigns:
+            if not getattr(campaign, "runs_in", lambda m: True)(month):
+                continue
+            view = CustomerView(self.people, self.key, month, self.levers.values)
+            offers = campaign.offers(view)
+            if not isinstance(offers, Offers):
+                raise PolicyError(
+                    f"{campaign.name}: offers(view) must return Offers, not {type(offers).__name__}"
+                )
+            self._apply(offers, campaign.name, month)
+            self.spent[campaign.name] = self.spent.get(campaign.name, 0.0) + float(np.sum(offers.cost))
+
+    def live(self, month: int) -> None:
+        """Every customer lives the month: the compiled stages of `month.py`."""
+        people, blocks = self.people, self.people.blocks
+        self.totals = np.zeros((blocks, len(TOTALS)), dtype=np.float32)
+        keep = self._kept_blocks()
+        if len(keep) == blocks:
+            self.scratch = np.zeros((blocks, SCRATCH_COLUMNS * BLOCK), dtype=np.float32)
+            self._blocks(self.scratch, True, 0, blocks)
+            return
+        parts = min(self.threads, blocks) or 1
+        edges = [blocks * k // parts for k in range(parts + 1)]
+        jobs = [(self.spare[k : k + 1], False, edges[k], edges[k + 1]) for k in range(parts)]
+        # Followed blocks run twice from a copy: once for the record, once with the others.
+        self.scratch = np.zeros((len(keep), SCRATCH_COLUMNS * BLOCK), dtype=np.float32)
+        self.kept = keep
+        self.before = people.state[keep].copy() if keep else None
+        if self.pool is None or parts == 1:
+            for job in jobs:
+                self._blocks(*job)
+        else:
+            for done in [self.pool.submit(self._blocks, *job) for job in jobs]:
+                done.result()
+        if keep:
+            assert self.before is not None
+            spare = np.zeros((len(keep), len(TOTALS)), dtype=np.float32)
+            self.module.run_month(
+                self.before, self.scratch, True, people.ids[keep], self.touchpoints, self.values,
+                self.spending, people.key, spare, 0, len(keep),
+            )  # fmt: skip
+
+    def spread_departures(self, month: int) -> None:
+        """Those who left are missed by their neighbours."""
+        if self.scenario.word_of_mouth.contagion == 0:
+            return
+        people = self.people
+        gone = np.flatnonzero((people.column("left") == month) & (people.column("active") == 0))
+        if not gone.size:
+            return
+        starts = np.asarray(people.cohort_rows)
+        cohort = np.searchsorted(starts, gone, side="right") - 1
+        first = starts[cohort] + (gone - starts[cohort]) // NEIGHBOURHOOD * NEIGHBOURHOOD
+        end = starts[cohort] + np.asarray(people.cohort_sizes)[cohort]
+        flat = people.state
+        for j in range(NEIGHBOURHOOD):
+            neighbour = first + j
+            real = (neighbour < end) & (neighbour != gone)
+            rows = neighbour[real]
+            np.add.at(flat, (rows // BLOCK, INDEX["neighbours"] * BLOCK + rows % BLOCK), np.float32(1))
+
+    def close_month(self, month: int) -> None:
+        """Add up, pay, and write the month's row."""
+        sums = self.totals.sum(axis=0, dtype=np.float64)
+        totals = dict(zip(TOTALS, sums.tolist(), strict=True))
+        if not all(map(math.isfinite, sums.tolist())):
+            self._explain_nan(month)
+        for programme in self.policies:
+            if isinstance(programme, Programme) and programme.runs_in(month):
+                cost = programme.cost(self.scenario)
+                money = cost.of_month(totals, self.scenario.bill, month == programme.start)
+                self.spent[programme.name] = self.spent.get(programme.name, 0.0) + money
+        acquisition = self.scenario.acquisition.cost * (self.joined["won"] if month else 0)
+        policy_cost = sum(self.spent.values())
+        self.rows.append(
+            {
+                "month": month,
+                **totals,
+                "joined": self.joined["won"] + self.joined["referred"],
+                "joined_referred": self.joined["referred"],
+                "offers": self.offers_made,
+                "returned": self.returned,
+                "policy_cost": policy_cost,
+                "acquisition_cost": acquisition,
+                "profit": totals["margin"] - policy_cost - acquisition,
+                "discount": self.discount,
+            }
+        )
+        self.costs.append({"month": month, **self.spent})
+        self.active = totals["customers"]
+        self.referrals = round(totals["referrals"])
+        self._record(month)
+
+    def result(self) -> Run:
+        return Run(
+            scenario=self.scenario,
+            policies=self.policies,
+            key=self.key,
+            rules=self.rules,
+            people=self.people,
+            rows=self.rows,
+            costs=self.costs,
+            lives=self.lives,
+            log=self.log if self.events else None,
+        )
+
+    # -- parts ---------------------------------------------------------------------------------
+
+    def _blocks(self, scratch: np.ndarray, keep: bool, low: int, high: int) -> None:
+        people = self.people
+        self.module.run_month(
+            people.state, scratch, keep, people.ids, self.touchpoints, self.values, self.spending,
+            people.key, self.totals, low, high,
+        )  # fmt: skip
+
+    def _kept_blocks(self) -> list[int]:
+        if self.events:
+            return list(range(self.people.blocks))
+        return sorted({int(r) // BLOCK for r in self._followed_rows()})
+
+    def _followed_rows(self) -> np.ndarray:
+        rows = []
+        for who in self.follow:
+            try:
+                rows.append(int(self.people.rows_of([who])[0]))
+            except KeyError:
+                continue  # not yet joined
+        return np.asarray(rows, dtype=np.int64)
+
+    def _record(self, month: int) -> None:
+        if self.events:
+            from .run import month_events
+
+            self.log.append(month_events(self.people, self.scratch, month, self.offered))
+        rows = self._followed_rows()
+        if rows.size:
+            at = {b: k for k, b in enumerate(self._kept_blocks())}
+            state = self.people.state
+            lanes = rows % BLOCK
+            columns = np.arange(self.people.columns)
+            kept = np.array([at[int(b)] for b in rows // BLOCK])
+            scratch_columns = np.arange(SCRATCH_COLUMNS)
+            self.lives.append(
+                (
+                    month,
+                    self.people.all_ids()[rows],
+                    state[(rows // BLOCK)[:, None], columns * BLOCK + lanes[:, None]],
+                    self.scratch[kept[:, None], scratch_columns * BLOCK + lanes[:, None]],
+                )
+            )
+
+    def _demand(self, month: int) -> float:
+        d = self.scenario.demand
+        if d.shock_sd > 0:
+            z = normal(self.key, Purpose.DEMAND_SHOCK, WORLD, month)
+            keep = d.shock_autocorrelation if month else 0.0
+            self.shock = keep * self.shock + math.sqrt(1 - keep**2) * z
+        season = 1 + d.season_amplitude * math.cos(2 * math.pi * (month + 1 - d.season_peak) / 12)
+        return season * math.exp(d.shock_sd * self.shock - d.shock_sd**2 / 2)
+
+    def _rivals(self, levers: Levers, month: int) -> None:
+        shift = PARAMETER_INDEX["market_alternative_shift"]
+        openness = PARAMETER_INDEX["market_openness"]
+        for event in self.scenario.rivals:
+            if month < event.month:
+                continue
+            part = min(1.0, (month - event.month + 1) / event.ramp) if event.ramp else 1.0
+            if event.kind == "opening":
+                levers.values[openness] += part * (event.opening - levers.values[openness])
+                continue
+            if event.kind == "price_cut" and month >= event.month + event.duration:
+                continue
+            levers.values[shift] += part * event.size
+            if event.kind == "entry":
+                levers.values[openness] = min(1.0, levers.values[openness] + part * event.opening)
+
+    def _won(self, month: int) -> int:
+        mean = self.levers.values[PARAMETER_INDEX["acquisition_external"]] / 12 * self.room
+        return poisson_quantile(uniform(self.key, Purpose.ARRIVALS, WORLD, month), mean)
+
+    def _premium_margin(self) -> float:
+        if self.scenario.loyalty.premium_margin > 0:
+            return self.scenario.loyalty.premium_margin
+        purchase = self.scenario.purchase
+        if self.people.count == 0:
+            return 1.5 * purchase.margin * self.scenario.bill
+        if purchase.contract:
+            spending = purchase.fee * self.people.column("usage")
+        else:
+            mean_spend = purchase.spend_shape / np.maximum(self.people.column("spend_rate"), 1e-12)
+            spending = self.people.column("rate") * mean_spend
+        return float(np.quantile(purchase.margin * spending, 0.8))
+
+    def _apply(self, offers: Offers, name: str, month: int) -> None:
+        people, action = self.people, offers.what
+        try:
+            rows = people.rows_of(offers.ids)
+        except KeyError as error:
+            raise PolicyError(f"{name}, month {month}: {error.args[0]}") from None
+        self.offers_made += rows.size
+        active = people.get("active", rows) > 0
+        people.set("offers", rows, people.get("offers", rows) + 1)
+        people.set("last_offer", rows, month)
+        if action.win_back > 0:
+            self._win_back(rows[~active], offers.ids[~active], action, month)
+        here = rows[active]
+        if action.strength:
+            people.set("offer_strength", here, action.strength)
+            people.set("offer_months", here, action.months)
+        people.set("care", here, people.get("care", here) + np.float32(action.care))
+        if action.satisfaction:
+            lifted = np.minimum(people.get("satisfaction", here) + np.float32(action.satisfaction), 100)
+            people.set("satisfaction", here, lifted)
+
+    def _win_back(self, rows: np.ndarray, ids: np.ndarray, action: Any, month: int) -> None:
+        if not rows.size:
+            return
+        rule = rule_set(self.rules).win_back_probability
+        parameters = self.module.Parameters(*self.levers.values)
+        people = self.people
+        chance = np.array(
+            [
+                rule(action.win_back, float(c), float(s), float(r), float(k), parameters)
+                for c, s, r, k in zip(
+                    people.get("cause", rows),
+                    people.get("satisfaction", rows),
+                    people.get("referrals", rows),
+                    people.get("complaints", rows),
+                    strict=True,
+                )
+            ]
+        )
+        back = rows[np.asarray(uniform(self.key, Purpose.WIN_BACK, ids, month)) < chance]
+        self.returned += back.size
+        for column, value in (
+            ("active", 1), ("left", -1), ("cause", 0), ("attributed", 0), ("returned", month),
+            ("second_life", action.second_life), ("fault_points", 0), ("unresolved", -999),
+            ("last_purchase", month),
+        ):  # fmt: skip
+            people.set(column, back, value)
+
+    def _explain_nan(self, month: int) -> None:
+        """Find the customer and rule behind a number that is none, and say so."""
+        people = self.people
+        state = people.state[: people.blocks].reshape(people.blocks, people.columns, BLOCK)
+        bad = np.argwhere(~np.isfinite(state))
+        if bad.size:
+            block, column, lane = (int(x) for x in bad[0])
+            name = list(INDEX)[min(column, STATE_FIXED)]
+            who = int(people.ids[block, lane])
+            where = f"customer {who}, month {month}: {name} is not a number"
+        else:
+            where = f"month {month}: a total is not a number"
+        mine = ", ".join(self.rules)
+        hint = f"look at your own rule {mine}" if mine else "a parameter may be extreme"
+        raise RuleError(f"{where}; {hint}")
+
+
+def poisson_quantile(u: float, mean: float) -> int:
+    """Poisson count whose cumulative probability first reaches u."""
+    from scipy.special import pdtr, pdtrik
+
+    if mean <= 0:
+        return 0
+    count = max(math.ceil(float(pdtrik(u, mean))) if mean > 1 else 0, 0)
+    while count > 0 and pdtr(count - 1, mean) >= u:
+        count -= 1
+    while pdtr(count, mean) < u:
+        count += 1
+    return count

@@ -1,0 +1,747 @@
+"""The month of a block of customers, stage by stage.
+
+`b` is the block's state and `w` its scratch, both one run of float32 columns of 1,024 (see
+`columns.py`). Each stage applies a rule or two to every lane: plain loops without branches, so
+that the compiler turns them into vector code. Stages run in the order of `block_month`. Lanes of
+departed customers and padding are computed and not kept.
+
+The source is ordinary Python; `compile.py` compiles it together with the rules.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .columns import BLOCK, C, W
+from .draws import HALF, LOW, philox, unit
+from .rules import (
+    action_loyalty,
+    affective_loyalty,
+    attributed_cause,
+    cognitive_loyalty,
+    competitive_hazard,
+    complaint_probability,
+    conative_loyalty,
+    episode_satisfaction,
+    exit_time,
+    expectation,
+    fault_exit,
+    hazard_modifiers,
+    kano,
+    loyalty_layer,
+    margin,
+    natural_hazard,
+    payment_failure,
+    perceived_quality,
+    perceived_value,
+    perception,
+    praise,
+    purchase_rate,
+    recovery,
+    referral_probability,
+    relationship_stage,
+    retaliatory_hazard,
+    satisfaction,
+    satisfaction_lost,
+    stay_factor,
+    trust,
+    warning,
+)
+from .single import clip, exp, log, normal, poisson
+
+Array = Any
+
+
+def parameters(values: Array) -> Any:
+    """The parameter vector as a record; the compiled module has its own (see compile.py)."""
+    from .compile import Parameters
+
+    return Parameters(*values)
+
+
+def draw(w: Array, ids: Array, group: Any, values: Array, key: Array) -> None:
+    """Four uniforms for each lane: purposes 4 x group to 4 x group + 3 of this month."""
+    p = parameters(values)
+    month = np.uint64(p.month)
+    u = w[W.draws : W.draws + 4 * BLOCK]
+    k0 = key[0]
+    k1 = key[1]
+    for i in range(BLOCK):
+        x0, x1, x2, x3 = philox(ids[i] & LOW, ids[i] >> HALF, month, group, k0, k1)
+        u[i] = unit(x0)
+        u[BLOCK + i] = unit(x1)
+        u[2 * BLOCK + i] = unit(x2)
+        u[3 * BLOCK + i] = unit(x3)
+
+
+def start(b: Array, w: Array) -> None:
+    for i in range(BLOCK):
+        w[W.was_active + i] = b[C.active + i]
+        w[W.met + i] = 0.0
+        w[W.failed + i] = 0.0
+        w[W.severity + i] = 0.0
+        w[W.gap + i] = 0.0
+        w[W.lost_points + i] = 0.0
+
+
+def meet(b: Array, w: Array, z: Array, drop: Array, t: Array, values: Array) -> None:
+    """Meet one touchpoint `t`, perhaps see it fail, and perceive it."""
+    p = parameters(values)
+    exposure = t[1]
+    failure = t[2]
+    severity_mean = t[3]
+    severity_sd = t[4]
+    for i in range(BLOCK):
+        met = w[W.was_active + i] if w[W.draws + i] < exposure else 0.0
+        failed = met if w[W.draws + BLOCK + i] < failure else 0.0
+        w[W.met + i] = max(w[W.met + i], met)
+        w[W.failed + i] = w[W.failed + i] + failed
+        size = max(severity_mean + severity_sd * normal(w[W.draws + 2 * BLOCK + i]), 1.0)
+        drop[i] = failed * size
+    for i in range(BLOCK):
+        seen = perception(z[i], t[0] + b[C.fit + i], drop[i], p)
+        z[i] = seen if w[W.was_active + i] > 0.0 else z[i]
+        w[W.severity + i] = max(w[W.severity + i], drop[i])
+    weight = t[5]
+    gain = t[6]
+    loss = t[7]
+    for i in range(BLOCK):
+        w[W.gap + i] = w[W.gap + i] + weight * kano(z[i] - b[C.expectation + i], gain, loss)
+        w[W.lost_points + i] = w[W.lost_points + i] + weight * loss * drop[i]
+
+
+def satisfy(b: Array, w: Array, values: Array) -> None:
+    """Perceive the month, be satisfied or not, and learn what to expect."""
+    p = parameters(values)
+    for i in range(BLOCK):
+        w[W.quality + i] = p.satisfaction_encounter_sd * normal(w[W.draws + i])
+    for i in range(BLOCK):
+        surprise = w[W.quality + i] + p.satisfaction_delight_points * w[W.delighted + i]
+        quality = perceived_quality(b[C.expectation + i], w[W.gap + i], surprise, p)
+        w[W.quality + i] = quality
+        w[W.episode + i] = episode_satisfaction(quality, b[C.expectation + i], p)
+        w[W.lost + i] = satisfaction_lost(w[W.lost_points + i], w[W.met + i], p)
+    for i in range(BLOCK):
+        b[C.satisfaction + i] = satisfaction(b[C.satisfaction + i], w[W.episode + i], w[W.met + i], p)
+        learned = expectation(b[C.expectation + i], w[W.quality + i], b[C.anchor + i], p)
+        b[C.expectation + i] = learned if w[W.met + i] > 0.0 else b[C.expectation + i]
+
+
+def delight(w: Array, values: Array) -> None:
+    p = parameters(values)
+    for i in range(BLOCK):
+        surprised = w[W.was_active + i] if w[W.draws + 3 * BLOCK + i] < p.satisfaction_delight_share else 0.0
+        w[W.delighted + i] = surprised
+
+
+def complain(b: Array, w: Array, values: Array) -> None:
+    """Voice the problem or keep silent; be answered or not. Draws: group 0."""
+    p = parameters(values)
+    for i in range(BLOCK):
+        chance = complaint_probability(w[W.severity + i], b[C.trust + i], b[C.propensity + i], p)
+        had = 1.0 if w[W.failed + i] > 0.0 else 0.0
+        w[W.complained + i] = had if w[W.draws + BLOCK + i] < chance else 0.0
+    for i in range(BLOCK):
+        resolved = w[W.complained + i] if w[W.draws + 2 * BLOCK + i] < p.complaint_resolved else 0.0
+        w[W.resolved + i] = resolved
+        w[W.fast + i] = resolved if w[W.draws + 3 * BLOCK + i] < p.complaint_fast else 0.0
+
+
+def recover(b: Array, w: Array, values: Array) -> None:
+    """What the answer gives back; remember failures that were not put right."""
+    p = parameters(values)
+    for i in range(BLOCK):
+        repeated = 1.0 if p.month - b[C.last_failure + i] <= p.churn_fault_memory else 0.0
+        share = recovery(w[W.complained + i], w[W.resolved + i], w[W.fast + i], repeated, p)
+        w[W.stay + i] = stay_factor(w[W.complained + i], w[W.resolved + i], w[W.fast + i], p)
+        w[W.restored + i] = min(share, 1.0)
+        b[C.satisfaction + i] = clip(b[C.satisfaction + i] + share * w[W.lost + i], 0.0, 100.0)
+        remembered = b[C.fault_points + i] * (1.0 - 1.0 / p.churn_fault_memory)
+        kept = remembered + w[W.lost + i] * (1.0 - share)
+        b[C.fault_points + i] = kept if w[W.was_active + i] > 0.0 else b[C.fault_points + i]
+    for i in range(BLOCK):
+        failed = w[W.failed + i]
+        b[C.last_failure + i] = p.month if failed > 0.0 else b[C.last_failure + i]
+        answered = -999.0 if w[W.resolved + i] > 0.0 else p.month
+        b[C.unresolved + i] = answered if failed > 0.0 else b[C.unresolved + i]
+        b[C.failures + i] = b[C.failures + i] + failed
+        b[C.complaints + i] = b[C.complaints + i] + w[W.complained + i]
+        b[C.last_complaint + i] = p.month if w[W.complained + i] > 0.0 else b[C.last_complaint + i]
+
+
+def restore(w: Array, z: Array, drop: Array) -> None:
+    """Recovery restores the perception of the touchpoint that failed."""
+    for i in range(BLOCK):
+        z[i] = clip(z[i] + w[W.restored + i] * drop[i], 0.0, 100.0)
+
+
+def feel(b: Array, w: Array, values: Array) -> None:
+    """Trust, care and value."""
+    p = parameters(values)
+    for i in range(BLOCK):
+        kept = w[W.was_active + i] > 0.0
+        trusted = trust(b[C.trust + i], b[C.satisfaction + i], p)
+        b[C.trust + i] = trusted if kept else b[C.trust + i]
+        cared = b[C.care + i] * p.trust_care_retention
+        b[C.care + i] = cared if kept else b[C.care + i]
+        value = perceived_value(b[C.satisfaction + i], b[C.fairness + i], p)
+        b[C.value + i] = value if kept else b[C.value + i]
+
+
+def commit(b: Array, w: Array, values: Array) -> None:
+    """The first three layers of loyalty."""
+    p = parameters(values)
+    for i in range(BLOCK):
+        kept = w[W.was_active + i] > 0.0
+        better = b[C.alternative + i] + p.market_alternative_shift
+        first = cognitive_loyalty(b[C.cognitive + i], b[C.value + i], better, p)
+        second = affective_loyalty(
+            b[C.affective + i], b[C.satisfaction + i], b[C.trust + i], b[C.care + i], first, p
+        )
+        bound = clip(b[C.switching + i] + p.market_switching_cost_shift, 0.0, 100.0)
+        third = conative_loyalty(b[C.conative + i], second, bound, p)
+        b[C.cognitive + i] = first if kept else b[C.cognitive + i]
+        b[C.affective + i] = second if kept else b[C.affective + i]
+        b[C.conative + i] = third if kept else b[C.conative + i]
+
+
+def buy(b: Array, w: Array, values: Array, spending: Array) -> None:
+    """Purchases of a customer without a contract. Draws: group 3.
+
+    `spending[n - 1]` is the quantile of what n purchases sum to, on a grid of normal scores from
+    -6 to 6, for a spending rate of one; beyond its rows the Wilson-Hilferty approximation stands.
+    """
+    p = parameters(values)
+    for i in range(BLOCK):
+        w[W.bought + i] = purchase_rate(b[C.rate + i], b[C.satisfaction + i], p)
+    grid = np.float32(spending.shape[1] - 1)
+    for i in range(BLOCK):
+        count = poisson(w[W.draws + i], w[W.bought + i]) * w[W.was_active + i]
+        dropped = 0.0
+        if b[C.dropout + i] > 0.0 and count > 0.0:
+            u = w[W.draws + 2 * BLOCK + i]
+            last = np.ceil(log(1.0 - u) / log(1.0 - min(b[C.dropout + i], 0.9999999)))
+            dropped = 1.0 if last <= count else 0.0
+            count = min(count, max(last, 1.0))
+        spent = 0.0
+        if count > 0.0:
+            score = clip(normal(w[W.draws + BLOCK + i]), -5.999, 5.999)
+            row = int(count) - 1
+            if row < spending.shape[0]:
+                at = (score + 6.0) * grid * 0.083333336
+                low = int(at)
+                part = at - np.float32(low)
+                total = spending[row, low] + part * (spending[row, low + 1] - spending[row, low])
+            else:
+                shape = count * p.purchase_spend_shape
+                root = 1.0 - 1.0 / (9.0 * shape) + score / (3.0 * np.sqrt(shape))
+                total = shape * root * root * root
+            spent = total / max(b[C.spend_rate + i], 1e-12) * p.value_price
+        w[W.bought + i] = count
+        w[W.dropped + i] = dropped
+        w[W.spent + i] = spent
+
+
+def bill(b: Array, w: Array, values: Array) -> None:
+    """The monthly bill of a contract customer, and whether it is paid. Draws: group 2."""
+    p = parameters(values)
+    for i in range(BLOCK):
+        active = w[W.was_active + i]
+        w[W.bought + i] = active
+        w[W.spent + i] = active * p.purchase_fee * b[C.usage + i] * p.value_price * p.demand
+        w[W.dropped + i] = 0.0
+    for i in range(BLOCK):
+        chance = payment_failure(b[C.channel_draw + i], b[C.payer + i], p)
+        unpaid = w[W.was_active + i] if w[W.draws + i] < chance else 0.0
+        cured = unpaid if w[W.draws + BLOCK + i] < p.payment_cure else 0.0
+        u = w[W.draws + 2 * BLOCK + i]
+        ended = (unpaid - cured) if u < p.payment_cutoff else 0.0
+        w[W.unpaid + i] = unpaid
+        w[W.cured + i] = cured
+        w[W.cut + i] = u / max(p.payment_cutoff, 1e-9) if ended > 0.0 else 2.0
+        w[W.exit_payment + i] = chance * (1.0 - p.payment_cure) * p.payment_cutoff * w[W.was_active + i]
+        w[W.bought + i] = w[W.bought + i] - unpaid + cured
+        w[W.spent + i] = w[W.spent + i] * w[W.bought + i]
+    for i in range(BLOCK):
+        b[C.payment_failures + i] = b[C.payment_failures + i] + w[W.unpaid + i]
+        failed = b[C.last_payment_failure + i]
+        b[C.last_payment_failure + i] = p.month if w[W.unpaid + i] > 0.0 else failed
+
+
+def no_bill(w: Array) -> None:
+    for i in range(BLOCK):
+        w[W.unpaid + i] = 0.0
+        w[W.cured + i] = 0.0
+        w[W.cut + i] = 2.0
+        w[W.exit_payment + i] = 0.0
+
+
+def earn(b: Array, w: Array, values: Array) -> None:
+    """Count purchases and money."""
+    p = parameters(values)
+    for i in range(BLOCK):
+        tenure = p.month - b[C.joined + i]
+        referred = 1.0 if b[C.source + i] == 2.0 else 0.0
+        earned = w[W.was_active + i] * margin(w[W.spent + i], tenure, referred, w[W.complained + i], p)
+        w[W.earned + i] = earned
+        b[C.revenue + i] = b[C.revenue + i] + w[W.spent + i]
+        b[C.historical_value + i] = b[C.historical_value + i] + earned
+        b[C.discounted_value + i] = b[C.discounted_value + i] + earned * p.discount
+    for i in range(BLOCK):
+        b[C.purchases + i] = b[C.purchases + i] + w[W.bought + i]
+        b[C.last_purchase + i] = p.month if w[W.bought + i] > 0.0 else b[C.last_purchase + i]
+
+
+def act(b: Array, w: Array, values: Array) -> None:
+    """Action loyalty: what was done, against which obstacle. Draws: group 4."""
+    p = parameters(values)
+    noticed = p.loyalty_rival_offer_rate * p.market_openness
+    for i in range(BLOCK):
+        tempted = 1.0 if w[W.draws + i] < noticed else 0.0
+        hurt = 1.0 if w[W.failed + i] > 0.0 else 0.0
+        w[W.obstacle + i] = max(tempted, hurt)
+        acted = 1.0 if w[W.bought + i] > 0.0 else 0.0
+        level = action_loyalty(b[C.action + i], acted, b[C.conative + i], w[W.obstacle + i], p)
+        b[C.action + i] = level if w[W.was_active + i] > 0.0 else b[C.action + i]
+    for i in range(BLOCK):
+        layer = loyalty_layer(b[C.cognitive + i], b[C.affective + i], b[C.conative + i], b[C.action + i], p)
+        b[C.layer + i] = layer if w[W.was_active + i] > 0.0 else b[C.layer + i]
+
+
+def hazards(b: Array, w: Array, values: Array) -> None:
+    """The hazards of the month."""
+    p = parameters(values)
+    for i in range(BLOCK):
+        bound = clip(b[C.switching + i] + p.market_switching_cost_shift, 0.0, 100.0)
+        better = b[C.alternative + i] + p.market_alternative_shift
+        w[W.exit_competitive + i] = competitive_hazard(
+            b[C.value + i],
+            better,
+            b[C.satisfaction + i],
+            bound,
+            b[C.affective + i],
+            b[C.frailty + i],
+            p,
+        )
+    decay = exp(-1.0 / p.word_of_mouth_contagion_memory)
+    for i in range(BLOCK):
+        referred = 1.0 if b[C.source + i] == 2.0 else 0.0
+        running = 1.0 if b[C.offer_months + i] > 0.0 else 0.0
+        factor = hazard_modifiers(
+            b[C.neighbours + i],
+            b[C.offer_strength + i] * running,
+            b[C.response + i],
+            referred,
+            b[C.second_life + i],
+            p,
+        )
+        w[W.exit_competitive + i] = w[W.exit_competitive + i] * factor
+        b[C.offer_months + i] = max(b[C.offer_months + i] - 1.0, 0.0)
+        b[C.neighbours + i] = b[C.neighbours + i] * decay
+    for i in range(BLOCK):
+        w[W.exit_natural + i] = natural_hazard(b[C.mobility + i], p)
+        chance = fault_exit(w[W.severity + i], w[W.stay + i], p)
+        w[W.exit_fault + i] = -log(1.0 - chance)
+        waited = p.month - b[C.unresolved + i]
+        w[W.exit_retaliatory + i] = retaliatory_hazard(b[C.satisfaction + i], waited, p)
+
+
+def leave_other(b: Array, w: Array) -> None:
+    """Constant baseline chance (draws: group 4), drop-out at a purchase, cut-off of payment."""
+    for i in range(BLOCK):
+        first = exit_time(w[W.draws + BLOCK + i], b[C.baseline + i])
+        first = 0.5 if w[W.dropped + i] > 0.0 else first
+        cause = 2.0 if first < 1.0 else 0.0
+        cause = 4.0 if w[W.cut + i] < min(first, 1.0) else cause
+        w[W.exit_time + i] = min(first, w[W.cut + i])
+        w[W.exit_cause + i] = cause
+
+
+def leave(w: Array) -> None:
+    """The earliest event within the month decides the cause. Draws: group 1."""
+    for i in range(BLOCK):
+        first = w[W.exit_time + i]
+        cause = w[W.exit_cause + i]
+        t = exit_time(w[W.draws + i], w[W.exit_natural + i])
+        cause = 1.0 if t < min(first, 1.0) else cause
+        first = min(first, t)
+        t = exit_time(w[W.draws + BLOCK + i], w[W.exit_competitive + i])
+        cause = 2.0 if t < min(first, 1.0) else cause
+        w[W.exit_time + i] = min(first, t)
+        w[W.exit_cause + i] = cause
+    for i in range(BLOCK):
+        first = w[W.exit_time + i]
+        cause = w[W.exit_cause + i]
+        t = exit_time(w[W.draws + 2 * BLOCK + i], w[W.exit_fault + i])
+        cause = 3.0 if t < min(first, 1.0) else cause
+        first = min(first, t)
+        t = exit_time(w[W.draws + 3 * BLOCK + i], w[W.exit_retaliatory + i])
+        cause = 5.0 if t < min(first, 1.0) else cause
+        w[W.exit_time + i] = min(first, t)
+        w[W.exit_cause + i] = cause
+
+
+def depart(b: Array, w: Array, values: Array) -> None:
+    """Write departures; keep the expected number beside the realised one."""
+    p = parameters(values)
+    for i in range(BLOCK):
+        total = (
+            w[W.exit_natural + i]
+            + w[W.exit_competitive + i]
+            + w[W.exit_fault + i]
+            + w[W.exit_retaliatory + i]
+            + b[C.baseline + i]
+        )
+        stays = exp(-total) * (1.0 - w[W.exit_payment + i])
+        w[W.exit_chance + i] = (1.0 - stays) * w[W.was_active + i]
+    for i in range(BLOCK):
+        b[C.expected_exit + i] = b[C.expected_exit + i] + w[W.exit_chance + i]
+        b[C.hazard + i] = w[W.exit_chance + i] if w[W.was_active + i] > 0.0 else b[C.hazard + i]
+        cause = w[W.exit_cause + i] * w[W.was_active + i]
+        w[W.exit_cause + i] = cause
+        gone = cause > 0.0
+        b[C.active + i] = 0.0 if gone else b[C.active + i]
+        b[C.left + i] = p.month if gone else b[C.left + i]
+        b[C.cause + i] = cause if gone else b[C.cause + i]
+        rooted = attributed_cause(cause, b[C.fault_points + i], p)
+        b[C.attributed + i] = rooted if gone else b[C.attributed + i]
+
+
+def talk(b: Array, w: Array, values: Array) -> None:
+    """Word of mouth, referral, and the stage of the relationship. Draws: group 3."""
+    p = parameters(values)
+    for i in range(BLOCK):
+        w[W.praise + i] = praise(b[C.satisfaction + i], p) * w[W.was_active + i]
+        w[W.warning + i] = warning(b[C.satisfaction + i], p) * w[W.was_active + i]
+        chance = referral_probability(w[W.praise + i], w[W.warning + i], p)
+        w[W.referred + i] = w[W.was_active + i] if w[W.draws + 3 * BLOCK + i] < chance else 0.0
+        b[C.referrals + i] = b[C.referrals + i] + w[W.referred + i]
+    for i in range(BLOCK):
+        tenure = p.month - b[C.joined + i] + 1.0
+        bound = clip(b[C.switching + i] + p.market_switching_cost_shift, 0.0, 100.0)
+        stage = relationship_stage(
+            b[C.purchases + i],
+            tenure,
+            b[C.historical_value + i] / tenure,
+            bound,
+            b[C.affective + i],
+            b[C.conative + i],
+            b[C.referrals + i],
+            p,
+        )
+        b[C.stage + i] = stage if w[W.was_active + i] > 0.0 else b[C.stage + i]
+
+
+def halve(low: Array, high: Array) -> None:
+    for i in range(low.shape[0]):
+        low[i] = low[i] + high[i]
+
+
+def fold(w: Array) -> Any:
+    """Sum of the tally column by halves: the same bits in every order of threads."""
+    t = w[W.tally : W.tally + BLOCK]
+    half = BLOCK // 2
+    while half >= 1:
+        halve(t[:half], t[half : 2 * half])
+        half = half // 2
+    return t[0]
+
+
+def tally_column(w: Array, column: Array, mask: Array) -> Any:
+    t = w[W.tally : W.tally + BLOCK]
+    for i in range(BLOCK):
+        t[i] = column[i] * mask[i]
+    return fold(w)
+
+
+def tally_equal(w: Array, column: Array, mask: Array, code: Any) -> Any:
+    t = w[W.tally : W.tally + BLOCK]
+    for i in range(BLOCK):
+        t[i] = mask[i] if column[i] == code else 0.0
+    return fold(w)
+
+
+def tally_at_least(w: Array, column: Array, mask: Array, level: Any) -> Any:
+    t = w[W.tally : W.tally + BLOCK]
+    for i in range(BLOCK):
+        t[i] = mask[i] if column[i] >= level else 0.0
+    return fold(w)
+
+
+def tally(b: Array, w: Array, totals: Array) -> None:
+    """Sums over the block, in the order of `columns.TOTALS`."""
+    active = b[C.active : C.active + BLOCK]
+    was = w[W.was_active : W.was_active + BLOCK]
+    totals[0] = tally_column(w, active, active)
+    totals[1] = tally_column(w, was, was)
+    totals[2] = tally_column(w, b[C.satisfaction : C.satisfaction + BLOCK], was)
+    totals[3] = tally_column(w, b[C.expectation : C.expectation + BLOCK], was)
+    totals[4] = tally_column(w, w[W.quality : W.quality + BLOCK], was)
+    totals[5] = tally_column(w, b[C.value : C.value + BLOCK], was)
+    totals[6] = tally_column(w, b[C.trust : C.trust + BLOCK], was)
+    layer = b[C.layer : C.layer + BLOCK]
+    for k in range(4):
+        totals[7 + k] = tally_at_least(w, layer, active, np.float32(k + 1))
+    stage = b[C.stage : C.stage + BLOCK]
+    for k in range(6):
+        totals[11 + k] = tally_equal(w, stage, active, np.float32(k + 1))
+    t = w[W.tally : W.tally + BLOCK]
+    for i in range(BLOCK):
+        t[i] = b[C.active + i] if w[W.bought + i] > 0.0 and b[C.affective + i] < 50.0 else 0.0
+    totals[17] = fold(w)
+    totals[18] = tally_column(w, w[W.failed : W.failed + BLOCK], was)
+    totals[19] = tally_column(w, w[W.complained : W.complained + BLOCK], was)
+    totals[20] = tally_column(w, w[W.resolved : W.resolved + BLOCK], was)
+    totals[21] = tally_column(w, w[W.delighted : W.delighted + BLOCK], was)
+    totals[22] = tally_column(w, w[W.bought : W.bought + BLOCK], was)
+    totals[23] = tally_column(w, w[W.spent : W.spent + BLOCK], was)
+    totals[24] = tally_column(w, w[W.earned : W.earned + BLOCK], was)
+    totals[25] = tally_column(w, w[W.unpaid : W.unpaid + BLOCK], was)
+    totals[26] = tally_column(w, w[W.cured : W.cured + BLOCK], was)
+    cause = w[W.exit_cause : W.exit_cause + BLOCK]
+    for k in range(5):
+        totals[27 + k] = tally_equal(w, cause, was, np.float32(k + 1))
+    for i in range(BLOCK):
+        t[i] = was[i] if w[W.exit_cause + i] > 0.0 and b[C.attributed + i] == 3.0 else 0.0
+    totals[32] = fold(w)
+    tally_expected(b, w, totals)
+    totals[38] = tally_column(w, w[W.praise : W.praise + BLOCK], was)
+    totals[39] = tally_column(w, w[W.warning : W.warning + BLOCK], was)
+    totals[40] = tally_column(w, w[W.referred : W.referred + BLOCK], was)
+
+
+def tally_expected(b: Array, w: Array, totals: Array) -> None:
+    """Expected departures by cause: the chance of leaving shared out by hazard."""
+    t = w[W.tally : W.tally + BLOCK]
+    for i in range(BLOCK):
+        total = (
+            w[W.exit_natural + i]
+            + w[W.exit_competitive + i]
+            + w[W.exit_fault + i]
+            + w[W.exit_retaliatory + i]
+            + b[C.baseline + i]
+            + w[W.exit_payment + i]
+        )
+        w[W.gap + i] = w[W.exit_chance + i] / max(total, 1e-30)
+    for i in range(BLOCK):
+        t[i] = w[W.exit_natural + i] * w[W.gap + i]
+    totals[33] = fold(w)
+    for i in range(BLOCK):
+        t[i] = (w[W.exit_competitive + i] + b[C.baseline + i]) * w[W.gap + i]
+    totals[34] = fold(w)
+    for i in range(BLOCK):
+        t[i] = w[W.exit_fault + i] * w[W.gap + i]
+    totals[35] = fold(w)
+    for i in range(BLOCK):
+        t[i] = w[W.exit_payment + i] * w[W.gap + i]
+    totals[36] = fold(w)
+    for i in range(BLOCK):
+        t[i] = w[W.exit_retaliatory + i] * w[W.gap + i]
+    totals[37] = fold(w)
+
+
+def block_month(
+    b: Array,
+    w: Array,
+    ids: Array,
+    touchpoints: Array,
+    values: Array,
+    spending: Array,
+    key: Array,
+    totals: Array,
+) -> None:
+    """One month of one block. This is the order of the month."""
+    p = parameters(values)
+    start(b, w)
+    for d in range(touchpoints.shape[0]):
+        z = b[C.perception + d * BLOCK : C.perception + (d + 1) * BLOCK]
+        drop = w[W.drop + d * BLOCK : W.drop + (d + 1) * BLOCK]
+        draw(w, ids, np.uint64(16 + d), values, key)
+        meet(b, w, z, drop, touchpoints[d], values)
+    if p.purchase_contract > 0.0 or p.satisfaction_delight_share > 0.0:
+        draw(w, ids, np.uint64(2), values, key)
+    delight(w, values)
+    if p.purchase_contract > 0.0:
+        bill(b, w, values)
+    else:
+        no_bill(w)
+    draw(w, ids, np.uint64(0), values, key)
+    satisfy(b, w, values)
+    complain(b, w, values)
+    recover(b, w, values)
+    for d in range(touchpoints.shape[0]):
+        z = b[C.perception + d * BLOCK : C.perception + (d + 1) * BLOCK]
+        drop = w[W.drop + d * BLOCK : W.drop + (d + 1) * BLOCK]
+        restore(w, z, drop)
+    feel(b, w, values)
+    commit(b, w, values)
+    draw(w, ids, np.uint64(3), values, key)
+    if p.purchase_contract <= 0.0:
+        buy(b, w, values, spending)
+    earn(b, w, values)
+    talk(b, w, values)
+    draw(w, ids, np.uint64(4), values, key)
+    act(b, w, values)
+    leave_other(b, w)
+    hazards(b, w, values)
+    draw(w, ids, np.uint64(1), values, key)
+    leave(w)
+    depart(b, w, values)
+    tally(b, w, totals)
+
+
+def run_month(
+    state: Array,
+    scratch: Array,
+    keep: bool,
+    ids: Array,
+    touchpoints: Array,
+    values: Array,
+    spending: Array,
+    key: Array,
+    totals: Array,
+    low: int,
+    high: int,
+) -> None:
+    """One month of the blocks from `low` to `high`.
+
+    `scratch` has a row for each block when it is kept for the record, else one row in all.
+    """
+    for k in range(low, high):
+        b = state[k]
+        w = scratch[k] if keep else scratch[0]
+        block_month(b, w, ids[k], touchpoints, values, spending, key, totals[k])
+
+
+def quantile(tables: Array, row: int, u: Any) -> Any:
+    """Look up a distribution's quantile: log values on a grid of normal scores from -6 to 6."""
+    at = (clip(normal(u), -5.999, 5.999) + 6.0) * np.float32(tables.shape[1] - 1) * 0.083333336
+    low = int(at)
+    part = at - np.float32(low)
+    return exp(tables[row, low] + part * (tables[row, low + 1] - tables[row, low]))
+
+
+def born(
+    state: Array,
+    ids: Array,
+    touchpoints: Array,
+    values: Array,
+    tables: Array,
+    key: Array,
+    source: Any,
+    low: int,
+    high: int,
+) -> None:
+    """Make the customers of rows `low` to `high`: everything they bring with them.
+
+    Their draws have month 0 and purposes of their own, so a person is the same whenever he joins.
+    """
+    p = parameters(values)
+    zero = np.uint64(0)
+    quality = np.float32(0.0)
+    loss = np.float32(0.0)
+    for d in range(touchpoints.shape[0]):
+        t = touchpoints[d]
+        quality += t[5] * t[0]
+        loss += t[5] * t[1] * t[2] * t[3] / p.satisfaction_perception_rate
+    for row in range(low, high):
+        b = state[row // BLOCK]
+        i = row % BLOCK
+        who = ids[row // BLOCK, i]
+        c0 = who & LOW
+        c1 = who >> HALF
+        x0, x1, x2, x3 = philox(c0, c1, zero, np.uint64(8), key[0], key[1])
+        u_fit = unit(x0)
+        u_fairness = unit(x1)
+        u_anchor = unit(x2)
+        u_switching = unit(x3)
+        x0, x1, x2, x3 = philox(c0, c1, zero, np.uint64(9), key[0], key[1])
+        u_alternative = unit(x0)
+        u_frailty = unit(x1)
+        u_mobility = unit(x2)
+        u_payer = unit(x3)
+        x0, x1, x2, x3 = philox(c0, c1, zero, np.uint64(10), key[0], key[1])
+        u_rate = unit(x0)
+        u_spend = unit(x1)
+        u_usage = unit(x2)
+        u_propensity = unit(x3)
+        x0, x1, x2, x3 = philox(c0, c1, zero, np.uint64(11), key[0], key[1])
+        u_response = unit(x0)
+        u_channel = unit(x1)
+        u_scale = unit(x2)
+        u_baseline = unit(x3)
+        x0, x1, x2, x3 = philox(c0, c1, zero, np.uint64(12), key[0], key[1])
+        u_dropout = unit(x0)
+
+        for c in range(state.shape[1] // BLOCK):
+            b[c * BLOCK + i] = 0.0
+        b[C.active + i] = 1.0
+        b[C.joined + i] = p.month
+        b[C.left + i] = -1.0
+        b[C.returned + i] = -1.0
+        b[C.source + i] = source
+        referred = 1.0 if source == 2.0 else 0.0
+        fit = p.population_fit_sd * normal(u_fit) + referred * p.acquisition_referred_fit
+        b[C.fit + i] = fit
+        fairness = clip(
+            p.population_fairness_mean + p.population_fairness_sd * normal(u_fairness), 0.0, 120.0
+        )
+        b[C.fairness + i] = fairness
+        anchor = quality + p.satisfaction_anchor_offset + p.satisfaction_anchor_sd * normal(u_anchor)
+        b[C.anchor + i] = clip(anchor, 0.0, 100.0)
+        alternative = p.market_alternative_mean + p.market_alternative_sd * normal(u_alternative)
+        b[C.alternative + i] = alternative
+        switching = clip(
+            p.market_switching_cost_mean + p.market_switching_cost_sd * normal(u_switching), 0.0, 100.0
+        )
+        b[C.switching + i] = switching
+        b[C.frailty + i] = quantile(tables, 0, u_frailty)
+        b[C.mobility + i] = quantile(tables, 1, u_mobility)
+        b[C.payer + i] = quantile(tables, 2, u_payer)
+        b[C.rate + i] = p.purchase_rate_mean * quantile(tables, 3, u_rate)
+        b[C.spend_rate + i] = quantile(tables, 4, u_spend) / p.purchase_spend_scale
+        b[C.usage + i] = exp(
+            p.purchase_usage_sd * normal(u_usage) - 0.5 * p.purchase_usage_sd * p.purchase_usage_sd
+        )
+        b[C.propensity + i] = p.population_complaint_sd * normal(u_propensity)
+        shared = p.population_response_risk_correlation
+        own = np.sqrt(max(1.0 - shared * shared, 0.0))
+        b[C.response + i] = p.population_response_mean + p.population_response_sd * (
+            shared * normal(u_frailty) + own * normal(u_response)
+        )
+        b[C.channel_draw + i] = u_channel
+        b[C.scale_use + i] = p.population_scale_use_sd * normal(u_scale)
+        if p.churn_baseline_a > 0.0:
+            b[C.baseline + i] = -log(1.0 - min(quantile(tables, 5, u_baseline), 0.9999999))
+        if p.purchase_dropout_a > 0.0:
+            b[C.dropout + i] = quantile(tables, 6, u_dropout)
+
+        first = clip(quality + fit - loss, 0.0, 100.0)
+        b[C.expectation + i] = clip(0.6 * b[C.anchor + i] + 0.4 * first + p.satisfaction_promise, 0.0, 100.0)
+        b[C.satisfaction + i] = first
+        b[C.trust + i] = first
+        value = perceived_value(first, fairness, p)
+        b[C.value + i] = value
+        cognitive = clip(50.0 + 1.5 * (value - alternative + 8.0), 0.0, 100.0)
+        b[C.cognitive + i] = cognitive
+        affective = clip(2.0 * first - 70.0, 0.0, 100.0) * min(1.0, cognitive * 0.016666668)
+        b[C.affective + i] = 0.8 * affective
+        b[C.conative + i] = 0.8 * affective * (0.6 + 0.004 * switching)
+        b[C.action + i] = 30.0
+        b[C.stage + i] = 1.0
+        b[C.last_failure + i] = -999.0
+        b[C.unresolved + i] = -999.0
+        b[C.last_complaint + i] = -999.0
+        b[C.last_purchase + i] = p.month
+        b[C.last_payment_failure + i] = -999.0
+        b[C.last_offer + i] = -999.0
+        b[C.second_life + i] = 1.0
+        b[C.hazard + i] = p.churn_natural + competitive_hazard(
+            value, alternative, first, switching, 0.8 * affective, b[C.frailty + i], p
+        )
+        for d in range(touchpoints.shape[0]):
+            t = touchpoints[d]
+            lost = t[1] * t[2] * t[3] / p.satisfaction_perception_rate
+            b[C.perception + d * BLOCK + i] = clip(t[0] + fit - lost, 0.0, 100.0)

@@ -1,0 +1,342 @@
+"""What a simulation gives back: `Run`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..vocabulary import ChurnCause, LoyaltyLayer, RelationshipStage
+from .columns import BLOCK, SCRATCH, SCRATCH_INDEX, STATE, STATE_FIXED
+from .customers import CustomerView, People
+from .draws import Key
+from .scenario import Scenario
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+CAUSES = tuple(cause.key for cause in ChurnCause)
+MEANS = ("satisfaction", "expectation", "quality", "value", "trust")
+LAYERS = ("cognitive", "affective", "conative", "action")
+STAGES = ("new", "repeat", "long_term", "premium", "lifetime", "advocate")
+
+# Scratch columns kept as events: column, name of the event.
+EVENTS = (
+    ("failed", "failure"),
+    ("complained", "complaint"),
+    ("resolved", "complaint_resolved"),
+    ("fast", "complaint_answered_fast"),
+    ("delighted", "delight"),
+    ("bought", "purchase"),
+    ("unpaid", "payment_failed"),
+    ("cured", "payment_cured"),
+    ("referred", "referral"),
+)
+
+
+class Run:
+    """One simulated world: the truth about every customer, month by month.
+
+    - `monthly`: DataFrame, a row a month: customers, satisfaction, layer shares, churn by cause,
+      money. Money is in the scenario's currency, shares are of the customers at the month's end.
+    - `customers`: DataFrame, a row for everyone who ever was a customer, indexed by id.
+    - `events`: DataFrame, a row for each thing that happened to a customer.
+    - `lives`: DataFrame, a row a month for each customer followed.
+    - `costs`: DataFrame, money spent a month by policy.
+    """
+
+    def __init__(
+        self,
+        *,
+        scenario: Scenario,
+        policies: list[Any],
+        key: Key,
+        rules: dict[str, Callable[..., Any]],
+        people: People,
+        rows: list[dict[str, float]],
+        costs: list[dict[str, float]],
+        lives: list[Any],
+        log: list[pd.DataFrame] | None,
+    ) -> None:
+        self.scenario, self.policies, self.key, self.rules = scenario, policies, key, rules
+        self._people, self._rows, self._costs, self._lives, self._log = people, rows, costs, lives, log
+
+    # -- tables ---------------------------------------------------------------------------------
+
+    @cached_property
+    def monthly(self) -> pd.DataFrame:
+        raw = pd.DataFrame(self._rows).set_index("month")
+        return monthly_table(raw)
+
+    @cached_property
+    def costs(self) -> pd.DataFrame:
+        return pd.DataFrame(self._costs).set_index("month").fillna(0.0)
+
+    @cached_property
+    def customers(self) -> pd.DataFrame:
+        """Everyone who ever was a customer, in the state of the end (or of leaving).
+
+        `left_month` and `cause` are missing while active. `cause` is the proximate cause,
+        `attributed_cause` the root. `layer` and `stage` are words of the vocabulary.
+        """
+        people = self._people
+        left = people.column("left")
+        gone = (people.column("active") == 0) & (left >= 0)
+        cause_words = np.array(["", *CAUSES], dtype=object)
+        cause = people.column("cause").astype(int)
+        attributed = people.column("attributed").astype(int)
+        layer_words = [layer.key for layer in LoyaltyLayer]
+        stage_words = [stage.key for stage in RelationshipStage]
+        data: dict[str, Any] = {
+            "joined_month": people.column("joined").astype(np.int32),
+            "left_month": pd.array(np.where(gone, left, 0).astype(np.int32), dtype="Int32"),
+            "source": pd.Categorical.from_codes(
+                people.column("source").astype(np.int8), categories=["initial", "won", "referred"]
+            ),
+            "cause": pd.Categorical(np.where(gone, cause_words[cause], None), categories=CAUSES),
+            "attributed_cause": pd.Categorical(
+                np.where(gone, cause_words[attributed], None), categories=CAUSES
+            ),
+            "layer": pd.Categorical.from_codes(
+                people.column("layer").astype(np.int8), categories=layer_words, ordered=True
+            ),
+            "stage": pd.Categorical.from_codes(
+                people.column("stage").astype(np.int8), categories=stage_words, ordered=True
+            ),
+        }
+        table = pd.DataFrame(data, index=pd.Index(people.all_ids(), name="customer"))
+        table.loc[~gone, "left_month"] = pd.NA
+        skipped = {
+            "active",
+            "joined",
+            "left",
+            "cause",
+            "attributed",
+            "source",
+            "layer",
+            "stage",
+            "perception",
+        }
+        more = {name: people.column(name) for name in STATE if name not in skipped}
+        names = [t.name for t in self.scenario.touchpoints]
+        state = people.state[: people.blocks]
+        for d, name in enumerate(names):
+            k = STATE_FIXED + d
+            column = state[:, k * BLOCK : (k + 1) * BLOCK].reshape(-1)[: people.count]
+            more[f"perception_{name}"] = column
+        return pd.concat([table, pd.DataFrame(more, index=table.index)], axis=1)
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """What happened: month, customer, event, amount (money, points or number).
+
+        Not kept during the run unless asked for; then the run is repeated with the same luck.
+        """
+        if self._log is None:
+            from .engine import simulate
+
+            again = simulate(
+                self.scenario,
+                self.policies,
+                self.key.seed,
+                replication=self.key.replication,
+                rules=self.rules,
+                events=True,
+            )
+            self._log = again._log
+        assert self._log is not None
+        return pd.concat(self._log, ignore_index=True)
+
+    @cached_property
+    def lives(self) -> pd.DataFrame:
+        """Every month of the followed customers: state at the month's end and what happened in it."""
+        if not self._lives:
+            return pd.DataFrame()
+        names = [t.name for t in self.scenario.touchpoints]
+        state_names = [*list(STATE)[:-1], *[f"perception_{n}" for n in names]]
+        scratch_names = [n for n in SCRATCH if n != "drop"]
+        frames = []
+        for month, ids, state, scratch in self._lives:
+            frame = pd.DataFrame(state, columns=state_names)
+            month_part = pd.DataFrame(scratch[:, : len(scratch_names)], columns=scratch_names)
+            drops = scratch[:, SCRATCH_INDEX["drop"] : SCRATCH_INDEX["drop"] + len(names)]
+            drop_part = pd.DataFrame(drops, columns=[f"drop_{n}" for n in names])
+            unused = [c for c in month_part if c.startswith("draws") or c in ("tally", "gap", "was_active")]
+            frame = pd.concat([frame, month_part.drop(columns=unused), drop_part], axis=1)
+            frame.insert(0, "month", month)
+            frame.insert(0, "customer", ids)
+            frames.append(frame)
+        return pd.concat(frames).set_index(["customer", "month"]).sort_index()
+
+    def durations(self, until: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """(T, E): months as a customer (float, at least 1) and 1 where the customer left, else 0.
+
+        Months count from joining to leaving, or to the end (`until`) for those still there.
+        """
+        end = self.scenario.population.months if until is None else until
+        people = self._people
+        joined, left = people.column("joined"), people.column("left")
+        gone = (people.column("active") == 0) & (left >= 0) & (left < end)
+        last = np.where(gone, left + 1, end)
+        return (last - joined).astype(float), gone.astype(int)
+
+    def survival(self, source: str | None = "initial") -> pd.Series:
+        """Share of a cohort still customers after 0, 1, 2 ... months (Kaplan-Meier by count)."""
+        codes = {"initial": 0, "won": 1, "referred": 2}
+        durations, gone = self.durations()
+        if source is not None:
+            chosen = self._people.column("source") == codes[source]
+            durations, gone = durations[chosen], gone[chosen]
+        end = self.scenario.population.months
+        exits = np.bincount(durations[gone == 1].astype(int), minlength=end + 1)[: end + 1]
+        leaving = np.bincount(durations.astype(int), minlength=end + 1)[: end + 1]
+        at_risk = durations.size - np.concatenate([[0], np.cumsum(leaving)[:-1]])
+        share = np.cumprod(1 - exits / np.maximum(at_risk, 1))
+        return pd.Series(share, index=pd.RangeIndex(end + 1, name="month"), name="survival")
+
+    def view(self) -> CustomerView:
+        """What the firm can see at the end of the run."""
+        from .compile import parameter_values
+
+        return CustomerView(
+            self._people, self.key, self.scenario.population.months, parameter_values(self.scenario)
+        )
+
+    # -- totals -----------------------------------------------------------------------------------
+
+    @property
+    def equity(self) -> float:
+        """Customer equity over the simulated months: discounted margin less policy and acquisition
+        cost, in money. Value beyond the last month is not counted."""
+        return float((self.monthly["profit"] * self.monthly["discount"]).sum())
+
+    def summary(self) -> pd.Series:
+        """The run in some fifteen numbers."""
+        m = self.monthly
+        last = m.iloc[-1]
+        left = {f"left_{c}": m[f"left_{c}"].sum() for c in CAUSES}
+        return pd.Series(
+            {
+                "customers_at_start": m["at_risk"].iloc[0],
+                "joined": m["joined"].iloc[1:].sum(),
+                "customers_at_end": last["customers"],
+                "left": sum(left.values()),
+                **left,
+                "attributed_fault": m["attributed_fault"].sum(),
+                "satisfaction": last["satisfaction"],
+                "complaints": m["complaints"].sum(),
+                "revenue": m["revenue"].sum(),
+                "margin": m["margin"].sum(),
+                "policy_cost": m["policy_cost"].sum(),
+                "acquisition_cost": m["acquisition_cost"].sum(),
+                "equity": self.equity,
+            },
+            name=self.label,
+        )
+
+    @property
+    def label(self) -> str:
+        return " + ".join(p.name for p in self.policies) or "no policy"
+
+    def to_database(self, path: str | Path) -> Path:
+        """Write what a firm could have recorded, and apart from it the truth, to a DuckDB file."""
+        from ..data.database import write_run
+
+        return write_run(self, path)
+
+    def plot_survival(self, ax: Axes | None = None) -> Axes:
+        """Share of the initial customers still there, by month."""
+        from ..plots import survival
+
+        return survival({self.label: self.survival()}, ax=ax, note=self.note)
+
+    def plot_churn(self, ax: Axes | None = None) -> Axes:
+        """Departures by cause, by month."""
+        from ..plots import churn_by_cause
+
+        return churn_by_cause(self.monthly, ax=ax, note=self.note)
+
+    @property
+    def note(self) -> str:
+        """The foot of a figure: scenario, seed, customers."""
+        size = self.scenario.population.size
+        return f"{self.scenario.name}, seed {self.key.seed}, {size:,} customers"
+
+    def __repr__(self) -> str:
+        m = self.monthly
+        return (
+            f"Run({self.scenario.name!r}, {self.label}, seed {self.key.seed}: "
+            f"{m['at_risk'].iloc[0]:,.0f} -> {m['customers'].iloc[-1]:,.0f} customers in {len(m)} months)"
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<p><b>{self!r}</b></p>" + self.summary().to_frame().to_html(float_format="{:,.1f}".format)
+
+
+def monthly_table(raw: pd.DataFrame) -> pd.DataFrame:
+    """Totals of each month as the table a user reads: means, shares, counts, money."""
+    at_risk = raw["at_risk"].where(raw["at_risk"] > 0)
+    here = raw["customers"].where(raw["customers"] > 0)
+    left = raw[[f"left_{c}" for c in CAUSES]].sum(axis=1)
+    table = pd.DataFrame(index=raw.index)
+    table["customers"] = raw["customers"]
+    table["at_risk"] = raw["at_risk"]
+    table["joined"] = raw["joined"]
+    table["joined_referred"] = raw["joined_referred"]
+    table["left"] = left
+    table["churn_rate"] = left / at_risk
+    for name in MEANS:
+        table[name] = raw[name] / at_risk
+    for name in LAYERS:
+        table[f"share_{name}"] = raw[f"layer_{name}"] / here
+    for name in STAGES:
+        table[f"stage_{name}"] = raw[f"stage_{name}"]
+    table["share_spurious"] = raw["spurious"] / here
+    for cause in CAUSES:
+        table[f"left_{cause}"] = raw[f"left_{cause}"]
+    table["attributed_fault"] = raw["attributed_fault"]
+    for cause in CAUSES:
+        table[f"expected_{cause}"] = raw[f"expected_{cause}"]
+    rest = (
+        "failures", "complaints", "resolved", "delighted", "purchases", "failed_payments", "cured_payments",
+        "recommendations", "warnings", "referrals", "offers", "returned", "revenue", "margin", "policy_cost",
+        "acquisition_cost", "profit", "discount",
+    )  # fmt: skip
+    for name in rest:
+        table[name] = raw[name]
+    return table
+
+
+def month_events(people: People, scratch: np.ndarray, month: int, _: Any = None) -> pd.DataFrame:
+    """The log of one month from the kept scratch columns."""
+    blocks = people.blocks
+    ids = people.all_ids()
+
+    def column(k: int) -> np.ndarray:
+        return scratch[:blocks, k * BLOCK : (k + 1) * BLOCK].reshape(-1)[: people.count]
+
+    parts = []
+    joined = np.flatnonzero(people.column("joined") == month)
+    parts.append(pd.DataFrame({"customer": ids[joined], "event": "joined", "amount": 0.0}))
+    spent, severity = column(SCRATCH_INDEX["spent"]), column(SCRATCH_INDEX["severity"])
+    amounts = {"bought": spent, "failed": severity}
+    for name, event in EVENTS:
+        values = column(SCRATCH_INDEX[name])
+        rows = np.flatnonzero(values > 0)
+        amount = amounts.get(name, values)[rows]
+        parts.append(pd.DataFrame({"customer": ids[rows], "event": event, "amount": amount.astype(float)}))
+    cause = column(SCRATCH_INDEX["exit_cause"]).astype(int)
+    rows = np.flatnonzero(cause > 0)
+    words = np.array(["", *[f"left_{c}" for c in CAUSES]], dtype=object)
+    parts.append(pd.DataFrame({"customer": ids[rows], "event": words[cause[rows]], "amount": 0.0}))
+    offered = np.flatnonzero(people.column("last_offer") == month)
+    parts.append(pd.DataFrame({"customer": ids[offered], "event": "offer", "amount": 0.0}))
+    back = np.flatnonzero(people.column("returned") == month)
+    parts.append(pd.DataFrame({"customer": ids[back], "event": "returned", "amount": 0.0}))
+    frame = pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
+    frame.insert(0, "month", month)
+    return frame

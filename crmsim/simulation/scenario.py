@@ -1,0 +1,701 @@
+"""The world a simulation runs in: every parameter declared once.
+
+A `Scenario` is made of small sections. Each number in them has a default, bounds, a unit, a
+sentence that says what it means and, where there is one, the source it comes from. The same
+declaration feeds validation, the TOML files, `Scenario.table()`, the README, widgets and
+sensitivity analysis.
+
+Perceptions (quality, satisfaction, trust, value, loyalty layers) are on 0 to 100. Money is in
+the scenario's currency. Hazards are per month.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import math
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PRESETS = Path(__file__).parent / "presets"
+MAX_TOUCHPOINTS = 12
+
+
+class ScenarioError(ValueError):
+    """A scenario that cannot be used. `errors` lists every fault as (where, what)."""
+
+    def __init__(self, errors: list[tuple[str, str]], origin: str = "scenario") -> None:
+        self.errors = errors
+        self.origin = origin
+        lines = "\n".join(f"  {where}: {what}" for where, what in errors)
+        count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+        super().__init__(f"{origin}: {count}\n{lines}")
+
+
+def parameter(
+    default: float | int, low: float, high: float, unit: str, meaning: str, source: str = "assumed"
+) -> Any:
+    """Declare one number: default, bounds (both allowed), unit, meaning, source."""
+    return Field(
+        default, ge=low, le=high, description=meaning, json_schema_extra={"unit": unit, "source": source}
+    )
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
+
+
+class Population(Section):
+    """Who the customers are: how they differ from one another."""
+
+    size: int = parameter(10_000, 1, 50_000_000, "customers", "customers at the start")
+    months: int = parameter(36, 1, 600, "months", "length of the simulation")
+    initial_share: float = parameter(
+        1, 0, 1, "share", "share of `size` who are customers at the start; 0 starts from an empty market"
+    )
+    fit_sd: float = parameter(
+        11.5, 0, 40, "points", "spread between persons of the lasting offset of perceived quality"
+    )
+    fairness_mean: float = parameter(64, 0, 100, "points", "mean judgement of price fairness", "ECSI value")
+    fairness_sd: float = parameter(18, 0, 40, "points", "spread of price fairness", "ECSI value")
+    complaint_sd: float = parameter(0.5, 0, 5, "logit", "spread of the propensity to complain")
+    response_mean: float = parameter(
+        0.30, -2, 2, "log hazard", "mean response to a retention call: hazard x exp(-response)"
+    )
+    response_sd: float = parameter(0.25, 0, 2, "log hazard", "spread of the response to a retention call")
+    response_risk_correlation: float = parameter(
+        -0.2, -1, 1, "correlation", "correlation of response with frailty", "Ascarza 2018 (sign)"
+    )
+    scale_use_sd: float = parameter(5, 0, 30, "points", "spread of survey scale use")
+
+
+class Market(Section):
+    """The alternatives customers have, and what leaving costs them."""
+
+    openness: float = parameter(1, 0, 1, "share", "how open the market is; 0 is a monopoly")
+    size: float = parameter(3, 1, 10_000, "x population.size", "people who might be customers")
+    alternative_mean: float = parameter(66, 0, 100, "points", "mean value of the best alternative")
+    alternative_sd: float = parameter(6, 0, 40, "points", "spread of the best alternative's value")
+    alternative_shift: float = parameter(
+        0, -50, 50, "points", "shift of every alternative; rivals' acts add to it"
+    )
+    switching_cost_mean: float = parameter(30, 0, 100, "points", "mean perceived cost of switching")
+    switching_cost_sd: float = parameter(15, 0, 50, "points", "spread of the switching cost")
+    switching_cost_shift: float = parameter(
+        0, -100, 100, "points", "what the firm adds to switching costs (contract, points, data)"
+    )
+
+
+class Satisfaction(Section):
+    """From perceived quality through disconfirmation to cumulative satisfaction."""
+
+    perception_rate: float = parameter(
+        0.15, 0, 1, "per month", "speed at which the perception of a touchpoint follows its quality"
+    )
+    encounter_sd: float = parameter(10, 0, 40, "points", "noise of one month's experience")
+    gain: float = parameter(
+        0.25, 0, 5, "points per point", "effect of an exceeded expectation", "Anderson & Sullivan 1993 (sign)"
+    )
+    loss: float = parameter(
+        0.55,
+        0,
+        5,
+        "points per point",
+        "effect of a missed expectation",
+        "Anderson & Sullivan 1993; ratio to gain near Kahneman & Tversky's 2.25",
+    )
+    adjustment: float = parameter(
+        0.20, 0, 1, "per month", "weight of the latest episode in satisfaction", "Bolton 1998"
+    )
+    expectation_rate: float = parameter(
+        0.10, 0, 1, "per month", "speed at which expectation follows experience", "Johnson et al. 1995"
+    )
+    anchor_rate: float = parameter(0.06, 0, 1, "per month", "pull of expectation towards the person's anchor")
+    anchor_offset: float = parameter(
+        0, -50, 50, "points", "mean anchor minus mean quality: what the market promises"
+    )
+    anchor_sd: float = parameter(10, 0, 40, "points", "spread of the expectation anchor")
+    promise: float = parameter(
+        0, -50, 50, "points", "what advertising adds to the expectation of a new customer"
+    )
+    delight_share: float = parameter(0, 0, 1, "share of months", "share of customers surprised in a month")
+    delight_points: float = parameter(15, 0, 60, "points", "size of a pleasant surprise")
+
+
+class Value(Section):
+    """Perceived value: what is received against what is paid."""
+
+    satisfaction_weight: float = parameter(0.6, 0, 1, "share", "weight of satisfaction in perceived value")
+    fairness_shift: float = parameter(0, -50, 50, "points", "shift of every customer's price fairness")
+    price: float = parameter(1, 0.01, 10, "x list price", "price charged, relative to the reference price")
+    price_effect: float = parameter(60, 0, 500, "points", "points of value for a price change of 100 %")
+
+
+class Trust(Section):
+    """Trust builds slowly and breaks fast; care decays unless renewed."""
+
+    gain: float = parameter(0.04, 0, 1, "per month", "speed of building trust", "Slovic 1993 (direction)")
+    loss: float = parameter(0.12, 0, 1, "per month", "speed of losing trust", "Slovic 1993 (direction)")
+    care_retention: float = parameter(0.9, 0, 1, "per month", "share of felt care that lasts a month")
+
+
+class Loyalty(Section):
+    """Four layers, each standing on the one below (Oliver 1999)."""
+
+    cognitive_rate: float = parameter(0.30, 0, 1, "per month", "speed of cognitive loyalty")
+    affective_rate: float = parameter(0.15, 0, 1, "per month", "speed of affective loyalty")
+    conative_rate: float = parameter(0.15, 0, 1, "per month", "speed of conative loyalty")
+    action_rate: float = parameter(0.05, 0, 1, "per month", "speed of action loyalty in a plain month")
+    action_obstacle_rate: float = parameter(
+        0.15, 0, 1, "per month", "speed of action loyalty in a month with an obstacle overcome"
+    )
+    threshold: float = parameter(60, 0, 100, "points", "level from which a layer counts as reached")
+    rival_offer_rate: float = parameter(
+        0.15, 0, 1, "per month", "chance of noticing a rival's offer in a fully open market"
+    )
+    premium_margin: float = parameter(
+        0, 0, 1e9, "money per month", "margin of the premium stage; 0 takes the top fifth at the start"
+    )
+    long_term_months: float = parameter(24, 1, 600, "months", "tenure of the long-term stage")
+    lifetime_months: float = parameter(60, 1, 600, "months", "tenure of the lifetime stage")
+
+
+class Churn(Section):
+    """Competing hazards of leaving, per month."""
+
+    natural: float = parameter(0.0025, 0, 1, "per month", "mean hazard of moving away or dying")
+    mobility_shape: float = parameter(
+        0.3, 0.05, 1000, "gamma shape", "heterogeneity of the natural hazard; small is uneven"
+    )
+    competitive: float = parameter(0.01, 0, 5, "per month", "base hazard of leaving for a rival")
+    frailty_shape: float = parameter(
+        1, 0.05, 1000, "gamma shape", "heterogeneity of the competitive hazard; 1000 is none"
+    )
+    value_effect: float = parameter(0.6, 0, 5, "per 10 points", "effect of value over the alternative")
+    delight_effect: float = parameter(0, 0, 5, "per 10 points", "extra protection above satisfaction 85")
+    switching_effect: float = parameter(0.4, 0, 5, "per 10 points", "effect of switching costs")
+    affective_effect: float = parameter(0.25, 0, 5, "per 25 points", "effect of affective loyalty")
+    exponent_limit: float = parameter(4, 0, 10, "log hazard", "limit of the sum of effects, both ways")
+    fault_minor: float = parameter(0.01, 0, 1, "probability", "chance of leaving at once after a fault")
+    fault_major: float = parameter(0.04, 0, 1, "probability", "the same after a major fault")
+    major_severity: float = parameter(60, 0, 200, "points", "severity from which a fault is major")
+    retaliatory: float = parameter(
+        0.001, 0, 1, "per month", "hazard of withholding payment in anger after an unresolved fault"
+    )
+    retaliatory_satisfaction: float = parameter(40, 0, 100, "points", "satisfaction below which anger acts")
+    fault_memory: float = parameter(6, 1, 60, "months", "how long an unresolved fault is remembered")
+    baseline_a: float = parameter(
+        0, 0, 1000, "beta", "first shape of a person's constant monthly chance of leaving; 0 is off"
+    )
+    baseline_b: float = parameter(0, 0, 1000, "beta", "second shape of that chance; 0 is off")
+
+
+class Complaint(Section):
+    """Exit, voice and recovery."""
+
+    intercept: float = parameter(-2.2, -20, 20, "logit", "propensity to complain about a problem")
+    severity_effect: float = parameter(0.045, 0, 1, "logit per point", "effect of the problem's severity")
+    trust_effect: float = parameter(0.01, 0, 1, "logit per point", "effect of trust above 60")
+    effort: float = parameter(0, -10, 10, "logit", "effort that complaining takes")
+    resolved: float = parameter(0.5, 0, 1, "share", "complaints that are resolved")
+    fast: float = parameter(0.5, 0, 1, "share", "resolved complaints that are resolved fast")
+    recovery_resolved: float = parameter(0.7, 0, 2, "share", "part of the loss regained when resolved")
+    recovery_fast: float = parameter(
+        1.1, 0, 2, "share", "part regained when fast, first failure", "de Matos et al. 2007"
+    )
+    recovery_repeat: float = parameter(
+        0.6, 0, 2, "share", "part regained at a repeated failure", "Maxham & Netemeyer 2002"
+    )
+    loss_unresolved: float = parameter(0.3, 0, 2, "share", "further loss when a complaint is not resolved")
+    stay_unresolved: float = parameter(0.9, 0, 2, "factor", "fault exit after an unresolved complaint")
+    stay_resolved: float = parameter(0.5, 0, 2, "factor", "fault exit after a resolved complaint")
+    stay_fast: float = parameter(0.2, 0, 2, "factor", "fault exit after a fast answer")
+
+
+class Purchase(Section):
+    """What customers buy or are billed, and what it earns."""
+
+    contract: bool = Field(
+        False,
+        description="billed by contract (true) or buying when they like (false)",
+        json_schema_extra={"unit": "yes/no", "source": "design"},
+    )
+    rate_shape: float = parameter(0.8, 0.05, 1000, "gamma shape", "heterogeneity of the purchase rate")
+    rate_mean: float = parameter(0.6, 0, 60, "per month", "mean purchase rate")
+    satisfaction_effect: float = parameter(0.01, 0, 0.2, "log rate per point", "effect of satisfaction")
+    spend_shape: float = parameter(
+        6.25, 0.1, 1000, "gamma shape", "regularity of one customer's spending", "CDNOW gamma-gamma"
+    )
+    spend_heterogeneity: float = parameter(
+        3.74, 1.01, 1000, "gamma shape", "evenness of spending between customers", "CDNOW gamma-gamma"
+    )
+    spend_scale: float = parameter(15.45, 0.001, 1e7, "money", "scale of spending", "CDNOW gamma-gamma")
+    dropout_a: float = parameter(
+        0, 0, 1000, "beta", "first shape of the chance of dropping out at a purchase (BG/NBD); 0 is off"
+    )
+    dropout_b: float = parameter(0, 0, 1000, "beta", "second shape of that chance; 0 is off")
+    fee: float = parameter(30, 0, 1e7, "money per month", "mean bill of a contract customer")
+    usage_sd: float = parameter(0, 0, 3, "log money", "spread of the bill between customers (log-normal)")
+    margin: float = parameter(0.4, -1, 1, "share of revenue", "gross margin")
+    cost_to_serve: float = parameter(0, 0, 1e6, "money per month", "cost of serving a customer")
+    contact_cost: float = parameter(0, 0, 1e6, "money per complaint", "cost of handling a complaint")
+    light_boost: float = parameter(0, -1, 5, "share", "change of a light buyer's purchase rate")
+    heavy_boost: float = parameter(0, -1, 5, "share", "change of a heavy buyer's purchase rate")
+
+
+class Demand(Section):
+    """Ups and downs of buying that all customers share."""
+
+    shock_sd: float = parameter(0, 0, 2, "log rate", "spread of the shared monthly demand shock")
+    shock_autocorrelation: float = parameter(0.5, -0.99, 0.99, "correlation", "its month-to-month memory")
+    season_amplitude: float = parameter(0, 0, 1, "share", "height of the yearly season")
+    season_peak: float = parameter(12, 1, 12, "month of year", "month of the seasonal peak")
+
+
+class Payment(Section):
+    """Bills that fail to be paid without ill will (contract only)."""
+
+    manual_share: float = parameter(0.2, 0, 1, "share", "customers paying by hand")
+    card_share: float = parameter(0.5, 0, 1, "share", "customers paying by card")
+    debit_share: float = parameter(0.3, 0, 1, "share", "customers paying by direct debit")
+    manual_failure: float = parameter(0.03, 0, 1, "per month", "failure of a payment by hand")
+    card_failure: float = parameter(0.05, 0, 1, "per month", "failure of a card payment", "GoCardless")
+    debit_failure: float = parameter(0.008, 0, 1, "per month", "failure of a debit", "GoCardless")
+    cure: float = parameter(0.5, 0, 1, "share", "failed payments that are cured", "vendors: median .476")
+    cutoff: float = parameter(0.12, 0, 1, "share", "uncured failures that end the contract")
+    payer_shape: float = parameter(0.3, 0.05, 1000, "gamma shape", "heterogeneity of payment risk")
+
+
+class WordOfMouth(Section):
+    """What customers tell others, and what their leaving does to neighbours."""
+
+    positive: float = parameter(0.12, 0, 5, "per month", "recommendations at satisfaction 100")
+    negative: float = parameter(0.42, 0, 5, "per month", "warnings at satisfaction 20")
+    influence: float = parameter(
+        1, 0, 1, "share", "how far imitation follows what is told; 0 counts every customer alike"
+    )
+    contagion: float = parameter(
+        0,
+        0,
+        5,
+        "per neighbour",
+        "rise of the competitive hazard per neighbour who left",
+        "Nitzan & Libai 2011",
+    )
+    contagion_memory: float = parameter(1.5, 0.1, 60, "months", "decay of that rise", "Nitzan & Libai 2011")
+
+
+class Acquisition(Section):
+    """New customers: won by the firm, or referred by customers (Bass 1969)."""
+
+    external: float = parameter(
+        0.03, 0, 5, "per year", "share of non-customers won a year", "Sultan, Farley & Lehmann 1990"
+    )
+    imitation: float = parameter(
+        0.38,
+        0,
+        20,
+        "per year",
+        "share won by imitation if all were customers",
+        "Sultan, Farley & Lehmann 1990",
+    )
+    cost: float = parameter(0, 0, 1e6, "money per customer", "cost of winning a customer, not referred")
+    referred_fit: float = parameter(3, -20, 20, "points", "better fit of a referred customer")
+    referred_hazard: float = parameter(
+        0.85, 0.1, 2, "factor", "competitive hazard of a referred customer", "Schmitt et al. 2011"
+    )
+    referred_margin: float = parameter(
+        0.25, -1, 2, "share", "extra margin of a referred customer at first", "Schmitt et al. 2011"
+    )
+    referred_months: float = parameter(
+        29, 1, 600, "months", "until that extra is gone", "Schmitt et al. 2011"
+    )
+
+
+class Firm(Section):
+    """What the firm knows and how it counts."""
+
+    score_validity: float = parameter(
+        0.5, 0, 1, "correlation", "correlation of the firm's scores (risk, response) with the truth"
+    )
+    discount_rate: float = parameter(
+        0.12, 0, 2, "per year", "discount rate of money", "Gupta, Lehmann & Stuart 2004"
+    )
+    survey_share: float = parameter(0.05, 0, 1, "share", "customers asked for their satisfaction a month")
+
+
+class Touchpoint(Section):
+    """One place where the customer meets the firm. The only way the firm touches a customer."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="name in lower case")
+    chinese: str = Field("", description="the name in Chinese")
+    weight: float = parameter(1, 0, 1, "share", "weight in perceived quality; all weights sum to one")
+    quality: float = parameter(78, 0, 100, "points", "quality delivered when nothing fails")
+    exposure: float = parameter(1, 0, 1, "per month", "chance of meeting the touchpoint in a month")
+    failure: float = parameter(0.03, 0, 1, "per meeting", "chance that a meeting fails")
+    severity: float = parameter(40, 0, 150, "points", "mean drop of its perception at a failure")
+    severity_sd: float = parameter(10, 0, 60, "points", "spread of that drop")
+    level: Literal["material", "spiritual", "social"] = "material"
+    phase: Literal["pre_sale", "in_sale", "after_sale"] = "in_sale"
+    kind: Literal["one_dimensional", "must_be", "attractive"] = "one_dimensional"
+
+
+class RivalEvent(Section):
+    """What a rival or a regulator does in a given month.
+
+    `price_cut` and `improvement` raise the value of the alternative by `size` points; `entry`
+    raises it and opens the market further by `opening`; `opening` sets the openness.
+    """
+
+    month: int = parameter(12, 0, 600, "month", "when it happens")
+    kind: Literal["price_cut", "improvement", "entry", "opening"] = "price_cut"
+    size: float = parameter(5, -50, 50, "points", "points the alternative gains")
+    opening: float = parameter(0, 0, 1, "share", "openness reached (opening) or added (entry)")
+    ramp: int = parameter(3, 0, 120, "months", "months until the full effect")
+    duration: int = parameter(600, 1, 600, "months", "how long a price cut lasts")
+
+
+# Sections whose numbers the compiled rules can read, as p.<section>_<field>.
+RULE_SECTIONS = (
+    "population",
+    "market",
+    "satisfaction",
+    "value",
+    "trust",
+    "loyalty",
+    "churn",
+    "complaint",
+    "purchase",
+    "payment",
+    "word_of_mouth",
+    "acquisition",
+    "firm",
+)
+
+
+class Scenario(Section):
+    """One world. Read-only; `replace` makes a changed copy through full validation."""
+
+    name: str = Field("custom", description="name of the scenario")
+    title: str = Field("", description="one line about the scenario")
+    currency: str = Field("EUR", description="currency of all money")
+    population: Population = Population()
+    market: Market = Market()
+    satisfaction: Satisfaction = Satisfaction()
+    value: Value = Value()
+    trust: Trust = Trust()
+    loyalty: Loyalty = Loyalty()
+    churn: Churn = Churn()
+    complaint: Complaint = Complaint()
+    purchase: Purchase = Purchase()
+    demand: Demand = Demand()
+    payment: Payment = Payment()
+    word_of_mouth: WordOfMouth = WordOfMouth()
+    acquisition: Acquisition = Acquisition()
+    firm: Firm = Firm()
+    touchpoints: tuple[Touchpoint, ...] = Field(
+        (Touchpoint(name="product"),), min_length=1, max_length=MAX_TOUCHPOINTS
+    )
+    rivals: tuple[RivalEvent, ...] = ()
+    policies: tuple[dict[str, Any], ...] = Field(
+        (), description="policies of the firm: tables with `name`, an optional `label`, and parameters"
+    )
+
+    @model_validator(mode="after")
+    def _sums(self) -> Self:
+        errors = []
+        total = sum(t.weight for t in self.touchpoints)
+        if abs(total - 1) > 1e-6:
+            errors.append(f"touchpoints: the weights sum to {total:.4g}, they must sum to 1")
+        names = [t.name for t in self.touchpoints]
+        if doubled := sorted({n for n in names if names.count(n) > 1}):
+            errors.append(f"touchpoints: the name {', '.join(doubled)} is used twice")
+        shares = self.payment.manual_share + self.payment.card_share + self.payment.debit_share
+        if abs(shares - 1) > 1e-6:
+            errors.append(f"payment: the three channel shares sum to {shares:.4g}, they must sum to 1")
+        for section, a, b in (
+            ("churn", self.churn.baseline_a, self.churn.baseline_b),
+            ("purchase", self.purchase.dropout_a, self.purchase.dropout_b),
+        ):
+            if (a == 0) != (b == 0):
+                errors.append(f"{section}: give both beta shapes, or neither")
+        if errors:
+            raise ValueError("; ".join(errors))
+        return self
+
+    # -- making scenarios ------------------------------------------------------------------
+
+    @classmethod
+    def presets(cls) -> list[str]:
+        """Names of the scenarios that come with the package."""
+        return sorted(path.stem for path in PRESETS.glob("*.toml"))
+
+    @classmethod
+    def preset(cls, name: str) -> Scenario:
+        """A scenario that comes with the package: see `Scenario.presets()`."""
+        path = PRESETS / f"{name}.toml"
+        if name not in cls.presets():
+            raise ScenarioError([(name, _unknown(name, cls.presets(), "preset"))], "preset")
+        return cls.load(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Scenario:
+        """Read a TOML file. Every fault is reported at once, with its line.
+
+        Raises `ScenarioError`.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except FileNotFoundError:
+            raise ScenarioError([(str(path), "no such file")]) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ScenarioError([(str(path), f"cannot be read as UTF-8 text ({error})")]) from None
+        try:
+            content = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ScenarioError([("TOML", str(error))], str(path)) from None
+        content.setdefault("name", path.stem)
+        return cls.from_dict(content, origin=str(path), text=text)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any], origin: str = "scenario", text: str = "") -> Scenario:
+        """Build and validate. Raises `ScenarioError` with every fault."""
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            raise ScenarioError(_explain(error, content, text), origin) from None
+
+    @classmethod
+    def from_name(cls, name: str | Path | Scenario) -> Scenario:
+        """A preset's name, a TOML file or a Scenario: whatever a user types."""
+        if isinstance(name, Scenario):
+            return name
+        text = str(name)
+        if text in cls.presets():
+            return cls.preset(text)
+        if text.endswith(".toml") or "/" in text or "\\" in text or Path(text).is_file():
+            return cls.load(text)
+        raise ScenarioError(
+            [(text, _unknown(text, cls.presets(), "preset") + ", and no such TOML file is here")]
+        )
+
+    def replace(self, **changes: Any) -> Scenario:
+        """A changed copy, validated.
+
+        `replace(name="open", market__openness=1.0, touchpoints__billing__quality=80)`: double
+        underscores go into sections and, for touchpoints, by name. Raises `ScenarioError`.
+        """
+        content = self.model_dump()
+        errors: list[tuple[str, str]] = []
+        for key, value in changes.items():
+            target: Any = content
+            steps = key.split("__")
+            for depth, step in enumerate(steps):
+                if isinstance(target, tuple | list):
+                    known = [t.get("name", str(i)) for i, t in enumerate(target)]
+                    if step not in known:
+                        errors.append((".".join(steps[: depth + 1]), _unknown(step, known, "name")))
+                        break
+                    target = target[known.index(step)]
+                    if depth == len(steps) - 1:
+                        errors.append((key.replace("__", "."), "name a field of it too"))
+                elif not isinstance(target, dict) or step not in target:
+                    known = list(target) if isinstance(target, dict) else []
+                    errors.append((".".join(steps[: depth + 1]), _unknown(step, known, "parameter")))
+                    break
+                elif depth == len(steps) - 1:
+                    if isinstance(value, BaseModel):
+                        value = value.model_dump()
+                    elif isinstance(value, tuple | list):
+                        value = [v.model_dump() if isinstance(v, BaseModel) else v for v in value]
+                    target[step] = value
+                else:
+                    target = target[step]
+        if errors:
+            raise ScenarioError(errors, "replace")
+        return Scenario.from_dict(content, origin="replace")
+
+    # -- writing ---------------------------------------------------------------------------
+
+    def to_toml(self, *, defaults: bool = False) -> str:
+        """The scenario as TOML text; without `defaults`, only what differs from them."""
+        import tomli_w
+
+        content = self.model_dump(mode="json", exclude_defaults=not defaults)
+        content["touchpoints"] = [t.model_dump(mode="json") for t in self.touchpoints]
+        ordered = {k: content[k] for k in type(self).model_fields if k in content}
+        return tomli_w.dumps({"name": self.name, **ordered})
+
+    def save(self, path: str | Path) -> Path:
+        """Write a TOML file, whole or not at all."""
+        path = Path(path)
+        part = path.with_name(path.name + ".part")
+        part.write_text(self.to_toml(), encoding="utf-8")
+        part.replace(path)
+        return path
+
+    # -- reading ---------------------------------------------------------------------------
+
+    def sections(self) -> Iterator[tuple[str, Section]]:
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, Section):
+                yield name, value
+
+    def table(self) -> pd.DataFrame:
+        """Every parameter: name, value, default, unit, lowest, highest, meaning, source."""
+        import pandas as pd
+
+        rows = []
+        groups: list[tuple[str, Section]] = list(self.sections())
+        groups += [(f"touchpoints.{t.name}", t) for t in self.touchpoints]
+        groups += [(f"rivals.{i}", r) for i, r in enumerate(self.rivals)]
+        for prefix, section in groups:
+            for name, info in type(section).model_fields.items():
+                low, high = bounds(info)
+                extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+                rows.append(
+                    {
+                        "name": f"{prefix}.{name}",
+                        "value": getattr(section, name),
+                        "default": None if info.is_required() else info.default,
+                        "unit": extra.get("unit", ""),
+                        "lowest": low,
+                        "highest": high,
+                        "meaning": info.description or "",
+                        "source": extra.get("source", ""),
+                    }
+                )
+        return pd.DataFrame(rows).set_index("name")
+
+    @cached_property
+    def bill(self) -> float:
+        """Mean monthly revenue of a new customer: the unit in which policies are priced."""
+        p = self.purchase
+        if p.contract:
+            return p.fee
+        spend = p.spend_shape * p.spend_scale / (p.spend_heterogeneity - 1)
+        return p.rate_mean * spend
+
+    @cached_property
+    def hash(self) -> str:
+        """Sixteen hex digits that change whenever anything in the scenario but its title does."""
+        content = self.model_dump(mode="json", exclude={"title", "name"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    def __repr__(self) -> str:
+        p = self.population
+        return f"Scenario({self.name!r}, {p.size:,} customers x {p.months} months, {len(self.touchpoints)} touchpoints)"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        changed = self.table()
+        changed = changed[[v != d for v, d in zip(changed["value"], changed["default"], strict=True)]]
+        return f"<p><b>{self!r}</b><br>{self.title}</p>" + changed[["value", "unit", "meaning"]].to_html()
+
+
+def bounds(info: FieldInfo) -> tuple[float | None, float | None]:
+    """Lowest and highest allowed value of a declared number (None: no bound)."""
+    low = high = None
+    for constraint in info.metadata:
+        low = getattr(constraint, "ge", low)
+        high = getattr(constraint, "le", high)
+    return low, high
+
+
+def _unknown(word: str, known: list[str], what: str) -> str:
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else (f"; known: {', '.join(known)}" if known else "")
+    return f"unknown {what} {word!r}{hint}"
+
+
+def _explain(error: ValidationError, content: Mapping[str, Any], text: str) -> list[tuple[str, str]]:
+    """Pydantic's errors in our words: place (with line where the text is known), fault, remedy."""
+    found = []
+    for item in error.errors():
+        steps = [s for s in item["loc"] if not (isinstance(s, str) and s.startswith("function-"))]
+        model: Any = Scenario
+        shown: list[str] = []
+        value: Any = content
+        for step in steps:
+            if isinstance(value, Mapping):
+                value = value.get(step) if isinstance(step, str) else None
+            elif isinstance(value, list | tuple) and isinstance(step, int) and step < len(value):
+                value = value[step]
+            else:
+                value = None
+            if isinstance(step, int) and isinstance(value, Mapping) and value.get("name"):
+                shown.append(str(value["name"]))
+            else:
+                shown.append(str(step))
+        for step in steps[:-1]:
+            model = _submodel(model, step)
+        last = steps[-1] if steps else ""
+        kind, context = item["type"], item.get("ctx", {})
+        if kind == "extra_forbidden":
+            known = list(model.model_fields) if model is not None else []
+            what = _unknown(str(last), known, "parameter")
+        elif kind == "missing":
+            what = "is missing"
+        elif kind == "value_error":
+            what = str(context.get("error", item["msg"]))
+        else:
+            what = f"{item['msg'][0].lower()}{item['msg'][1:]} (found {item['input']!r})"
+            info = model.model_fields.get(last) if model is not None else None
+            if info is not None and isinstance(info.json_schema_extra, dict):
+                low, high = bounds(info)
+                if low is not None:
+                    what += (
+                        f"; {info.description}, from {low:g} to {high:g} {info.json_schema_extra.get('unit')}"
+                    )
+        place = ".".join(shown) or "scenario"
+        line = _line_of(text, steps)
+        found.append((f"line {line}, {place}" if line else place, what))
+    return found
+
+
+def _submodel(model: Any, step: Any) -> Any:
+    if model is None or isinstance(step, int):
+        return model
+    info = getattr(model, "model_fields", {}).get(step)
+    if info is None:
+        return None
+    for candidate in (info.annotation, *getattr(info.annotation, "__args__", ())):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    return None
+
+
+def _line_of(text: str, steps: list[Any]) -> int | None:
+    """Line of a key in TOML text: enough for tables and arrays of tables as written by people."""
+    if not text or not steps:
+        return None
+    table, count, wanted = "", {}, steps[-1]
+    path = [s for s in steps[:-1] if isinstance(s, str)]
+    index = next((s for s in steps if isinstance(s, int)), None)
+    inside: dict[str, int] = count
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[\[?\s*([\w.\-]+)\s*\]\]?", line):
+            table = header.group(1)
+            if line.lstrip().startswith("[["):
+                inside[table] = inside.get(table, -1) + 1
+            if table == ".".join(str(s) for s in steps) or (wanted == table and not path and index is None):
+                return number
+        elif (key := re.match(r"\s*\"?([\w\-]+)\"?\s*=", line)) and key.group(1) == wanted:
+            here = index is None or inside.get(table, -1) == index
+            if table == ".".join(path) and here:
+                return number
+    return None
