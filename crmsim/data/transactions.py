@@ -79,8 +79,9 @@ class Transactions:
         """What was read, what was refused by reason, and the notes, as a few lines of plain text."""
         log = self.log
         lines = [
-            f"{self.source}: {self.rows:,} rows read, {len(log):,} kept, {len(self.refused):,} refused.",
-            f"{log['customer'].nunique():,} customers, {self._span}"
+            f"{self.source}: {_count(self.rows, 'row')} read, {len(log):,} kept, "
+            f"{len(self.refused):,} refused.",
+            f"{_count(log['customer'].nunique(), 'customer')}, {self._span}"
             + ("." if log["amount"].isna().all() else f", total amount {log['amount'].sum():,.2f}."),
             "Columns: " + ", ".join(f"{role} = {name}" for role, name in self.columns.items()) + ".",
         ]
@@ -95,8 +96,9 @@ class Transactions:
 
     def __repr__(self) -> str:
         return (
-            f"Transactions({len(self.log):,} purchases of {self.log['customer'].nunique():,} customers, "
-            f"{self._span}; {len(self.refused):,} rows refused)"
+            f"Transactions({_count(len(self.log), 'purchase')} of "
+            f"{_count(self.log['customer'].nunique(), 'customer')}, {self._span}; "
+            f"{_count(len(self.refused), 'row')} refused)"
         )
 
     def _repr_html_(self) -> str:
@@ -159,6 +161,10 @@ def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f"'{name}'" for name in names)
 
 
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def _short(value: object, width: int = 60) -> str:
     text = str(value)
     return text if len(text) <= width else text[: width - 1] + "…"
@@ -173,7 +179,7 @@ class _Table:
     width: int
     row_numbers: npt.NDArray[np.int64]
     cells: list[list[str]] | pd.DataFrame
-    too_wide: Mask
+    misfit: Mask  # rows with too many cells, or too few to tell which is missing
     notes: list[str]
 
     def label(self, position: int) -> str:
@@ -285,7 +291,7 @@ def _decode(raw: bytes, encoding: str | None, name: str, notes: list[str]) -> st
     lenient = raw.decode("utf-8", "replace")
     damaged = lenient.count("\ufffd")
     if 20 * damaged < sum(not c.isascii() for c in lenient[:1_000_000]):
-        notes.append(f"The file is UTF-8 with {damaged:,} damaged characters, shown as \ufffd.")
+        notes.append(f"The file is UTF-8 with {_count(damaged, 'damaged character')}, shown as \ufffd.")
         return lenient.removeprefix("\ufeff")
     # Chinese text has its high bytes in pairs; a Western accent stands alone between letters.
     high = len(re.findall(rb"[\x80-\xff]", raw))
@@ -388,7 +394,7 @@ def _from_file(
         raise DataError(f"{name} holds no rows" + (f" after the first {skip}." if skip else "."))
     gaps = numbers[-1] - numbers[0] + 1 - len(numbers)
     if gaps:
-        notes.append(f"{gaps:,} empty rows were skipped.")
+        notes.append(f"Skipped: {_count(gaps, 'empty row')}.")
     first = [cell.strip() for cell in rows[numbers[0]]]
     if header is None:
         header = not any(_is_data(cell) for cell in first)
@@ -402,12 +408,12 @@ def _from_file(
     width = len(first) if header else int(np.bincount(lengths).argmax())
     if separator == "whitespace":
         # a missing cell leaves no gap, so everything after it would be read one column off
-        too_wide = lengths != width
+        misfit = lengths != width
     else:
-        too_wide = lengths > width
-        for i in np.flatnonzero(too_wide):
-            too_wide[i] = any(cell.strip() for cell in cells[i][width:])
-    return _Table(name, names, width, np.asarray(numbers, dtype=np.int64) + 1, cells, too_wide, notes)
+        misfit = lengths > width
+        for i in np.flatnonzero(misfit):
+            misfit[i] = any(cell.strip() for cell in cells[i][width:])
+    return _Table(name, names, width, np.asarray(numbers, dtype=np.int64) + 1, cells, misfit, notes)
 
 
 def _from_frame(frame: pd.DataFrame) -> _Table:
@@ -462,9 +468,14 @@ def _guess(table: _Table, role: str, taken: Sequence[int]) -> int | None:
         return None
     plain = [_plain(name) for name in table.names]
     for known in _NAMES[role]:
-        for i, name in enumerate(plain):
-            if name == known and i not in taken:
-                return i
+        hits = [i for i, name in enumerate(plain) if name == known and i not in taken]
+        if len(hits) > 1:
+            raise DataError(
+                f"{table.source}: {len(hits)} columns are called '{table.names[hits[0]]}' (positions "
+                f"{', '.join(map(str, hits))}). Give {role}= by position."
+            )
+        if hits:
+            return hits[0]
     hits = [
         i for i, name in enumerate(plain) if i not in taken and any(p in name for p in _PARTS.get(role, ()))
     ]
@@ -513,10 +524,12 @@ def _resolve(
                 found[role] = (price,) if quantity is None else (price, quantity)
                 continue
         if hit is None:
-            or_none = ", or amount=False if there is none" if role == "amount" else ""
+            hint = ", or amount=False if there is none" if role == "amount" else ""
+            if table.width == 1:
+                hint += "; if the names stand further down, give skip="
             raise DataError(
                 f"{table.source}: no column looks like the {role}. {table.known()} "
-                f"Say which with {role}={or_none}."
+                f"Say which with {role}={hint}."
             )
         found[role] = (hit,)
     used = Counter(i for positions in found.values() for i in positions)
@@ -869,6 +882,8 @@ def read_transactions(
     """
     if duplicates not in ("keep", "drop"):
         raise DataError(f"duplicates={duplicates!r}: give 'keep' or 'drop'.")
+    if not isinstance(skip, int) or skip < 0:
+        raise DataError(f"skip={skip!r}: give the number of rows to leave out at the top.")
     if zeros not in ("keep", "drop"):
         raise DataError(f"zeros={zeros!r}: give 'keep' or 'drop'.")
     if isinstance(path_or_frame, pd.DataFrame):
@@ -876,7 +891,7 @@ def read_transactions(
     elif isinstance(path_or_frame, (str, os.PathLike)):
         table = _from_file(Path(path_or_frame).expanduser(), encoding, separator, header, skip)
     else:
-        raise DataError(f"Give a path or a DataFrame, not a {type(path_or_frame).__name__}.")
+        raise DataError(f"Give a path or a DataFrame; this is of type {type(path_or_frame).__name__}.")
     customer_at, date_at, amount_at = _resolve(table, customer, date, amount)
     notes = table.notes
     who, names = _read_customers(table, customer_at, notes)
@@ -911,8 +926,7 @@ def read_transactions(
         fault[(fault == 0) & where] = len(faults)
         faults.append((column, reason))
 
-    whitespace_or_wide = "cells missing or too many" if table.too_wide.any() else "too many cells"
-    refuse(table.too_wide, "", whitespace_or_wide)
+    refuse(table.misfit, "", "number of cells does not fit")
     refuse(who < 0, "customer", "missing customer id")
     refuse(no_date, "date", "missing date")
     refuse(np.isnat(when), "date", "unreadable date")
@@ -929,12 +943,12 @@ def read_transactions(
         good = fault == 0
     elif repeated.any():
         notes.append(
-            f"{repeated.sum():,} rows equal an earlier row in customer, date and amount; they were kept. "
-            "Give duplicates='drop' if the export holds rows twice."
+            f"{_count(int(repeated.sum()), 'exact duplicate')} (customer, date, amount as in an earlier "
+            "row), kept. Give duplicates='drop' if the export holds rows twice."
         )
     n_zero = int((money[good] == 0).sum())
     if n_zero:
-        notes.append(f"{n_zero:,} purchases have amount 0; they were kept.")
+        notes.append(f"{_count(n_zero, 'purchase')} of amount 0, kept.")
 
     def cell(row: int) -> str:
         column = faults[fault[row]][0]
@@ -959,8 +973,8 @@ def read_transactions(
         )
         row = refused.iloc[0]
         raise DataError(
-            f"{table.source}: none of its {n:,} rows can be used ({reasons}). For instance row {row['row']}: "
-            f"'{row['value']}'. Read were " + ", ".join(f"{k} = {v}" for k, v in labels.items())
+            f"{table.source}: no row can be used of {n:,} ({reasons}). For instance row {row['row']}: "
+            f"'{row['value']}'. The columns read were " + ", ".join(f"{k} = {v}" for k, v in labels.items())
             + "; give customer=, date= or amount= if that is wrong. " + " ".join(notes)
         )  # fmt: skip
     keep = np.flatnonzero(good)
