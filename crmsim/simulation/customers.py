@@ -240,7 +240,7 @@ class CustomerView:
         here = self._people.column("active") > 0
         known = truth[here] if here.any() else truth
         standard = (truth - known.mean()) / max(float(known.std()), 1e-9) if truth.size else truth
-        validity = self.scenario.firm.score_validity
+        validity = self._values[PARAMETER_INDEX["firm_score_validity"]]
         if validity >= 1:
             return standard
         noise = ndtri(uniform(self._key, purpose, self.id, self.month // 3))
@@ -250,7 +250,8 @@ class CustomerView:
         from scipy.special import ndtri
 
         people = self._people
-        asked = self.customer & (self.uniform(Purpose.SURVEY_ASKED) < self.scenario.firm.survey_share)
+        share = self._values[PARAMETER_INDEX["firm_survey_share"]]
+        asked = self.customer & (self.uniform(Purpose.SURVEY_ASKED) < share)
         error = 5.0 * ndtri(self.uniform(Purpose.SURVEY_ERROR))
         answer = np.clip(people.column("satisfaction") + people.column("scale_use") + error, 0, 100)
         return np.where(asked & (people.column("active") > 0), answer, np.nan)

@@ -57,6 +57,8 @@ class Purpose(IntEnum):
     RANDOM_TARGET = 22
     SURVEY_ASKED = 24
     SURVEY_ERROR = 25
+    STATED_WRONG = 26
+    STATED_CAUSE = 27
     FIT = 32
     FAIRNESS = 33
     ANCHOR = 34
@@ -78,8 +80,10 @@ class Purpose(IntEnum):
     DEMAND_SHOCK = 57
     # Touchpoint d uses 64 + 4 d: met, failed, severity.
     TOUCHPOINT = 64
-    # The k-th purchase of a month falls on the day drawn with 128 + k.
+    # The k-th purchase of a month falls on the day drawn with 128 + k, and takes its part of the
+    # month's amount by 512 + k.
     PURCHASE_DAY = 128
+    PURCHASE_PART = 512
 
 
 class Key(NamedTuple):

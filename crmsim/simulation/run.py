@@ -19,6 +19,8 @@ from .scenario import Scenario
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from .records import Records
+
 CAUSES = tuple(cause.key for cause in ChurnCause)
 MEANS = ("satisfaction", "expectation", "quality", "value", "trust")
 LAYERS = ("cognitive", "affective", "conative", "action")
@@ -241,6 +243,15 @@ class Run:
     @property
     def label(self) -> str:
         return " + ".join(p.name for p in self.policies) or "no policy"
+
+    def records(self) -> Records:
+        """What the firm wrote down: answers, single purchases, channels, stated causes of leaving.
+
+        The run is repeated with the same luck to get them.
+        """
+        from .records import records
+
+        return records(self)
 
     def to_database(self, path: str | Path) -> Path:
         """Write what a firm could have recorded, and apart from it the truth, to a DuckDB file."""

@@ -1,0 +1,153 @@
+"""What the firm writes down during a run and the run's own log does not hold.
+
+Survey answers, the single purchases of a month, the payment channel of each month and the cause a
+leaving customer states. Everything is a pure function of the run: the run is repeated with the same
+luck and an observer that sees what a campaign sees and offers nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ..vocabulary import ChurnCause
+from .customers import CustomerView
+from .draws import Key, Purpose, uniform
+from .policies import Offers
+
+if TYPE_CHECKING:
+    from .run import Run
+
+# Share of stated causes that are wrong; assumed.
+STATED_WRONG = 0.25
+
+
+class Records(NamedTuple):
+    """What the firm writes down; months count from 0.
+
+    - `events`: the run's log (see `Run.events`)
+    - `answers`: month, customer, satisfaction (points): those asked who answered
+    - `purchases`: month, customer, day (share of the month, from 0 to 1), amount (money): each
+      purchase by itself; empty with a contract
+    - `channels`: one array a month, the channel code of each known customer in the order of
+      `Run.customers`
+    - `departures`: month, customer, cause, stated_cause (keys of `vocabulary.ChurnCause`)
+    """
+
+    events: pd.DataFrame
+    answers: pd.DataFrame
+    purchases: pd.DataFrame
+    channels: list[np.ndarray]
+    departures: pd.DataFrame
+
+
+class _Observer:
+    """A campaign that only looks: it keeps what the firm sees at the start of each month."""
+
+    name = "observer"
+
+    def __init__(self) -> None:
+        self.answers: list[pd.DataFrame] = []
+        self.channels: list[np.ndarray] = []
+        self.purchases: list[np.ndarray] = []
+
+    def offers(self, view: CustomerView) -> Offers:
+        points = view.reported_satisfaction
+        rows = np.flatnonzero(~np.isnan(points))
+        self.answers.append(
+            pd.DataFrame({"month": view.month, "customer": view.id[rows], "satisfaction": points[rows]})
+        )
+        self.channels.append(view.channel)
+        self.purchases.append(np.array(view.purchases))
+        return Offers(np.zeros(0, dtype=np.int64), "contact", 0.0)
+
+
+def records(run: Run) -> Records:
+    """What the firm wrote down in a run; the run is repeated with the same luck."""
+    from .engine import simulate
+
+    observer = _Observer()
+    # First in the list, so that it sees the customers before any offer of the month.
+    again = simulate(
+        run.scenario,
+        [observer, *run.policies],
+        run.key.seed,
+        replication=run.key.replication,
+        rules=run.rules,
+        events=run._log is None,
+        progress=False,
+    )
+    events = again.events if run._log is None else run.events
+    counts = [*observer.purchases, np.array(again.view().purchases)]
+    answers = pd.concat(observer.answers, ignore_index=True)
+    return Records(
+        events=events,
+        answers=answers.astype({"month": np.int32}),
+        purchases=_purchases(run, events, counts),
+        channels=observer.channels,
+        departures=_departures(run.key, events),
+    )
+
+
+def _purchases(run: Run, events: pd.DataFrame, counts: list[np.ndarray]) -> pd.DataFrame:
+    """Each purchase by itself: the month's sum is parted as independent gamma amounts are.
+
+    Given their sum, gamma amounts of one shape share it in Dirichlet proportions, whatever the sum.
+    `counts[m]` are the purchases so far of each customer at the start of month m.
+    """
+    bought = events[events["event"] == "purchase"]
+    if run.scenario.purchase.contract:
+        bought = bought.iloc[:0]
+    month = bought["month"].to_numpy(dtype=np.int64)
+    customer = bought["customer"].to_numpy(dtype=np.int64)
+    row = run.customers.index.get_indexer(customer)
+    number = np.zeros(len(bought), dtype=np.int64)
+    for m in np.unique(month):
+        here = month == m
+        before, after = counts[m], counts[m + 1]
+        who = row[here]
+        known = np.minimum(who, before.size - 1)
+        number[here] = np.rint(after[who] - np.where(who < before.size, before[known], 0))
+    of = np.repeat(np.arange(len(bought)), number)
+    k = np.arange(of.size) - np.repeat(np.cumsum(number) - number, number)
+    part = np.ones(of.size)
+    several = np.flatnonzero(number[of] > 1)
+    if several.size:
+        from scipy.special import gammaincinv
+
+        u = uniform(run.key, Purpose.PURCHASE_PART + k[several], customer[of[several]], month[of[several]])
+        part[several] = gammaincinv(run.scenario.purchase.spend_shape, u)
+    total = np.bincount(of, part, minlength=len(bought))
+    table = pd.DataFrame(
+        {
+            "month": month[of].astype(np.int32),
+            "customer": customer[of],
+            "day": uniform(run.key, Purpose.PURCHASE_DAY + k, customer[of], month[of]),
+            "amount": bought["amount"].to_numpy()[of] * part / total[of],
+        }
+    )
+    return table.sort_values(["month", "day", "customer"], ignore_index=True)
+
+
+def _departures(key: Key, events: pd.DataFrame) -> pd.DataFrame:
+    """Who left when, of what, and what they said: wrong for `STATED_WRONG` of them.
+
+    A wrong statement names each of the other four causes with the same chance.
+    """
+    left = events[events["event"].str.startswith("left_")]
+    customer, month = left["customer"].to_numpy(), left["month"].to_numpy()
+    causes = pd.Index(ChurnCause.keys())
+    true = pd.Categorical(left["event"].str.removeprefix("left_"), categories=causes).codes.astype(int)
+    wrong = uniform(key, Purpose.STATED_WRONG, customer, month) < STATED_WRONG
+    other = (uniform(key, Purpose.STATED_CAUSE, customer, month) * (len(causes) - 1)).astype(int)
+    stated = np.where(wrong, (true + 1 + other) % len(causes), true)
+    return pd.DataFrame(
+        {
+            "month": month.astype(np.int32),
+            "customer": customer,
+            "cause": pd.Categorical.from_codes(true, categories=causes),
+            "stated_cause": pd.Categorical.from_codes(stated, categories=causes),
+        }
+    )
