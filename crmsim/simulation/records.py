@@ -7,7 +7,7 @@ luck and an observer that sees what a campaign sees and offers nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -102,7 +102,7 @@ def _purchases(run: Run, events: pd.DataFrame, counts: list[np.ndarray]) -> pd.D
         bought = bought.iloc[:0]
     month = bought["month"].to_numpy(dtype=np.int64)
     customer = bought["customer"].to_numpy(dtype=np.int64)
-    row = run.customers.index.get_indexer(customer)
+    row = run.customers.index.get_indexer(pd.Index(customer))
     number = np.zeros(len(bought), dtype=np.int64)
     for m in np.unique(month):
         here = month == m
@@ -117,14 +117,16 @@ def _purchases(run: Run, events: pd.DataFrame, counts: list[np.ndarray]) -> pd.D
     if several.size:
         from scipy.special import gammaincinv
 
-        u = uniform(run.key, Purpose.PURCHASE_PART + k[several], customer[of[several]], month[of[several]])
+        purpose: Any = Purpose.PURCHASE_PART + k[several]
+        u = uniform(run.key, purpose, customer[of[several]], month[of[several]])
         part[several] = gammaincinv(run.scenario.purchase.spend_shape, u)
     total = np.bincount(of, part, minlength=len(bought))
+    days: Any = Purpose.PURCHASE_DAY + k
     table = pd.DataFrame(
         {
             "month": month[of].astype(np.int32),
             "customer": customer[of],
-            "day": uniform(run.key, Purpose.PURCHASE_DAY + k, customer[of], month[of]),
+            "day": uniform(run.key, days, customer[of], month[of]),
             "amount": bought["amount"].to_numpy()[of] * part / total[of],
         }
     )
