@@ -64,15 +64,9 @@ def simulate(
     scenario = Scenario.from_name(scenario)
     chosen = policies_of(scenario, scenario.policies if policies is None else policies)
     key = make_key(seed, replication)
-    firm = _World(scenario, chosen, key, dict(rules or {}), threads, bool(events), list(follow))
-    months = range(scenario.population.months)
-    cells = scenario.population.months * scenario.population.size
-    if progress if progress is not None else cells > 200_000_000:
-        from tqdm.auto import tqdm
-
-        months = tqdm(months, desc=scenario.name, unit="month", leave=False)
+    firm = CompiledWorld(scenario, chosen, key, dict(rules or {}), bool(events), list(follow), threads)
     with firm:
-        for month in months:
+        for month in months_of(scenario, progress, 200_000_000):
             if stop is not None and stop.is_set():
                 raise Stopped(f"stopped before month {month}")
             firm.open_month(month)
@@ -84,8 +78,25 @@ def simulate(
     return firm.result()
 
 
-class _World:
-    """What a run carries from month to month."""
+def months_of(scenario: Scenario, progress: bool | None, long: int) -> Iterable[int]:
+    """The months of a run, with a bar if wanted, or if there are more than `long` customer-months."""
+    months = range(scenario.population.months)
+    if progress if progress is not None else len(months) * scenario.population.size > long:
+        from tqdm.auto import tqdm
+
+        return tqdm(months, desc=scenario.name, unit="month", leave=False)
+    return months
+
+
+class World:
+    """The firm's side of a run, the same for both engines: levers, arrivals, offers, books.
+
+    How customers live the month between `make_offers` and `spread_departures` is the engine's.
+    """
+
+    # Sums of the month over parts of the population, and what happened in it: the engine's to fill.
+    totals: np.ndarray
+    scratch: np.ndarray
 
     def __init__(
         self,
@@ -93,7 +104,6 @@ class _World:
         policies: list[Any],
         key: Key,
         rules: dict[str, Callable[..., Any]],
-        threads: int | None,
         events: bool,
         follow: list[int],
     ) -> None:
@@ -102,14 +112,9 @@ class _World:
         if not is_compiled(self.module):
             print("crmsim: compiling the rules (some 15 s, once) ...", file=sys.stderr, flush=True)
         self.events, self.follow = events, follow
-        self.threads = threads or os.cpu_count() or 1
-        if not hasattr(self.module.run_month, "py_func"):
-            self.threads = 1
         self.base = parameter_values(scenario)
         self.base_touchpoints = touchpoint_values(scenario)
         self.spending = spending_table(scenario)
-        self.spare = np.zeros((self.threads, SCRATCH_COLUMNS * BLOCK), dtype=np.float32)
-        self.pool: ThreadPoolExecutor | None = None
         self.market = scenario.market.size * scenario.population.size
         growth = (scenario.acquisition.external + scenario.acquisition.imitation) / 12
         expected = min(self.market, growth * self.market * 0.25) * scenario.population.months
@@ -123,15 +128,6 @@ class _World:
         self.referrals = 0
         self.premium: float | None = None
         self.offered = np.zeros(0, dtype=np.int64)
-
-    def __enter__(self) -> _World:
-        if self.threads > 1:
-            self.pool = ThreadPoolExecutor(self.threads)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.pool is not None:
-            self.pool.shutdown()
 
     # -- the month, step by step -----------------------------------------------------------
 
@@ -191,36 +187,6 @@ class _World:
                 )
             self._apply(offers, campaign.name, month)
             self.spent[campaign.name] = self.spent.get(campaign.name, 0.0) + float(np.sum(offers.cost))
-
-    def live(self, month: int) -> None:
-        """Every customer lives the month: the compiled stages of `month.py`."""
-        people, blocks = self.people, self.people.blocks
-        self.totals = np.zeros((blocks, len(TOTALS)), dtype=np.float32)
-        keep = self._kept_blocks()
-        if len(keep) == blocks:
-            self.scratch = np.zeros((blocks, SCRATCH_COLUMNS * BLOCK), dtype=np.float32)
-            self._blocks(self.scratch, True, 0, blocks)
-            return
-        parts = min(self.threads, blocks) or 1
-        edges = [blocks * k // parts for k in range(parts + 1)]
-        jobs = [(self.spare[k : k + 1], False, edges[k], edges[k + 1]) for k in range(parts)]
-        # Followed blocks run twice from a copy: once for the record, once with the others.
-        self.scratch = np.zeros((len(keep), SCRATCH_COLUMNS * BLOCK), dtype=np.float32)
-        self.kept = keep
-        self.before = people.state[keep].copy() if keep else None
-        if self.pool is None or parts == 1:
-            for job in jobs:
-                self._blocks(*job)
-        else:
-            for done in [self.pool.submit(self._blocks, *job) for job in jobs]:
-                done.result()
-        if keep:
-            assert self.before is not None
-            spare = np.zeros((len(keep), len(TOTALS)), dtype=np.float32)
-            self.module.run_month(
-                self.before, self.scratch, True, people.ids[keep], self.touchpoints, self.values,
-                self.spending, people.key, spare, 0, len(keep),
-            )  # fmt: skip
 
     def spread_departures(self, month: int) -> None:
         """Those who left are missed by their neighbours."""
@@ -288,17 +254,9 @@ class _World:
 
     # -- parts ---------------------------------------------------------------------------------
 
-    def _blocks(self, scratch: np.ndarray, keep: bool, low: int, high: int) -> None:
-        people = self.people
-        self.module.run_month(
-            people.state, scratch, keep, people.ids, self.touchpoints, self.values, self.spending,
-            people.key, self.totals, low, high,
-        )  # fmt: skip
-
-    def _kept_blocks(self) -> list[int]:
-        if self.events:
-            return list(range(self.people.blocks))
-        return sorted({int(r) // BLOCK for r in self._followed_rows()})
+    def kept_blocks(self) -> list[int]:
+        """The blocks whose rows stand in `scratch`, in its order."""
+        raise NotImplementedError
 
     def _followed_rows(self) -> np.ndarray:
         rows = []
@@ -316,7 +274,7 @@ class _World:
             self.log.append(month_events(self.people, self.scratch, month, self.offered))
         rows = self._followed_rows()
         if rows.size:
-            at = {b: k for k, b in enumerate(self._kept_blocks())}
+            at = {b: k for k, b in enumerate(self.kept_blocks())}
             state = self.people.state
             lanes = rows % BLOCK
             columns = np.arange(self.people.columns)
@@ -436,6 +394,78 @@ class _World:
         mine = ", ".join(self.rules)
         hint = f"look at your own rule {mine}" if mine else "a parameter may be extreme"
         raise RuleError(f"{where}; {hint}")
+
+
+class CompiledWorld(World):
+    """A world whose customers live by the compiled stages of `month.py`, on several threads."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        policies: list[Any],
+        key: Key,
+        rules: dict[str, Callable[..., Any]],
+        events: bool,
+        follow: list[int],
+        threads: int | None = None,
+    ) -> None:
+        super().__init__(scenario, policies, key, rules, events, follow)
+        self.threads = threads or os.cpu_count() or 1
+        if not hasattr(self.module.run_month, "py_func"):
+            self.threads = 1
+        self.spare = np.zeros((self.threads, SCRATCH_COLUMNS * BLOCK), dtype=np.float32)
+        self.pool: ThreadPoolExecutor | None = None
+
+    def __enter__(self) -> CompiledWorld:
+        if self.threads > 1:
+            self.pool = ThreadPoolExecutor(self.threads)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.pool is not None:
+            self.pool.shutdown()
+
+    def live(self, month: int) -> None:
+        """Every customer lives the month: the compiled stages of `month.py`."""
+        people, blocks = self.people, self.people.blocks
+        self.totals = np.zeros((blocks, len(TOTALS)), dtype=np.float32)
+        keep = self.kept_blocks()
+        if len(keep) == blocks:
+            self.scratch = np.zeros((blocks, SCRATCH_COLUMNS * BLOCK), dtype=np.float32)
+            self._blocks(self.scratch, True, 0, blocks)
+            return
+        parts = min(self.threads, blocks) or 1
+        edges = [blocks * k // parts for k in range(parts + 1)]
+        jobs = [(self.spare[k : k + 1], False, edges[k], edges[k + 1]) for k in range(parts)]
+        # Followed blocks run twice from a copy: once for the record, once with the others.
+        self.scratch = np.zeros((len(keep), SCRATCH_COLUMNS * BLOCK), dtype=np.float32)
+        self.kept = keep
+        self.before = people.state[keep].copy() if keep else None
+        if self.pool is None or parts == 1:
+            for job in jobs:
+                self._blocks(*job)
+        else:
+            for done in [self.pool.submit(self._blocks, *job) for job in jobs]:
+                done.result()
+        if keep:
+            assert self.before is not None
+            spare = np.zeros((len(keep), len(TOTALS)), dtype=np.float32)
+            self.module.run_month(
+                self.before, self.scratch, True, people.ids[keep], self.touchpoints, self.values,
+                self.spending, people.key, spare, 0, len(keep),
+            )  # fmt: skip
+
+    def kept_blocks(self) -> list[int]:
+        if self.events:
+            return list(range(self.people.blocks))
+        return sorted({int(r) // BLOCK for r in self._followed_rows()})
+
+    def _blocks(self, scratch: np.ndarray, keep: bool, low: int, high: int) -> None:
+        people = self.people
+        self.module.run_month(
+            people.state, scratch, keep, people.ids, self.touchpoints, self.values, self.spending,
+            people.key, self.totals, low, high,
+        )  # fmt: skip
 
 
 def poisson_quantile(u: float, mean: float) -> int:
