@@ -43,7 +43,8 @@ def poisson(u: float, mean: float) -> float:
     count = 0.0
     probability = exp(-mean)
     cumulative = probability
-    while u > cumulative and count < 200.0:
+    # The single-precision twin needs the second condition: its sums may never reach a u near 1.
+    while u > cumulative and (count < mean or probability > 1e-8):
         count += 1.0
         probability *= mean / count
         cumulative += probability

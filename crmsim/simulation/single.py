@@ -89,7 +89,8 @@ def poisson(u: Any, mean: Any) -> Any:
     count = np.float32(0.0)
     probability = exp(-mean)
     cumulative = probability
-    while u > cumulative and count < 200.0:
+    # Rounded, the probabilities may never sum to a u near 1: stop where they no longer count.
+    while u > cumulative and (count < mean or probability > 1e-8):
         count = count + 1.0
         probability = probability * (mean / count)
         cumulative = cumulative + probability
