@@ -11,6 +11,8 @@ from __future__ import annotations
 from .scenario import MAX_TOUCHPOINTS
 
 BLOCK = 1024
+# Totals of a block are kept in so many lanes and added up at the end of the month.
+LANES = 64
 
 # name: meaning. Every number is a float32; months, counts and codes are whole.
 STATE: dict[str, str] = {

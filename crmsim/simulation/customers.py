@@ -7,6 +7,7 @@ part the firm could have written down; a policy gets nothing else.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -100,44 +101,37 @@ class People:
         return np.asarray(self.cohort_rows)[order][cohort] + within
 
 
+@lru_cache(maxsize=256)
+def _gamma_quantiles(shape: float) -> np.ndarray:
+    from scipy.special import gammaincinv, ndtr
+
+    return gammaincinv(shape, ndtr(GRID))
+
+
+@lru_cache(maxsize=256)
+def _beta_quantiles(a: float, b: float) -> np.ndarray:
+    from scipy.special import betaincinv, ndtr
+
+    return betaincinv(a, b, ndtr(GRID)) if a > 0 else np.ones_like(GRID)
+
+
 def birth_tables(scenario: Scenario) -> np.ndarray:
     """Logarithms of quantiles on a grid of normal scores: frailty, mobility, payer risk, purchase
-    rate, spending rate, baseline chance, drop-out chance (one row each, float32)."""
-    from scipy.special import betaincinv, gammaincinv, ndtr
-
-    u = ndtr(GRID)
+    rate (gamma, mean 1), spending rate (gamma, scale 1), baseline and drop-out chance (beta); one
+    row each, float32."""
     churn, purchase = scenario.churn, scenario.purchase
-
-    def gamma(shape: float, mean_one: bool = True) -> np.ndarray:
-        with np.errstate(divide="ignore"):
-            quantile = gammaincinv(shape, u) / (shape if mean_one else 1.0)
-        return np.log(np.maximum(quantile, 1e-37))
-
-    def beta(a: float, b: float) -> np.ndarray:
-        if a == 0:
-            return np.zeros_like(u)
-        return np.log(np.maximum(betaincinv(a, b, u), 1e-37))
-
-    return np.stack(
-        [
-            gamma(churn.frailty_shape),
-            gamma(churn.mobility_shape),
-            gamma(scenario.payment.payer_shape),
-            gamma(purchase.rate_shape),
-            gamma(purchase.spend_heterogeneity, mean_one=False),
-            beta(churn.baseline_a, churn.baseline_b),
-            beta(purchase.dropout_a, purchase.dropout_b),
-        ]
-    ).astype(np.float32)
+    shapes = (churn.frailty_shape, churn.mobility_shape, scenario.payment.payer_shape, purchase.rate_shape)
+    rows = [_gamma_quantiles(shape) / shape for shape in shapes]
+    rows.append(_gamma_quantiles(purchase.spend_heterogeneity))
+    rows.append(_beta_quantiles(churn.baseline_a, churn.baseline_b))
+    rows.append(_beta_quantiles(purchase.dropout_a, purchase.dropout_b))
+    return np.log(np.maximum(np.stack(rows), 1e-37)).astype(np.float32)
 
 
 def spending_table(scenario: Scenario) -> np.ndarray:
     """Quantiles of the sum of 1 to 8 purchases for a spending rate of one, on the same grid."""
-    from scipy.special import gammaincinv, ndtr
-
-    u = ndtr(GRID)
     shape = scenario.purchase.spend_shape
-    return np.stack([gammaincinv(n * shape, u) for n in range(1, 9)]).astype(np.float32)
+    return np.stack([_gamma_quantiles(n * shape) for n in range(1, 9)]).astype(np.float32)
 
 
 class CustomerView:

@@ -47,10 +47,9 @@ class Purpose(IntEnum):
     PURCHASES = 12
     SPEND = 13
     DROPOUT = 14
-    REFERRAL = 15
     RIVAL_OFFER = 16
     LEAVE_BASELINE = 17
-    OFFER_RESPONSE = 18
+    REFERRAL = 18
     WIN_BACK = 19
     SCORE_RISK = 20
     SCORE_RESPONSE = 21
@@ -78,12 +77,12 @@ class Purpose(IntEnum):
     DROPOUT_RATE = 48
     ARRIVALS = 56
     DEMAND_SHOCK = 57
-    # Touchpoint d uses 64 + 4 d: met, failed, severity.
+    # Touchpoint d uses 64 + 2 d for meeting it and failing there, 65 + 2 d for the severity.
     TOUCHPOINT = 64
     # The k-th purchase of a month falls on the day drawn with 128 + k, and takes its part of the
-    # month's amount by 512 + k.
+    # month's amount by 2**20 + k: far enough apart for any number of purchases.
     PURCHASE_DAY = 128
-    PURCHASE_PART = 512
+    PURCHASE_PART = 1 << 20
 
 
 class Key(NamedTuple):
@@ -108,18 +107,22 @@ def philox(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
 
     All words are uint64 holding 32 bits; arrays work elementwise. Compiled as it stands.
     """
+    # Words are masked where they are multiplied: the rest may carry more than 32 bits for a while.
     for _ in range(10):
-        a = M0 * c0
-        b = M1 * c2
-        c0, c1, c2, c3 = (b >> HALF) ^ c1 ^ k0, b & LOW, (a >> HALF) ^ c3 ^ k1, a & LOW
-        k0 = (k0 + W0) & LOW
-        k1 = (k1 + W1) & LOW
-    return c0, c1, c2, c3
+        a = M0 * (c0 & LOW)
+        b = M1 * (c2 & LOW)
+        c0, c1, c2, c3 = (b >> HALF) ^ c1 ^ k0, b, (a >> HALF) ^ c3 ^ k1, a
+        k0 = k0 + W0
+        k1 = k1 + W1
+    return c0 & LOW, c1 & LOW, c2 & LOW, c3 & LOW
 
 
 def unit(word: Any) -> Any:
-    """A 32-bit word as a float32 in (0, 1): the middle of one of 2**24 equal cells."""
-    return np.float32(np.int32(word >> np.uint64(8))) * 5.9604644775390625e-08 + 2.98023223876953125e-08
+    """A 32-bit word as a float32 in (0, 1): the middle of one of 2**23 equal cells.
+
+    With 2**24 cells the middle of the last would round to 1.
+    """
+    return np.float32(np.int32(word >> np.uint64(9))) * 1.1920928955078125e-07 + 5.9604644775390625e-08
 
 
 def uniform(key: Key, purpose: int, customer: Any, month: Any) -> Any:
@@ -136,8 +139,7 @@ def uniform(key: Key, purpose: int, customer: Any, month: Any) -> Any:
         customer & LOW, customer >> HALF, month & LOW, group, np.uint64(key.seed), np.uint64(key.replication)
     )
     word = np.choose(purpose % 4, words)
-    number = ((word >> np.uint64(8)).astype(np.float64) + 0.5) * 2.0**-24
-    number = number.astype(np.float32).astype(np.float64)
+    number = ((word >> np.uint64(9)).astype(np.float64) + 0.5) * 2.0**-23
     return float(number) if number.ndim == 0 else number
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .columns import BLOCK, INDEX, SCRATCH_COLUMNS, STATE_FIXED, TOTALS
+from .columns import BLOCK, INDEX, LANES, SCRATCH_COLUMNS, STATE_FIXED, TOTALS
 from .compile import (
     PARAMETER_INDEX,
     RuleError,
@@ -209,7 +209,7 @@ class World:
 
     def close_month(self, month: int) -> None:
         """Add up, pay, and write the month's row."""
-        sums = self.totals.sum(axis=0, dtype=np.float64)
+        sums = self.totals.sum(axis=(0, 2), dtype=np.float64)
         totals = dict(zip(TOTALS, sums.tolist(), strict=True))
         if not all(map(math.isfinite, sums.tolist())):
             self._explain_nan(month)
@@ -428,7 +428,7 @@ class CompiledWorld(World):
     def live(self, month: int) -> None:
         """Every customer lives the month: the compiled stages of `month.py`."""
         people, blocks = self.people, self.people.blocks
-        self.totals = np.zeros((blocks, len(TOTALS)), dtype=np.float32)
+        self.totals = np.zeros((blocks, len(TOTALS), LANES), dtype=np.float32)
         keep = self.kept_blocks()
         if len(keep) == blocks:
             self.scratch = np.zeros((blocks, SCRATCH_COLUMNS * BLOCK), dtype=np.float32)
@@ -449,7 +449,7 @@ class CompiledWorld(World):
                 done.result()
         if keep:
             assert self.before is not None
-            spare = np.zeros((len(keep), len(TOTALS)), dtype=np.float32)
+            spare = np.zeros((len(keep), len(TOTALS), LANES), dtype=np.float32)
             self.module.run_month(
                 self.before, self.scratch, True, people.ids[keep], self.touchpoints, self.values,
                 self.spending, people.key, spare, 0, len(keep),

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .columns import BLOCK, C, W
+from .columns import BLOCK, LANES, C, W
 from .draws import HALF, LOW, philox, unit
 from .rules import (
     action_loyalty,
@@ -61,6 +61,11 @@ def parameters(values: Array) -> Any:
     return Parameters(*values)
 
 
+def faded(x: Any) -> Any:
+    """A fading memory, cut to zero before the numbers become slow denormals."""
+    return x if x > 1e-9 else 0.0
+
+
 def draw(w: Array, ids: Array, group: Any, values: Array, key: Array) -> None:
     """Four uniforms for each lane: purposes 4 x group to 4 x group + 3 of this month."""
     p = parameters(values)
@@ -86,28 +91,33 @@ def start(b: Array, w: Array) -> None:
         w[W.lost_points + i] = 0.0
 
 
-def meet(b: Array, w: Array, z: Array, drop: Array, t: Array, values: Array) -> None:
-    """Meet one touchpoint `t`, perhaps see it fail, and perceive it."""
+def meet(b: Array, w: Array, u: Array, z: Array, drop: Array, t: Array, values: Array) -> None:
+    """Meet one touchpoint `t`, perhaps see it fail, and perceive it.
+
+    One number decides among not met, met and failed; a second is the severity of a failure.
+    """
     p = parameters(values)
     exposure = t[1]
-    failure = t[2]
+    failure = t[1] * t[2]
     severity_mean = t[3]
     severity_sd = t[4]
-    for i in range(BLOCK):
-        met = w[W.was_active + i] if w[W.draws + i] < exposure else 0.0
-        failed = met if w[W.draws + BLOCK + i] < failure else 0.0
-        w[W.met + i] = max(w[W.met + i], met)
-        w[W.failed + i] = w[W.failed + i] + failed
-        size = max(severity_mean + severity_sd * normal(w[W.draws + 2 * BLOCK + i]), 1.0)
-        drop[i] = failed * size
-    for i in range(BLOCK):
-        seen = perception(z[i], t[0] + b[C.fit + i], drop[i], p)
-        z[i] = seen if w[W.was_active + i] > 0.0 else z[i]
-        w[W.severity + i] = max(w[W.severity + i], drop[i])
     weight = t[5]
     gain = t[6]
     loss = t[7]
     for i in range(BLOCK):
+        met = w[W.was_active + i] if u[i] < exposure else 0.0
+        failed = w[W.was_active + i] if u[i] < failure else 0.0
+        w[W.met + i] = max(w[W.met + i], met)
+        w[W.failed + i] = w[W.failed + i] + failed
+        drop[i] = failed
+    for i in range(BLOCK):
+        # Failures are rare: a branch costs less than a normal number for everyone.
+        if drop[i] > 0.0:
+            drop[i] = max(severity_mean + severity_sd * normal(u[BLOCK + i]), 1.0)
+    for i in range(BLOCK):
+        seen = perception(z[i], t[0] + b[C.fit + i], drop[i], p)
+        z[i] = seen if w[W.was_active + i] > 0.0 else z[i]
+        w[W.severity + i] = max(w[W.severity + i], drop[i])
         w[W.gap + i] = w[W.gap + i] + weight * kano(z[i] - b[C.expectation + i], gain, loss)
         w[W.lost_points + i] = w[W.lost_points + i] + weight * loss * drop[i]
 
@@ -158,7 +168,7 @@ def recover(b: Array, w: Array, values: Array) -> None:
         w[W.stay + i] = stay_factor(w[W.complained + i], w[W.resolved + i], w[W.fast + i], p)
         w[W.restored + i] = min(share, 1.0)
         b[C.satisfaction + i] = clip(b[C.satisfaction + i] + share * w[W.lost + i], 0.0, 100.0)
-        remembered = b[C.fault_points + i] * (1.0 - 1.0 / p.churn_fault_memory)
+        remembered = faded(b[C.fault_points + i] * (1.0 - 1.0 / p.churn_fault_memory))
         kept = remembered + w[W.lost + i] * (1.0 - share)
         b[C.fault_points + i] = kept if w[W.was_active + i] > 0.0 else b[C.fault_points + i]
     for i in range(BLOCK):
@@ -184,7 +194,7 @@ def feel(b: Array, w: Array, values: Array) -> None:
         kept = w[W.was_active + i] > 0.0
         trusted = trust(b[C.trust + i], b[C.satisfaction + i], p)
         b[C.trust + i] = trusted if kept else b[C.trust + i]
-        cared = b[C.care + i] * p.trust_care_retention
+        cared = faded(b[C.care + i] * p.trust_care_retention)
         b[C.care + i] = cared if kept else b[C.care + i]
         value = perceived_value(b[C.satisfaction + i], b[C.fairness + i], p)
         b[C.value + i] = value if kept else b[C.value + i]
@@ -214,20 +224,39 @@ def buy(b: Array, w: Array, values: Array, spending: Array) -> None:
     -6 to 6, for a spending rate of one; beyond its rows the Wilson-Hilferty approximation stands.
     """
     p = parameters(values)
+    # The first counts of the Poisson quantile for all lanes at once; the rare rest one by one.
     for i in range(BLOCK):
-        w[W.bought + i] = purchase_rate(b[C.rate + i], b[C.satisfaction + i], p)
+        mean = purchase_rate(b[C.rate + i], b[C.satisfaction + i], p)
+        u = w[W.draws + i]
+        w[W.spent + i] = mean
+        probability = exp(-mean)
+        cumulative = probability
+        count = 1.0 if u > cumulative else 0.0
+        probability = probability * mean
+        cumulative = cumulative + probability
+        count = 2.0 if u > cumulative else count
+        probability = probability * (mean / 2.0)
+        cumulative = cumulative + probability
+        count = 3.0 if u > cumulative else count
+        probability = probability * (mean / 3.0)
+        cumulative = cumulative + probability
+        count = 4.0 if u > cumulative else count
+        w[W.bought + i] = count
+        w[W.dropped + i] = 0.0
+    for i in range(BLOCK):
+        if w[W.bought + i] > 3.0:
+            w[W.bought + i] = poisson(w[W.draws + i], w[W.spent + i])
+    for i in range(BLOCK):
+        w[W.bought + i] = w[W.bought + i] * w[W.was_active + i]
+        w[W.spent + i] = clip(normal(w[W.draws + BLOCK + i]), -5.999, 5.999)
+    if p.purchase_dropout_a > 0.0:
+        drop_out(b, w)
     grid = np.float32(spending.shape[1] - 1)
     for i in range(BLOCK):
-        count = poisson(w[W.draws + i], w[W.bought + i]) * w[W.was_active + i]
-        dropped = 0.0
-        if b[C.dropout + i] > 0.0 and count > 0.0:
-            u = w[W.draws + 2 * BLOCK + i]
-            last = np.ceil(log(1.0 - u) / log(1.0 - min(b[C.dropout + i], 0.9999999)))
-            dropped = 1.0 if last <= count else 0.0
-            count = min(count, max(last, 1.0))
-        spent = 0.0
+        count = w[W.bought + i]
+        score = w[W.spent + i]
+        total = 0.0
         if count > 0.0:
-            score = clip(normal(w[W.draws + BLOCK + i]), -5.999, 5.999)
             row = int(count) - 1
             if row < spending.shape[0]:
                 at = (score + 6.0) * grid * 0.083333336
@@ -238,10 +267,19 @@ def buy(b: Array, w: Array, values: Array, spending: Array) -> None:
                 shape = count * p.purchase_spend_shape
                 root = 1.0 - 1.0 / (9.0 * shape) + score / (3.0 * np.sqrt(shape))
                 total = shape * root * root * root
-            spent = total / max(b[C.spend_rate + i], 1e-12) * p.value_price
-        w[W.bought + i] = count
-        w[W.dropped + i] = dropped
-        w[W.spent + i] = spent
+        w[W.spent + i] = total
+    for i in range(BLOCK):
+        w[W.spent + i] = w[W.spent + i] / max(b[C.spend_rate + i], 1e-12) * p.value_price
+
+
+def drop_out(b: Array, w: Array) -> None:
+    """Drop-out at a purchase (BG/NBD): the purchases after it do not happen. Draws: group 3."""
+    for i in range(BLOCK):
+        chance = min(b[C.dropout + i], 0.9999999)
+        if chance > 0.0 and w[W.bought + i] > 0.0:
+            last = max(np.ceil(log(1.0 - w[W.draws + 2 * BLOCK + i]) / log(1.0 - chance)), 1.0)
+            w[W.dropped + i] = 1.0 if last <= w[W.bought + i] else 0.0
+            w[W.bought + i] = min(w[W.bought + i], last)
 
 
 def bill(b: Array, w: Array, values: Array) -> None:
@@ -339,7 +377,7 @@ def hazards(b: Array, w: Array, values: Array) -> None:
         )
         w[W.exit_competitive + i] = w[W.exit_competitive + i] * factor
         b[C.offer_months + i] = max(b[C.offer_months + i] - 1.0, 0.0)
-        b[C.neighbours + i] = b[C.neighbours + i] * decay
+        b[C.neighbours + i] = faded(b[C.neighbours + i] * decay)
     for i in range(BLOCK):
         w[W.exit_natural + i] = natural_hazard(b[C.mobility + i], p)
         chance = fault_exit(w[W.severity + i], w[W.stay + i], p)
@@ -410,13 +448,13 @@ def depart(b: Array, w: Array, values: Array) -> None:
 
 
 def talk(b: Array, w: Array, values: Array) -> None:
-    """Word of mouth, referral, and the stage of the relationship. Draws: group 3."""
+    """Word of mouth, referral, and the stage of the relationship. Draws: group 4."""
     p = parameters(values)
     for i in range(BLOCK):
         w[W.praise + i] = praise(b[C.satisfaction + i], p) * w[W.was_active + i]
         w[W.warning + i] = warning(b[C.satisfaction + i], p) * w[W.was_active + i]
         chance = referral_probability(w[W.praise + i], w[W.warning + i], p)
-        w[W.referred + i] = w[W.was_active + i] if w[W.draws + 3 * BLOCK + i] < chance else 0.0
+        w[W.referred + i] = w[W.was_active + i] if w[W.draws + 2 * BLOCK + i] < chance else 0.0
         b[C.referrals + i] = b[C.referrals + i] + w[W.referred + i]
     for i in range(BLOCK):
         tenure = p.month - b[C.joined + i] + 1.0
@@ -434,87 +472,82 @@ def talk(b: Array, w: Array, values: Array) -> None:
         b[C.stage + i] = stage if w[W.was_active + i] > 0.0 else b[C.stage + i]
 
 
-def halve(low: Array, high: Array) -> None:
-    for i in range(low.shape[0]):
-        low[i] = low[i] + high[i]
+def sum_of(column: Array, out: Array) -> None:
+    """Add a column up into 64 lanes: the same bits in every order of blocks and threads."""
+    for j in range(LANES):
+        total = column[j]
+        for r in range(1, BLOCK // LANES):
+            total = total + column[r * LANES + j]
+        out[j] = total
 
 
-def fold(w: Array) -> Any:
-    """Sum of the tally column by halves: the same bits in every order of threads."""
-    t = w[W.tally : W.tally + BLOCK]
-    half = BLOCK // 2
-    while half >= 1:
-        halve(t[:half], t[half : 2 * half])
-        half = half // 2
-    return t[0]
+def sum_where(column: Array, mask: Array, out: Array) -> None:
+    for j in range(LANES):
+        total = column[j] * mask[j]
+        for r in range(1, BLOCK // LANES):
+            total = total + column[r * LANES + j] * mask[r * LANES + j]
+        out[j] = total
 
 
-def tally_column(w: Array, column: Array, mask: Array) -> Any:
-    t = w[W.tally : W.tally + BLOCK]
-    for i in range(BLOCK):
-        t[i] = column[i] * mask[i]
-    return fold(w)
+def sum_equal(column: Array, code: Any, mask: Array, out: Array) -> None:
+    for j in range(LANES):
+        total = mask[j] if column[j] == code else 0.0
+        for r in range(1, BLOCK // LANES):
+            total = total + (mask[r * LANES + j] if column[r * LANES + j] == code else 0.0)
+        out[j] = total
 
 
-def tally_equal(w: Array, column: Array, mask: Array, code: Any) -> Any:
-    t = w[W.tally : W.tally + BLOCK]
-    for i in range(BLOCK):
-        t[i] = mask[i] if column[i] == code else 0.0
-    return fold(w)
+def sum_at_least(column: Array, level: Any, mask: Array, out: Array) -> None:
+    for j in range(LANES):
+        total = mask[j] if column[j] >= level else 0.0
+        for r in range(1, BLOCK // LANES):
+            total = total + (mask[r * LANES + j] if column[r * LANES + j] >= level else 0.0)
+        out[j] = total
 
 
-def tally_at_least(w: Array, column: Array, mask: Array, level: Any) -> Any:
-    t = w[W.tally : W.tally + BLOCK]
-    for i in range(BLOCK):
-        t[i] = mask[i] if column[i] >= level else 0.0
-    return fold(w)
+def state_column(b: Array, at: int) -> Array:
+    return b[at : at + BLOCK]
 
 
 def tally(b: Array, w: Array, totals: Array) -> None:
-    """Sums over the block, in the order of `columns.TOTALS`."""
-    active = b[C.active : C.active + BLOCK]
-    was = w[W.was_active : W.was_active + BLOCK]
-    totals[0] = tally_column(w, active, active)
-    totals[1] = tally_column(w, was, was)
-    totals[2] = tally_column(w, b[C.satisfaction : C.satisfaction + BLOCK], was)
-    totals[3] = tally_column(w, b[C.expectation : C.expectation + BLOCK], was)
-    totals[4] = tally_column(w, w[W.quality : W.quality + BLOCK], was)
-    totals[5] = tally_column(w, b[C.value : C.value + BLOCK], was)
-    totals[6] = tally_column(w, b[C.trust : C.trust + BLOCK], was)
-    layer = b[C.layer : C.layer + BLOCK]
+    """Sums over the block, in the order of `columns.TOTALS`. Columns that are 0 for those who were
+    not there need no mask."""
+    active = state_column(b, C.active)
+    was = state_column(w, W.was_active)
+    sum_of(active, totals[0])
+    sum_of(was, totals[1])
+    sum_where(state_column(b, C.satisfaction), was, totals[2])
+    sum_where(state_column(b, C.expectation), was, totals[3])
+    sum_where(state_column(w, W.quality), was, totals[4])
+    sum_where(state_column(b, C.value), was, totals[5])
+    sum_where(state_column(b, C.trust), was, totals[6])
+    layer = state_column(b, C.layer)
     for k in range(4):
-        totals[7 + k] = tally_at_least(w, layer, active, np.float32(k + 1))
-    stage = b[C.stage : C.stage + BLOCK]
+        sum_at_least(layer, np.float32(k + 1), active, totals[7 + k])
+    stage = state_column(b, C.stage)
     for k in range(6):
-        totals[11 + k] = tally_equal(w, stage, active, np.float32(k + 1))
-    t = w[W.tally : W.tally + BLOCK]
+        sum_equal(stage, np.float32(k + 1), active, totals[11 + k])
+    t = state_column(w, W.tally)
     for i in range(BLOCK):
         t[i] = b[C.active + i] if w[W.bought + i] > 0.0 and b[C.affective + i] < 50.0 else 0.0
-    totals[17] = fold(w)
-    totals[18] = tally_column(w, w[W.failed : W.failed + BLOCK], was)
-    totals[19] = tally_column(w, w[W.complained : W.complained + BLOCK], was)
-    totals[20] = tally_column(w, w[W.resolved : W.resolved + BLOCK], was)
-    totals[21] = tally_column(w, w[W.delighted : W.delighted + BLOCK], was)
-    totals[22] = tally_column(w, w[W.bought : W.bought + BLOCK], was)
-    totals[23] = tally_column(w, w[W.spent : W.spent + BLOCK], was)
-    totals[24] = tally_column(w, w[W.earned : W.earned + BLOCK], was)
-    totals[25] = tally_column(w, w[W.unpaid : W.unpaid + BLOCK], was)
-    totals[26] = tally_column(w, w[W.cured : W.cured + BLOCK], was)
-    cause = w[W.exit_cause : W.exit_cause + BLOCK]
+    sum_of(t, totals[17])
+    sum_of(state_column(w, W.failed), totals[18])
+    sum_of(state_column(w, W.complained), totals[19])
+    sum_of(state_column(w, W.resolved), totals[20])
+    sum_of(state_column(w, W.delighted), totals[21])
+    sum_of(state_column(w, W.bought), totals[22])
+    sum_of(state_column(w, W.spent), totals[23])
+    sum_of(state_column(w, W.earned), totals[24])
+    sum_of(state_column(w, W.unpaid), totals[25])
+    sum_of(state_column(w, W.cured), totals[26])
+    cause = state_column(w, W.exit_cause)
     for k in range(5):
-        totals[27 + k] = tally_equal(w, cause, was, np.float32(k + 1))
+        sum_equal(cause, np.float32(k + 1), was, totals[27 + k])
     for i in range(BLOCK):
-        t[i] = was[i] if w[W.exit_cause + i] > 0.0 and b[C.attributed + i] == 3.0 else 0.0
-    totals[32] = fold(w)
-    tally_expected(b, w, totals)
-    totals[38] = tally_column(w, w[W.praise : W.praise + BLOCK], was)
-    totals[39] = tally_column(w, w[W.warning : W.warning + BLOCK], was)
-    totals[40] = tally_column(w, w[W.referred : W.referred + BLOCK], was)
-
-
-def tally_expected(b: Array, w: Array, totals: Array) -> None:
-    """Expected departures by cause: the chance of leaving shared out by hazard."""
-    t = w[W.tally : W.tally + BLOCK]
+        rooted = w[W.was_active + i] if b[C.attributed + i] == 3.0 else 0.0
+        t[i] = rooted if w[W.exit_cause + i] > 0.0 else 0.0
+    sum_of(t, totals[32])
+    # Expected departures by cause: the chance of leaving shared out by hazard.
     for i in range(BLOCK):
         total = (
             w[W.exit_natural + i]
@@ -524,22 +557,17 @@ def tally_expected(b: Array, w: Array, totals: Array) -> None:
             + b[C.baseline + i]
             + w[W.exit_payment + i]
         )
-        w[W.gap + i] = w[W.exit_chance + i] / max(total, 1e-30)
+        t[i] = w[W.exit_chance + i] / max(total, 1e-30)
+    sum_where(state_column(w, W.exit_natural), t, totals[33])
+    sum_where(state_column(w, W.exit_fault), t, totals[35])
+    sum_where(state_column(w, W.exit_payment), t, totals[36])
+    sum_where(state_column(w, W.exit_retaliatory), t, totals[37])
     for i in range(BLOCK):
-        t[i] = w[W.exit_natural + i] * w[W.gap + i]
-    totals[33] = fold(w)
-    for i in range(BLOCK):
-        t[i] = (w[W.exit_competitive + i] + b[C.baseline + i]) * w[W.gap + i]
-    totals[34] = fold(w)
-    for i in range(BLOCK):
-        t[i] = w[W.exit_fault + i] * w[W.gap + i]
-    totals[35] = fold(w)
-    for i in range(BLOCK):
-        t[i] = w[W.exit_payment + i] * w[W.gap + i]
-    totals[36] = fold(w)
-    for i in range(BLOCK):
-        t[i] = w[W.exit_retaliatory + i] * w[W.gap + i]
-    totals[37] = fold(w)
+        t[i] = t[i] * (w[W.exit_competitive + i] + b[C.baseline + i])
+    sum_of(t, totals[34])
+    sum_of(state_column(w, W.praise), totals[38])
+    sum_of(state_column(w, W.warning), totals[39])
+    sum_of(state_column(w, W.referred), totals[40])
 
 
 def block_month(
@@ -558,8 +586,11 @@ def block_month(
     for d in range(touchpoints.shape[0]):
         z = b[C.perception + d * BLOCK : C.perception + (d + 1) * BLOCK]
         drop = w[W.drop + d * BLOCK : W.drop + (d + 1) * BLOCK]
-        draw(w, ids, np.uint64(16 + d), values, key)
-        meet(b, w, z, drop, touchpoints[d], values)
+        half = d % 2
+        if half == 0:
+            draw(w, ids, np.uint64(16 + d // 2), values, key)
+        u = w[W.draws + 2 * half * BLOCK : W.draws + 2 * (half + 1) * BLOCK]
+        meet(b, w, u, z, drop, touchpoints[d], values)
     if p.purchase_contract > 0.0 or p.satisfaction_delight_share > 0.0:
         draw(w, ids, np.uint64(2), values, key)
     delight(w, values)
@@ -577,12 +608,12 @@ def block_month(
         restore(w, z, drop)
     feel(b, w, values)
     commit(b, w, values)
-    draw(w, ids, np.uint64(3), values, key)
     if p.purchase_contract <= 0.0:
+        draw(w, ids, np.uint64(3), values, key)
         buy(b, w, values, spending)
     earn(b, w, values)
-    talk(b, w, values)
     draw(w, ids, np.uint64(4), values, key)
+    talk(b, w, values)
     act(b, w, values)
     leave_other(b, w)
     hazards(b, w, values)
