@@ -2,8 +2,9 @@
 
 Library functions stop the compiler from vectorising a loop; these polynomials do not. exp and
 log use the Cephes coefficients (Moshier), the normal quantile those of Giles (2012, "Approximating
-the erfinv function"). Largest relative error of exp 8e-8 and absolute error of log 2e-7 (tested).
-Without numba the same source runs interpreted on float32 scalars and gives the same bits.
+the erfinv function"). Tested: exp errs by 8e-8 of its value, log by 1e-7 of the larger of 1 and its
+value, the normal quantile by 3e-7 of its value. Without numba the same source runs interpreted on
+float32 scalars and gives the same bits.
 """
 
 from __future__ import annotations
