@@ -1,0 +1,336 @@
+"""The customer database: one DuckDB file, written from a run and asked in SQL.
+
+`schema.py` describes the tables. `write_run` fills them with what a firm could have written down
+and, in the schema `truth`, with what only the simulation knows. `Database` opens such a file for
+reading.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from .schema import BY_NAME, CHANNELS, TABLES, Table, dictionary, faults
+from .transactions import DataError
+
+# Month 0 is January of this year; only the season and the calendar days depend on it.
+FIRST_YEAR = 2020
+
+
+# -- writing -----------------------------------------------------------------------------------
+
+
+def write_run(run: Any, path: str | Path) -> Path:
+    """Write a run's customer database to `path`, whole or not at all; gives the path back.
+
+    `run` is a `Run`; it is repeated once with the same luck to get what its log does not hold.
+    Raises `DataError` when the place cannot be written.
+    """
+    return write_tables(tables_of(run), path)
+
+
+def tables_of(run: Any) -> dict[str, pd.DataFrame]:
+    """The tables of the customer database of a run, by full name (see `schema.TABLES`)."""
+    records, people = run.records(), run.customers
+    events = _by_event(records.events)
+    contract = run.scenario.purchase.contract
+    left = records.departures
+    tables = {
+        "customers": _customers(people, records.channels[-1], contract),
+        "purchases": _purchases(records.purchases),
+        **_bills(run, people, events, records.channels),
+        "complaints": _complaints(events),
+        "offers": _plain(events["offer"]),
+        "returns": _plain(events["returned"]),
+        "survey": records.answers,
+        "departures": left.drop(columns="cause") if contract else left.drop(columns="cause").iloc[:0],
+        "about": _about(run),
+        "truth.customers": people.reset_index(),
+        "truth.departures": _true_departures(left, people),
+        "truth.failures": events["failure"].rename(columns={"amount": "severity"}),
+    }
+    return {name: tables[name][[c.name for c in BY_NAME[name].columns]] for name in BY_NAME}
+
+
+def write_tables(tables: Mapping[str, pd.DataFrame], path: str | Path) -> Path:
+    """Write tables as a DuckDB file through a temporary name, so that a crash leaves an old file whole.
+
+    Tables of the description that are not given are written empty. Raises `DataError`.
+    """
+    import duckdb
+
+    path = Path(path)
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; name a file in it, such as {path / 'crm.duckdb'}")
+    log = path.with_name(path.name + ".wal")
+    if log.exists():
+        raise DataError(
+            f"{path} is open for writing in another program ({log.name} lies beside it); close it there first"
+        )
+    part = path.with_name(path.name + ".part")
+    part_log = part.with_name(part.name + ".wal")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)
+        part_log.unlink(missing_ok=True)
+        with duckdb.connect(str(part)) as connection:
+            connection.execute("CREATE SCHEMA truth")
+            for table in TABLES:
+                _create(connection, table)
+                if table.full_name in tables:
+                    _insert(connection, table, tables[table.full_name])
+            connection.register("given", dictionary())
+            connection.execute("CREATE TABLE dictionary AS SELECT * FROM given")
+            connection.unregister("given")
+        part.replace(path)
+    except (OSError, duckdb.Error) as error:
+        raise DataError(f"{path} cannot be written: {_first_line(error)}") from None
+    finally:
+        for leftover in (part, part_log):
+            with contextlib.suppress(OSError):
+                leftover.unlink(missing_ok=True)
+    return path
+
+
+def _create(connection: Any, table: Table) -> None:
+    columns = ", ".join(f'"{c.name}" {c.type}{" NOT NULL" if c.required else ""}' for c in table.columns)
+    connection.execute(f"CREATE TABLE {table.full_name} ({columns})")
+    connection.execute(f"COMMENT ON TABLE {table.full_name} IS {_quoted(table.meaning)}")
+    for column in table.columns:
+        text = column.meaning + (f" ({column.unit})" if column.unit else "")
+        connection.execute(f'COMMENT ON COLUMN {table.full_name}."{column.name}" IS {_quoted(text)}')
+
+
+def _insert(connection: Any, table: Table, frame: pd.DataFrame) -> None:
+    names = ", ".join(f'"{c.name}"' for c in table.columns)
+    connection.register("given", frame)
+    connection.execute(f"INSERT INTO {table.full_name} ({names}) SELECT {names} FROM given")
+    connection.unregister("given")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+# -- the tables of a run -------------------------------------------------------------------------
+
+
+def _by_event(events: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The log parted by event; an event that never happened gives an empty part."""
+    words = events["event"].astype("category")
+    parts = {name: events[(words == name).to_numpy()] for name in words.cat.categories}
+    wanted = (
+        "purchase", "payment_failed", "payment_cured", "complaint", "complaint_resolved",
+        "complaint_answered_fast", "offer", "returned", "failure",
+    )  # fmt: skip
+    return {name: parts.get(name, events.iloc[:0]) for name in wanted}
+
+
+def _plain(events: pd.DataFrame) -> pd.DataFrame:
+    return events[["customer", "month"]].reset_index(drop=True)
+
+
+def first_day(month: Any) -> Any:
+    """First day of a month counted from 0, as datetime64[D]."""
+    return (np.datetime64(f"{FIRST_YEAR}-01", "M") + np.asarray(month, dtype=np.int64)).astype(
+        "datetime64[D]"
+    )
+
+
+def _seconds(days: Any) -> Any:
+    # pandas has no days; a date in seconds becomes a DATE in the database
+    return days.astype("datetime64[s]")
+
+
+def _customers(people: pd.DataFrame, channel: np.ndarray, contract: bool) -> pd.DataFrame:
+    codes = channel.astype(np.int8) if contract else np.full(len(people), -1, dtype=np.int8)
+    return pd.DataFrame(
+        {
+            "customer": people.index,
+            "joined_month": people["joined_month"].to_numpy(),
+            "joined": _seconds(first_day(people["joined_month"])),
+            "source": people["source"].to_numpy(),
+            "contract": contract,
+            "channel": pd.Categorical.from_codes(codes, categories=pd.Index(CHANNELS)),
+        }
+    )
+
+
+def _purchases(single: pd.DataFrame) -> pd.DataFrame:
+    start = first_day(single["month"])
+    length = (first_day(single["month"] + 1) - start).astype(np.int64)
+    day = np.minimum((single["day"].to_numpy() * length).astype(np.int64), length - 1)
+    return single.assign(purchase=np.arange(len(single)), date=_seconds(start + day))
+
+
+def _bills(
+    run: Any, people: pd.DataFrame, events: dict[str, pd.DataFrame], channels: list[np.ndarray]
+) -> dict[str, pd.DataFrame]:
+    """Bills and payments of a contract: a bill is either paid (in the log with its amount) or failed."""
+    paid, failed, cured = (events[name] for name in ("purchase", "payment_failed", "payment_cured"))
+    if not run.scenario.purchase.contract:
+        paid, failed, cured = paid.iloc[:0], failed.iloc[:0], cured.iloc[:0]
+    bills = pd.DataFrame(
+        {
+            "customer": np.concatenate([paid["customer"], failed["customer"]]),
+            "month": np.concatenate([paid["month"], failed["month"]]),
+            "came_in": np.concatenate([paid["amount"], np.zeros(len(failed))]),
+            "failed": np.repeat([False, True], [len(paid), len(failed)]),
+        }
+    )
+    # A cured bill is in the log twice: as failed, and as paid.
+    bills = bills.groupby(["month", "customer"], as_index=False).agg({"came_in": "max", "failed": "max"})
+    row = people.index.get_indexer(pd.Index(bills["customer"]))
+    month = bills["month"].to_numpy()
+    bills["cured"] = _is_in(bills, cured)
+    bills["paid"] = ~bills["failed"] | bills["cured"]
+    # Within a month bills differ by the customer's own usage only: an unpaid one follows from it.
+    usage = people["usage"].to_numpy(dtype=float)[row]
+    price = pd.Series(bills["came_in"].to_numpy() / usage).where(bills["paid"]).groupby(month).median()
+    price = price.ffill().bfill().fillna(run.scenario.purchase.fee)
+    billed = np.where(bills["paid"], bills["came_in"], usage * price.reindex(month).to_numpy())
+    codes = np.zeros(len(bills), dtype=np.int8)
+    for m in np.unique(month):
+        here = month == m
+        codes[here] = channels[m][row[here]]
+    channel = pd.Categorical.from_codes(codes, categories=pd.Index(CHANNELS))
+    return {
+        "bills": bills[["customer", "month"]].assign(amount=billed),
+        "payments": bills.assign(amount=bills["came_in"], channel=channel),
+    }
+
+
+def _is_in(rows: pd.DataFrame, events: pd.DataFrame) -> np.ndarray:
+    """Whether customer and month of each row occur in the events."""
+    keys = pd.MultiIndex.from_frame(rows[["customer", "month"]])
+    return keys.isin(pd.MultiIndex.from_frame(events[["customer", "month"]]))
+
+
+def _complaints(events: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    made = _plain(events["complaint"])
+    return made.assign(
+        resolved=_is_in(made, events["complaint_resolved"]),
+        fast=_is_in(made, events["complaint_answered_fast"]),
+    )
+
+
+def _true_departures(left: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
+    last = people.loc[left["customer"], ["left_month", "attributed_cause"]]
+    known = (last["left_month"].to_numpy() == left["month"].to_numpy()) & last["left_month"].notna()
+    attributed = last["attributed_cause"].where(known.to_numpy(dtype=bool))
+    return left.assign(attributed_cause=attributed.to_numpy())
+
+
+def _about(run: Any) -> pd.DataFrame:
+    from crmsim import __version__
+
+    scenario = run.scenario
+    content = {
+        "scenario": scenario.name,
+        "scenario_hash": scenario.hash,
+        "currency": scenario.currency,
+        "contract": scenario.purchase.contract,
+        "months": scenario.population.months,
+        "first_month": f"{FIRST_YEAR}-01",
+        "policies": run.label,
+        "seed": run.key.seed,
+        "replication": run.key.replication,
+        "crmsim": __version__,
+    }
+    return pd.DataFrame({"name": list(content), "value": [str(value) for value in content.values()]})
+
+
+# -- reading -----------------------------------------------------------------------------------
+
+
+class Database:
+    """A customer database, opened for reading.
+
+    >>> with Database("crm.duckdb") as firm:                        # doctest: +SKIP
+    ...     firm.sql("SELECT month, count(*) AS complaints FROM complaints GROUP BY month ORDER BY month")
+
+    Raises `DataError` for a file that is missing, is no DuckDB database, or is open elsewhere.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        import duckdb
+
+        self.path = Path(path)
+        if not self.path.exists():
+            near = sorted(self.path.parent.glob("*.duckdb")) if self.path.parent.is_dir() else []
+            hint = f"; there is {', '.join(p.name for p in near)}" if near else ""
+            raise DataError(f"{self.path}: no such file{hint}")
+        if self.path.is_dir():
+            raise DataError(f"{self.path} is a folder; name the DuckDB file in it")
+        try:
+            self._connection = duckdb.connect(str(self.path), read_only=True)
+        except duckdb.IOException as error:
+            text = _first_line(error)
+            if "lock" in text.lower() or "another process" in text.lower():
+                raise DataError(f"{self.path} is open for writing in another program") from None
+            raise DataError(f"{self.path} is not a DuckDB database: {text}") from None
+        except duckdb.Error as error:
+            raise DataError(f"{self.path} cannot be opened: {_first_line(error)}") from None
+
+    def sql(self, query: str) -> pd.DataFrame:
+        """The answer to a query as a DataFrame. Raises `DataError` with the fault in the query."""
+        import duckdb
+
+        try:
+            return self._connection.execute(query).df()
+        except duckdb.CatalogException as error:
+            missing = re.search(r"Table with name (\S+) does not exist", str(error))
+            if not missing:
+                raise DataError(_first_line(error)) from None
+            raise DataError(self._unknown(missing.group(1))) from None
+        except duckdb.Error as error:
+            raise DataError(str(error).strip()) from None
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A whole table, such as `purchases` or `truth.customers`. Raises `DataError`."""
+        if name not in self.tables:
+            raise DataError(self._unknown(name))
+        return self.sql(f"SELECT * FROM {name}")
+
+    @property
+    def tables(self) -> list[str]:
+        """Full names of the tables."""
+        found = self._connection.execute(
+            "SELECT schema_name, table_name FROM duckdb_tables() ORDER BY schema_name, table_name"
+        ).fetchall()
+        return [name if schema == "main" else f"{schema}.{name}" for schema, name in found]
+
+    def faults(self) -> list[str]:
+        """What is wrong with the tables against the description; empty if nothing is."""
+        here = self.tables
+        missing = [f"{name}: the table is missing" for name in BY_NAME if name not in here]
+        return missing + faults({name: self.table(name) for name in here if name in BY_NAME})
+
+    def _unknown(self, name: str) -> str:
+        known = self.tables
+        near = difflib.get_close_matches(name.strip('"').lower(), known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        return f"{self.path.name} has no table {name!r}; {hint}It has {', '.join(known)}"
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Database({str(self.path)!r}: {', '.join(self.tables)})"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

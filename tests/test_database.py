@@ -1,0 +1,370 @@
+"""The customer database: what is written of a run, and how it is read."""
+
+import subprocess
+import sys
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+
+import crmsim as cs
+from crmsim.data.database import Database, tables_of, write_run, write_tables
+from crmsim.data.schema import BY_NAME, TABLES, dictionary, faults
+from crmsim.data.transactions import DataError
+
+
+def scenario(name, size=1500, months=14, **changes):
+    return cs.Scenario.preset(name).replace(population__size=size, population__months=months, **changes)
+
+
+@pytest.fixture(scope="module")
+def contract():
+    """A subscription with campaigns, so that offers and returns happen."""
+    policies = [
+        "dunning:start=4",
+        "payment_channels:ramp=0,start=7",
+        "retention_call:target=risk",
+        "win_back",
+    ]
+    return cs.simulate(scenario("subscription"), policies, seed=3)
+
+
+@pytest.fixture(scope="module")
+def shop():
+    return cs.simulate(scenario("retail"), [], seed=3)
+
+
+@pytest.fixture(scope="module")
+def contract_tables(contract):
+    return tables_of(contract)
+
+
+@pytest.fixture(scope="module")
+def shop_tables(shop):
+    return tables_of(shop)
+
+
+@pytest.fixture
+def database(contract_tables, tmp_path):
+    with Database(write_tables(contract_tables, tmp_path / "crm.duckdb")) as opened:
+        yield opened
+
+
+# -- what is in it ---------------------------------------------------------------------------
+
+
+def test_the_file_holds_every_table_as_described(database, contract_tables):
+    assert set(database.tables) == {*BY_NAME, "dictionary"}
+    assert database.faults() == []
+    for name, frame in contract_tables.items():
+        columns = database.sql(f"SELECT * FROM (DESCRIBE {name})")
+        described = [(column.name, column.type) for column in BY_NAME[name].columns]
+        assert list(zip(columns["column_name"], columns["column_type"], strict=True)) == described
+        assert len(database.table(name)) == len(frame)
+    empty = {name for name, frame in contract_tables.items() if frame.empty}
+    assert empty == {"purchases"}
+
+
+def test_the_dictionary_is_the_description(database):
+    pd.testing.assert_frame_equal(database.table("dictionary"), dictionary(), check_dtype=False)
+    assert len(dictionary()) == sum(len(table.columns) for table in TABLES)
+    assert all(column.meaning for table in TABLES for column in table.columns)
+    said = database.sql(
+        "SELECT comment FROM duckdb_columns() WHERE table_name = 'bills' AND column_name = 'amount'"
+    )
+    assert said["comment"].tolist() == ["amount billed (money)"]
+
+
+def test_what_the_firm_must_not_see_is_in_truth_only():
+    hidden = {"satisfaction", "trust", "layer", "cause", "attributed_cause", "hazard", "response", "severity"}
+    for table in TABLES:
+        if table.schema == "main" and table.name != "survey":
+            assert not hidden & {column.name for column in table.columns}
+
+
+def test_money_and_people_of_a_contract_add_up(contract, contract_tables):
+    t, monthly = contract_tables, contract.monthly
+    came_in = t["payments"].groupby("month")["amount"].sum()
+    np.testing.assert_allclose(came_in, monthly["revenue"], rtol=1e-5)
+    assert t["bills"].groupby("month").size().tolist() == monthly["at_risk"].tolist()
+    assert t["payments"]["failed"].sum() == monthly["failed_payments"].sum()
+    assert t["payments"]["cured"].sum() == monthly["cured_payments"].sum()
+    assert len(t["complaints"]) == monthly["complaints"].sum()
+    assert t["complaints"]["resolved"].sum() == monthly["resolved"].sum()
+    assert not (t["complaints"]["fast"] & ~t["complaints"]["resolved"]).any()
+    assert len(t["departures"]) == monthly["left"].sum()
+    assert len(t["returns"]) == monthly["returned"].sum() > 0
+    assert len(t["offers"]) == monthly["offers"].sum() > 0
+    assert len(t["customers"]) == monthly["joined"].sum()
+
+
+def test_a_bill_is_the_customers_own_whether_paid_or_not(contract, contract_tables):
+    bills = contract_tables["bills"].merge(contract_tables["payments"], on=["customer", "month"])
+    paid = bills["paid"]
+    assert (bills.loc[paid, "amount_x"] == bills.loc[paid, "amount_y"]).all()
+    assert (bills.loc[~paid, "amount_y"] == 0).all() and (~paid).sum() > 20
+    # no price lever moves here, so a customer's bill is the same every month
+    spread = bills.groupby("customer")["amount_x"].agg(lambda x: x.max() - x.min())
+    assert spread.max() < 0.01
+    assert (bills["paid"] == (~bills["failed"] | bills["cured"])).all()
+
+
+def test_the_channel_follows_the_firms_levers(contract, contract_tables):
+    payments = contract_tables["payments"]
+    draw = contract.customers["channel_draw"].loc[payments["customer"]].to_numpy()
+    # shares .2, .5, .3 by hand, card, debit; from month 7 the programme keeps half and .6 of the first two
+    before = np.select([draw < 0.2, draw < 0.7], ["manual", "card"], "debit")
+    after = np.select([draw < 0.1, draw < 0.4], ["manual", "card"], "debit")
+    expected = np.where(payments["month"] < 7, before, after)
+    assert (payments["channel"].astype(str) == expected).all()
+
+
+def test_single_purchases_add_up_to_the_run(shop, shop_tables):
+    t, purchases = shop_tables, shop_tables["purchases"]
+    by_month = purchases.groupby("month")
+    np.testing.assert_allclose(by_month["amount"].sum(), shop.monthly["revenue"], rtol=1e-5)
+    assert by_month.size().tolist() == shop.monthly["purchases"].tolist()
+    own = purchases.groupby("customer").size().reindex(shop.customers.index, fill_value=0)
+    assert (own == shop.customers["purchases"]).all()
+    assert (
+        purchases["date"].dt.year * 12 + purchases["date"].dt.month - 1 - 2020 * 12 == purchases["month"]
+    ).all()
+    assert purchases["date"].is_monotonic_increasing
+    assert set(purchases["date"].dt.day) == set(range(1, 32))
+    for name in ("bills", "payments", "departures", "returns"):
+        assert t[name].empty
+    assert len(t["truth.departures"]) == shop.monthly["left"].sum()
+    assert t["customers"]["channel"].isna().all()
+    assert faults(t) == []
+
+
+def test_parts_of_a_month_are_as_uneven_as_single_purchases_are():
+    """One customer's purchases vary with coefficient 1 / sqrt(spend_shape), also within a month.
+
+    About 13,000 purchases in months with several; a spread off by 10 % would be found.
+    """
+    world = scenario("retail", 1500, 6, purchase__rate_mean=4.0, purchase__rate_shape=5.0)
+    run = cs.simulate(world, [], seed=5)
+    purchases = tables_of(run)["purchases"]
+    shape = world.purchase.spend_shape
+    pairs = purchases.groupby(["customer", "month"])["amount"].agg(["size", "min", "sum"])
+    pairs = pairs[pairs["size"] == 2]
+    assert len(pairs) > 800
+    # two gamma amounts share their sum as Beta(shape, shape), whose variance is 1 / (4 (2 shape + 1))
+    part = pairs["min"] / pairs["sum"]
+    expected = 1 / (4 * (2 * shape + 1))
+    assert np.mean((part - 0.5) ** 2) == pytest.approx(expected, rel=0.15)
+
+
+def test_the_survey_is_what_campaigns_see():
+    world = scenario("subscription", 800, 6, firm__survey_share=0.3)
+
+    class Ear:
+        name = "ear"
+
+        def __init__(self):
+            self.heard = {}
+
+        def offers(self, view):
+            answer = view.reported_satisfaction
+            asked = ~np.isnan(answer)
+            self.heard[view.month] = dict(zip(view.id[asked].tolist(), answer[asked].tolist(), strict=True))
+            return cs.Offers(view.id[:0], "contact", 0.0)
+
+    ear = Ear()
+    cs.simulate(world, [ear], seed=2)
+    survey = tables_of(cs.simulate(world, [], seed=2))["survey"]
+    for month, answers in ear.heard.items():
+        here = survey[survey["month"] == month]
+        assert dict(zip(here["customer"].tolist(), here["satisfaction"].tolist(), strict=True)) == answers
+    assert survey.groupby("month").size().between(180, 320).all()  # .3 of 800
+
+
+def test_customer_insight_asks_more_customers():
+    world = scenario("subscription", 1000, 6)
+    plain, insight = (tables_of(cs.simulate(world, p, seed=2))["survey"] for p in ([], ["customer_insight"]))
+    assert len(insight) > 2.5 * len(plain)
+
+
+def test_stated_causes_err_in_a_quarter():
+    run = cs.simulate(scenario("retail", 6000, 14), [], seed=4)
+    departures = run.records().departures
+    wrong = departures["stated_cause"].astype(str) != departures["cause"].astype(str)
+    assert len(departures) > 2000
+    assert wrong.mean() == pytest.approx(0.25, abs=0.04)  # four standard errors at 2,000
+    said = departures.loc[wrong & (departures["cause"] == "competitive"), "stated_cause"].value_counts(
+        normalize=True
+    )
+    assert said.drop("competitive").between(0.19, 0.31).all()
+
+
+def test_the_true_causes_are_those_of_the_run(contract, contract_tables):
+    hidden = contract_tables["truth.departures"]
+    assert hidden.groupby("cause", observed=False).size().to_dict() == {
+        cause.key: contract.monthly[f"left_{cause.key}"].sum() for cause in cs.vocabulary.ChurnCause
+    }
+    people = contract.customers[contract.customers["left_month"].notna()]
+    last = hidden.drop_duplicates("customer", keep="last").set_index("customer").loc[people.index]
+    assert (last["cause"].astype(str) == people["cause"].astype(str)).all()
+    assert (last["attributed_cause"].astype(str) == people["attributed_cause"].astype(str)).all()
+    # a departure that was undone, or was not the last, has no attributed cause
+    assert hidden["attributed_cause"].notna().sum() == len(people)
+
+
+def test_writing_leaves_the_run_as_it_was_and_gives_the_same_twice(contract):
+    before = contract.monthly.copy()
+    first, second = tables_of(contract), tables_of(contract)
+    for name in first:
+        pd.testing.assert_frame_equal(first[name], second[name])
+    pd.testing.assert_frame_equal(contract.monthly, before)
+
+
+def test_a_run_writes_itself(shop, tmp_path):
+    path = shop.to_database(tmp_path / "new" / "crm.duckdb")
+    assert path.exists() and sorted(p.name for p in path.parent.iterdir()) == ["crm.duckdb"]
+    with Database(path) as firm:
+        about = firm.table("about").set_index("name")["value"]
+        assert about["scenario"] == "retail" and about["seed"] == "3" and about["contract"] == "False"
+
+
+def test_a_world_without_customers_has_empty_tables():
+    world = scenario("subscription", 50, 2, population__initial_share=0, acquisition__external=0)
+    tables = tables_of(cs.simulate(world, [], seed=1))
+    assert faults(tables) == []
+    assert {name for name, frame in tables.items() if len(frame)} == {"about"}
+
+
+# -- faults ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "told"),
+    [
+        ("bills", lambda f: f.drop(columns="amount"), "bills: column amount is missing"),
+        ("bills", lambda f: f.assign(note=1), "bills: column note is not in the description"),
+        (
+            "bills",
+            lambda f: pd.concat([f, f.iloc[:2]]),
+            "bills: the key customer 0, month 0 occurs twice (2 rows)",
+        ),
+        ("survey", lambda f: f.assign(satisfaction=140.0), "survey: satisfaction is above 100 in"),
+        ("bills", lambda f: f.assign(amount=-1.0), "bills: amount is below 0 in"),
+        ("bills", lambda f: f.assign(amount="many"), "bills: amount is of type"),
+        ("customers", lambda f: f.iloc[1:], "bills: customer 0 is not in customers"),
+        (
+            "departures",
+            lambda f: f.assign(stated_cause="boredom"),
+            "stated_cause is 'boredom', which is none of nat",
+        ),
+        ("customers", lambda f: f.assign(source=None), "customers: source is missing in"),
+    ],
+)
+def test_faults_are_found(contract_tables, table, change, told):
+    found = faults(contract_tables | {table: change(contract_tables[table])})
+    assert any(told in fault for fault in found), found
+
+
+def test_a_table_nobody_described_is_a_fault():
+    assert faults({"bils": pd.DataFrame()}) == ["bils: no such table in the description"]
+
+
+# -- files -------------------------------------------------------------------------------------
+
+
+def test_a_failed_write_leaves_the_old_file_whole(contract_tables, tmp_path):
+    path = write_tables(contract_tables, tmp_path / "crm.duckdb")
+    before = path.read_bytes()
+    broken = contract_tables | {
+        "bills": contract_tables["bills"].assign(amount=np.nan).astype({"amount": object})
+    }
+    broken["bills"]["amount"] = None
+    with pytest.raises(DataError, match=r"cannot be written: .*NOT NULL"):
+        write_tables(broken, path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["crm.duckdb"]
+
+
+def test_a_killed_write_leaves_the_old_file_whole(contract_tables, tmp_path):
+    path = write_tables(contract_tables, tmp_path / "crm.duckdb")
+    before = path.read_bytes()
+    code = (
+        "import os, sys; from crmsim.data import database; import crmsim as cs\n"
+        "database._insert = lambda *_: os._exit(9)\n"
+        "world = cs.Scenario.preset('subscription').replace(population__size=50, population__months=2)\n"
+        "database.write_run(cs.simulate(world), sys.argv[1])\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(path)]).returncode == 9
+    assert path.read_bytes() == before
+    write_tables(contract_tables, path)  # what the killed one left does not stand in the way
+    assert [p.name for p in tmp_path.iterdir()] == ["crm.duckdb"]
+
+
+def test_a_folder_that_cannot_be_written_is_told(shop, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="cannot be written"):
+        write_run(shop, tmp_path / "file" / "crm.duckdb")
+    with pytest.raises(DataError, match="is a folder; name a file in it"):
+        write_run(shop, tmp_path)
+
+
+def test_a_database_open_elsewhere_is_not_replaced(contract_tables, tmp_path):
+    path = tmp_path / "crm.duckdb"
+    (tmp_path / "crm.duckdb.wal").write_bytes(b"unsaved")
+    with pytest.raises(DataError, match="open for writing in another program"):
+        write_tables(contract_tables, path)
+
+
+def test_missing_files_and_files_of_another_kind_are_told(tmp_path):
+    with pytest.raises(DataError, match=r"none\.duckdb: no such file$"):
+        Database(tmp_path / "none.duckdb")
+    with pytest.raises(DataError, match="is a folder"):
+        Database(tmp_path)
+    text = tmp_path / "text.duckdb"
+    text.write_text("customer,month\n" * 1000)
+    with pytest.raises(DataError, match="is not a DuckDB database"):
+        Database(text)
+    with pytest.raises(DataError, match=r"no such file; there is text\.duckdb"):
+        Database(tmp_path / "txt.duckdb")
+    text.write_bytes(b"")
+    with pytest.raises(DataError, match=r"cannot be opened|is not a DuckDB database"):
+        Database(text)
+
+
+def test_a_database_written_elsewhere_at_the_moment_is_told(tmp_path):
+    path = tmp_path / "busy.duckdb"
+    code = (
+        "import duckdb, sys; c = duckdb.connect(sys.argv[1]); c.execute('CREATE TABLE t (i INTEGER)')\n"
+        "print('open', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "open\n"
+        with pytest.raises(DataError, match="open for writing in another program"):
+            Database(path)
+        other.communicate("")
+
+
+def test_queries_are_answered_and_their_faults_told(database):
+    answer = database.sql("SELECT count(*) AS n FROM customers JOIN truth.customers USING (customer)")
+    assert answer["n"][0] == len(database.table("customers"))
+    with pytest.raises(DataError, match=r"no table 'complaint'; did you mean 'complaints'\?"):
+        database.sql("SELECT * FROM complaint")
+    with pytest.raises(DataError, match=r"did you mean 'truth\.failures'"):
+        database.table("truth.failure")
+    with pytest.raises(DataError, match="amonut"):
+        database.sql("SELECT amonut FROM bills")
+    with pytest.raises(DataError, match="syntax error"):
+        database.sql("SELEKT 1")
+    with pytest.raises(DataError, match="read-only"):
+        database.sql("DELETE FROM bills")
+
+
+def test_files_of_another_schema_are_told(tmp_path):
+    path = tmp_path / "own.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE customers (customer BIGINT)")
+    with Database(path) as own:
+        found = own.faults()
+    assert "bills: the table is missing" in found
+    assert "customers: column joined is missing" in found
