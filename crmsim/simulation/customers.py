@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .columns import BLOCK, INDEX, state_columns
+from .columns import BLOCK, INDEX, STATE_FIXED, state_columns
 from .compile import PARAMETER_INDEX, touchpoint_values
 from .draws import Key, Purpose, uniform
 from .scenario import Scenario
@@ -25,19 +25,29 @@ GRID = np.linspace(-6.0, 6.0, 2049)
 
 
 class People:
-    """Every customer there ever was: state columns, identities, cohorts."""
+    """Every customer there ever was: state columns, identities, cohorts.
+
+    A customer's *row* is the order of joining and never changes. The *slot* is where the state
+    stands in the blocks; those who left long ago are moved out of the blocks (`compact`) so that no
+    month is computed for them, and their slot is -1.
+    """
 
     def __init__(self, scenario: Scenario, key: Key, module: Any, expected_arrivals: float) -> None:
         self.scenario = scenario
         self.key = np.array([key.seed, key.replication], dtype=np.uint64)
         self.module = module
         self.count = 0
+        self.live = 0
         self.columns = state_columns(len(scenario.touchpoints))
         capacity = scenario.population.size + int(1.2 * expected_arrivals) + BLOCK
         blocks = -(-capacity // BLOCK)
         # Zeros cost no memory until they are written.
         self.state = np.zeros((blocks, self.columns * BLOCK), dtype=np.float32)
         self.ids = np.zeros((blocks, BLOCK), dtype=np.uint64)
+        self.all = np.zeros(0, dtype=np.int64)
+        self.slots = np.zeros(0, dtype=np.int32)
+        self.rows = np.zeros(0, dtype=np.int32)
+        self.archive: list[tuple[np.ndarray, np.ndarray]] = []
         self.cohort_ids: list[int] = []
         self.cohort_rows: list[int] = []
         self.cohort_sizes: list[int] = []
@@ -46,7 +56,8 @@ class People:
 
     @property
     def blocks(self) -> int:
-        return -(-self.count // BLOCK)
+        """Blocks in use."""
+        return -(-self.live // BLOCK)
 
     def add(self, number: int, month: int, source: int, values: np.ndarray, touchpoints: np.ndarray) -> None:
         """Append `number` new customers who join in `month`."""
@@ -57,44 +68,128 @@ class People:
             raise ValueError(
                 f"month {month}: {number:,} arrivals; at most {REFERRED - 1:,} can join in a month"
             )
-        low, high = self.count, self.count + number
-        while high > self.state.shape[0] * BLOCK:
-            more = max(self.state.shape[0] // 2, -(-high // BLOCK) - self.state.shape[0])
-            self.state = np.concatenate([self.state, np.zeros((more, self.state.shape[1]), np.float32)])
-            self.ids = np.concatenate([self.ids, np.zeros((more, BLOCK), np.uint64)])
-        self.ids.reshape(-1)[low:high] = np.arange(first_id, first_id + number, dtype=np.uint64)
+        low, high = self.live, self.live + number
+        self._make_room(high)
+        new = np.arange(first_id, first_id + number, dtype=np.int64)
+        self.ids.reshape(-1)[low:high] = new
+        self.all = np.concatenate([self.all, new])
+        self.slots = np.concatenate([self.slots, np.arange(low, high, dtype=np.int32)])
+        rows = np.arange(self.count, self.count + number, dtype=np.int32)
+        self.rows = np.concatenate([self.rows[:low], rows])
         self.cohort_ids.append(first_id)
-        self.cohort_rows.append(low)
+        self.cohort_rows.append(self.count)
         self.cohort_sizes.append(number)
-        self.count = high
+        self.count += number
+        self.live = high
         self.module.born(
             self.state, self.ids, touchpoints, values, self.tables, self.key, np.float32(source), low, high
         )
 
+    def _make_room(self, slots: int) -> None:
+        while slots > self.state.shape[0] * BLOCK:
+            more = max(self.state.shape[0] // 2, -(-slots // BLOCK) - self.state.shape[0])
+            self.state = np.concatenate([self.state, np.zeros((more, self.state.shape[1]), np.float32)])
+            self.ids = np.concatenate([self.ids, np.zeros((more, BLOCK), np.uint64)])
+
+    def compact(self) -> None:
+        """Move those who left out of the blocks; the others close up in their order."""
+        here = self.live_column("active") > 0
+        stay, go = np.flatnonzero(here), np.flatnonzero(~here)
+        if go.size < 0.1 * self.live:
+            return
+        gone = np.empty((self.columns, go.size), dtype=np.float32)
+        blocks = self.state.reshape(self.state.shape[0], self.columns, BLOCK)
+        used = self.blocks
+        for c in range(self.columns):
+            column = blocks[:used, c].reshape(-1)
+            gone[c] = column[go]
+            closed = np.zeros_like(column)
+            closed[: stay.size] = column[stay]
+            blocks[:used, c] = closed.reshape(used, BLOCK)
+        ids = self.ids[:used].reshape(-1)
+        closed_ids = np.zeros_like(ids)
+        closed_ids[: stay.size] = ids[stay]
+        self.ids[:used] = closed_ids.reshape(used, BLOCK)
+        rows = self.rows[: self.live]
+        self.archive.append((rows[go], gone))
+        self.slots[rows[go]] = -1
+        self.rows = rows[stay]
+        self.slots[self.rows] = np.arange(stay.size, dtype=np.int32)
+        self.live = int(stay.size)
+
+    def revive(self, rows: np.ndarray) -> None:
+        """Bring customers who had been moved out back into the blocks."""
+        away = rows[self.slots[rows] < 0]
+        if not away.size:
+            return
+        low, high = self.live, self.live + away.size
+        self._make_room(high)
+        values = np.stack([self._column(c)[away] for c in range(self.columns)])
+        slots = np.arange(low, high)
+        for c in range(self.columns):
+            self.state[slots // BLOCK, c * BLOCK + slots % BLOCK] = values[c]
+        self.ids.reshape(-1)[low:high] = self.all[away]
+        self.rows = np.concatenate([self.rows[:low], away.astype(np.int32)])
+        self.slots[away] = slots
+        self.live = high
+
+    def live_column(self, name: str) -> np.ndarray:
+        """A copy of a column by slot: those whose months are computed."""
+        return self._live(INDEX[name])
+
+    def live_ids(self) -> np.ndarray:
+        """Identities by slot."""
+        return self.all[self.rows[: self.live]]
+
+    def _live(self, c: int) -> np.ndarray:
+        return self.state[: self.blocks, c * BLOCK : (c + 1) * BLOCK].reshape(-1)[: self.live]
+
+    def _column(self, c: int) -> np.ndarray:
+        live = self._live(c)
+        if not self.archive:
+            return live
+        column = np.empty(self.count, dtype=np.float32)
+        for rows, values in self.archive:
+            column[rows] = values[c]
+        column[self.rows[: self.live]] = live
+        return column
+
     def column(self, name: str) -> np.ndarray:
-        """A copy of a column for all customers, float32."""
-        k = INDEX[name]
-        blocks = self.state[: self.blocks, k * BLOCK : (k + 1) * BLOCK]
-        return blocks.reshape(-1)[: self.count]
+        """A copy of a column for all customers by row, float32."""
+        return self._column(INDEX[name])
+
+    def perception(self, touchpoint: int) -> np.ndarray:
+        """The perception of a touchpoint for all customers by row, points."""
+        return self._column(STATE_FIXED + touchpoint)
 
     def set(self, name: str, rows: np.ndarray, values: Any) -> None:
         """Write a column for some rows."""
-        self.state[rows // BLOCK, INDEX[name] * BLOCK + rows % BLOCK] = values
+        c = INDEX[name]
+        slots = self.slots[rows]
+        here = slots >= 0
+        given = np.broadcast_to(np.asarray(values, dtype=np.float32), np.shape(rows))
+        at = slots[here]
+        self.state[at // BLOCK, c * BLOCK + at % BLOCK] = given[here]
+        if not here.all():
+            away = dict(zip(np.asarray(rows)[~here].tolist(), given[~here].tolist(), strict=True))
+            for archived, kept in self.archive:
+                found = np.flatnonzero(np.isin(archived, list(away)))
+                kept[c, found] = [away[r] for r in archived[found].tolist()]
 
     def get(self, name: str, rows: np.ndarray) -> np.ndarray:
         """A column for some rows."""
-        return self.state[rows // BLOCK, INDEX[name] * BLOCK + rows % BLOCK]
+        slots = self.slots[rows]
+        if np.all(slots >= 0):
+            return self.state[slots // BLOCK, INDEX[name] * BLOCK + slots % BLOCK]
+        return self.column(name)[rows]
 
     def all_ids(self) -> np.ndarray:
-        return self.ids.reshape(-1)[: self.count].astype(np.int64)
+        """Identities by row, int64."""
+        return self.all
 
     def rows_of(self, ids: Any) -> np.ndarray:
         """Rows of identities. Raises KeyError naming the first unknown one."""
         wanted = np.asarray(ids, dtype=np.int64)
-        if not wanted.size:
-            return np.zeros(0, dtype=np.int64)
-        if not self.cohort_ids:
-            raise KeyError(f"no customer {int(wanted[0])}")
         order = np.argsort(self.cohort_ids)
         starts = np.asarray(self.cohort_ids, dtype=np.int64)[order]
         cohort = np.searchsorted(starts, wanted, side="right") - 1

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .columns import BLOCK, INDEX, LANES, SCRATCH_COLUMNS, STATE_FIXED, TOTALS
+from .columns import BLOCK, INDEX, LANES, SCRATCH_COLUMNS, SCRATCH_INDEX, STATE_FIXED, TOTALS
 from .compile import (
     PARAMETER_INDEX,
     RuleError,
@@ -29,6 +29,8 @@ from .run import Run
 from .scenario import Scenario
 
 NEIGHBOURHOOD = 8
+# Months between moving those who left out of the blocks.
+COMPACT_EVERY = 6
 
 
 class Stopped(RuntimeError):
@@ -94,6 +96,8 @@ class World:
     How customers live the month between `make_offers` and `spread_departures` is the engine's.
     """
 
+    # How `Run.events` repeats the run; None for `simulate`.
+    again: Callable[..., Run] | None = None
     # Sums of the month over parts of the population, and what happened in it: the engine's to fill.
     totals: np.ndarray
     scratch: np.ndarray
@@ -193,19 +197,23 @@ class World:
         if self.scenario.word_of_mouth.contagion == 0:
             return
         people = self.people
-        gone = np.flatnonzero((people.column("left") == month) & (people.column("active") == 0))
+        active = people.live_column("active")
+        left = (people.live_column("left") == month) & (active == 0)
+        gone = people.rows[np.flatnonzero(left)]
         if not gone.size:
             return
         starts = np.asarray(people.cohort_rows)
         cohort = np.searchsorted(starts, gone, side="right") - 1
         first = starts[cohort] + (gone - starts[cohort]) // NEIGHBOURHOOD * NEIGHBOURHOOD
         end = starts[cohort] + np.asarray(people.cohort_sizes)[cohort]
-        flat = people.state
         for j in range(NEIGHBOURHOOD):
             neighbour = first + j
             real = (neighbour < end) & (neighbour != gone)
-            rows = neighbour[real]
-            np.add.at(flat, (rows // BLOCK, INDEX["neighbours"] * BLOCK + rows % BLOCK), np.float32(1))
+            slots = people.slots[neighbour[real]]
+            slots = slots[slots >= 0]
+            slots = slots[active[slots] > 0]
+            at = (slots // BLOCK, INDEX["neighbours"] * BLOCK + slots % BLOCK)
+            np.add.at(people.state, at, np.float32(1))
 
     def close_month(self, month: int) -> None:
         """Add up, pay, and write the month's row."""
@@ -250,6 +258,7 @@ class World:
             costs=self.costs,
             lives=self.lives,
             log=self.log if self.events else None,
+            again=self.again,
         )
 
     # -- parts ---------------------------------------------------------------------------------
@@ -258,36 +267,33 @@ class World:
         """The blocks whose rows stand in `scratch`, in its order."""
         raise NotImplementedError
 
-    def _followed_rows(self) -> np.ndarray:
+    def _followed_slots(self) -> np.ndarray:
         rows = []
         for who in self.follow:
             try:
                 rows.append(int(self.people.rows_of([who])[0]))
             except KeyError:
                 continue  # not yet joined
-        return np.asarray(rows, dtype=np.int64)
+        slots = self.people.slots[np.asarray(rows, dtype=np.int64)]
+        return slots[slots >= 0].astype(np.int64)
 
     def _record(self, month: int) -> None:
         if self.events:
             from .run import month_events
 
             self.log.append(month_events(self.people, self.scratch, month, self.offered))
-        rows = self._followed_rows()
-        if rows.size:
+        slots = self._followed_slots()
+        if slots.size:
             at = {b: k for k, b in enumerate(self.kept_blocks())}
-            state = self.people.state
-            lanes = rows % BLOCK
+            lanes = slots % BLOCK
             columns = np.arange(self.people.columns)
-            kept = np.array([at[int(b)] for b in rows // BLOCK])
-            scratch_columns = np.arange(SCRATCH_COLUMNS)
-            self.lives.append(
-                (
-                    month,
-                    self.people.all_ids()[rows],
-                    state[(rows // BLOCK)[:, None], columns * BLOCK + lanes[:, None]],
-                    self.scratch[kept[:, None], scratch_columns * BLOCK + lanes[:, None]],
-                )
-            )
+            kept = np.array([at[int(b)] for b in slots // BLOCK])
+            scratch = self.scratch[kept[:, None], np.arange(SCRATCH_COLUMNS) * BLOCK + lanes[:, None]]
+            state = self.people.state[(slots // BLOCK)[:, None], columns * BLOCK + lanes[:, None]]
+            # Months after leaving are not lived.
+            lived = scratch[:, SCRATCH_INDEX["was_active"]] > 0
+            ids = self.people.all[self.people.rows[slots]]
+            self.lives.append((month, ids[lived], state[lived], scratch[lived]))
 
     def _demand(self, month: int) -> float:
         d = self.scenario.demand
@@ -372,10 +378,11 @@ class World:
         )
         back = rows[np.asarray(uniform(self.key, Purpose.WIN_BACK, ids, month)) < chance]
         self.returned += back.size
+        people.revive(back)
         for column, value in (
             ("active", 1), ("left", -1), ("cause", 0), ("attributed", 0), ("returned", month),
             ("second_life", action.second_life), ("fault_points", 0), ("unresolved", -999),
-            ("last_purchase", month),
+            ("last_purchase", month), ("offer_months", 0), ("neighbours", 0),
         ):  # fmt: skip
             people.set(column, back, value)
 
@@ -427,7 +434,10 @@ class CompiledWorld(World):
 
     def live(self, month: int) -> None:
         """Every customer lives the month: the compiled stages of `month.py`."""
-        people, blocks = self.people, self.people.blocks
+        people = self.people
+        if month % COMPACT_EVERY == 0 and month:
+            people.compact()
+        blocks = people.blocks
         self.totals = np.zeros((blocks, len(TOTALS), LANES), dtype=np.float32)
         keep = self.kept_blocks()
         if len(keep) == blocks:
@@ -458,7 +468,7 @@ class CompiledWorld(World):
     def kept_blocks(self) -> list[int]:
         if self.events:
             return list(range(self.people.blocks))
-        return sorted({int(r) // BLOCK for r in self._followed_rows()})
+        return sorted({int(k) // BLOCK for k in self._followed_slots()})
 
     def _blocks(self, scratch: np.ndarray, keep: bool, low: int, high: int) -> None:
         people = self.people

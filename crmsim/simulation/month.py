@@ -376,8 +376,9 @@ def hazards(b: Array, w: Array, values: Array) -> None:
             p,
         )
         w[W.exit_competitive + i] = w[W.exit_competitive + i] * factor
-        b[C.offer_months + i] = max(b[C.offer_months + i] - 1.0, 0.0)
-        b[C.neighbours + i] = faded(b[C.neighbours + i] * decay)
+        kept = w[W.was_active + i] > 0.0
+        b[C.offer_months + i] = max(b[C.offer_months + i] - 1.0, 0.0) if kept else b[C.offer_months + i]
+        b[C.neighbours + i] = faded(b[C.neighbours + i] * decay) if kept else b[C.neighbours + i]
     for i in range(BLOCK):
         w[W.exit_natural + i] = natural_hazard(b[C.mobility + i], p)
         chance = fault_exit(w[W.severity + i], w[W.stay + i], p)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..vocabulary import ChurnCause, LoyaltyLayer, RelationshipStage
-from .columns import BLOCK, SCRATCH, SCRATCH_INDEX, STATE, STATE_FIXED
+from .columns import BLOCK, SCRATCH, SCRATCH_INDEX, STATE
 from .customers import CustomerView, People
 from .draws import Key
 from .scenario import Scenario
@@ -63,9 +63,11 @@ class Run:
         costs: list[dict[str, float]],
         lives: list[Any],
         log: list[pd.DataFrame] | None,
+        again: Callable[..., Run] | None = None,
     ) -> None:
         self.scenario, self.policies, self.key, self.rules = scenario, policies, key, rules
         self._people, self._rows, self._costs, self._lives, self._log = people, rows, costs, lives, log
+        self._again = again
 
     # -- tables ---------------------------------------------------------------------------------
 
@@ -125,11 +127,8 @@ class Run:
         }
         more = {name: people.column(name) for name in STATE if name not in skipped}
         names = [t.name for t in self.scenario.touchpoints]
-        state = people.state[: people.blocks]
         for d, name in enumerate(names):
-            k = STATE_FIXED + d
-            column = state[:, k * BLOCK : (k + 1) * BLOCK].reshape(-1)[: people.count]
-            more[f"perception_{name}"] = column
+            more[f"perception_{name}"] = people.perception(d)
         return pd.concat([table, pd.DataFrame(more, index=table.index)], axis=1)
 
     @property
@@ -141,7 +140,7 @@ class Run:
         if self._log is None:
             from .engine import simulate
 
-            again = simulate(
+            again = (self._again or simulate)(
                 self.scenario,
                 self.policies,
                 self.key.seed,
@@ -324,14 +323,13 @@ def monthly_table(raw: pd.DataFrame) -> pd.DataFrame:
 
 def month_events(people: People, scratch: np.ndarray, month: int, _: Any = None) -> pd.DataFrame:
     """The log of one month from the kept scratch columns."""
-    blocks = people.blocks
-    ids = people.all_ids()
+    ids = people.live_ids()
 
     def column(k: int) -> np.ndarray:
-        return scratch[:blocks, k * BLOCK : (k + 1) * BLOCK].reshape(-1)[: people.count]
+        return scratch[: people.blocks, k * BLOCK : (k + 1) * BLOCK].reshape(-1)[: people.live]
 
     parts = []
-    joined = np.flatnonzero(people.column("joined") == month)
+    joined = np.flatnonzero(people.live_column("joined") == month)
     parts.append(pd.DataFrame({"customer": ids[joined], "event": "joined", "amount": 0.0}))
     spent, severity = column(SCRATCH_INDEX["spent"]), column(SCRATCH_INDEX["severity"])
     amounts = {"bought": spent, "failed": severity}
@@ -345,8 +343,8 @@ def month_events(people: People, scratch: np.ndarray, month: int, _: Any = None)
     words = np.array(["", *[f"left_{c}" for c in CAUSES]], dtype=object)
     parts.append(pd.DataFrame({"customer": ids[rows], "event": words[cause[rows]], "amount": 0.0}))
     offered = np.flatnonzero(people.column("last_offer") == month)
-    parts.append(pd.DataFrame({"customer": ids[offered], "event": "offer", "amount": 0.0}))
-    back = np.flatnonzero(people.column("returned") == month)
+    parts.append(pd.DataFrame({"customer": people.all[offered], "event": "offer", "amount": 0.0}))
+    back = np.flatnonzero(people.live_column("returned") == month)
     parts.append(pd.DataFrame({"customer": ids[back], "event": "returned", "amount": 0.0}))
     frame = pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
     frame.insert(0, "month", month)
