@@ -125,25 +125,25 @@ def unit(word: Any) -> Any:
     return np.float32(np.int32(word >> np.uint64(9))) * 1.1920928955078125e-07 + 5.9604644775390625e-08
 
 
-def uniform(key: Key, purpose: int, customer: Any, month: Any) -> Any:
+def uniform(key: Key, purpose: Any, customer: Any, month: Any) -> Any:
     """The random number in (0, 1) that decides `purpose` for a customer in a month.
 
     `customer` and `month` may be whole numbers or arrays that broadcast; so does `purpose` (any
     number from 0). Returns float64 holding the single-precision number the engine uses.
     """
-    customer, month, purpose = np.broadcast_arrays(
+    customer, month, which = np.broadcast_arrays(
         np.asarray(customer, dtype=np.uint64), np.asarray(month, dtype=np.uint64), np.asarray(purpose)
     )
-    group = (purpose // 4).astype(np.uint64)
+    group = (which // 4).astype(np.uint64)
     words = philox(
         customer & LOW, customer >> HALF, month & LOW, group, np.uint64(key.seed), np.uint64(key.replication)
     )
-    word = np.choose(purpose % 4, words)
+    word = np.choose(which % 4, words)
     number = ((word >> np.uint64(9)).astype(np.float64) + 0.5) * 2.0**-23
     return float(number) if number.ndim == 0 else number
 
 
-def normal(key: Key, purpose: int, customer: Any, month: Any) -> Any:
+def normal(key: Key, purpose: Any, customer: Any, month: Any) -> Any:
     """A standard normal number by the inverse of its distribution, from the same uniform."""
     from scipy.special import ndtri
 

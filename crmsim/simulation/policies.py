@@ -19,7 +19,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -28,9 +28,17 @@ from .customers import CustomerView
 from .draws import Purpose
 from .scenario import RULE_SECTIONS, Scenario, Touchpoint, bounds
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 class PolicyError(ValueError):
     """A policy that cannot be used: says which, what and what to do."""
+
+
+def setting(default: Any, low: float, high: float, unit: str, meaning: str) -> Any:
+    """Declare a policy's number: default, bounds (both allowed), unit, meaning."""
+    return field(default=default, metadata={"low": low, "high": high, "unit": unit, "meaning": meaning})
 
 
 # -- levers --------------------------------------------------------------------------------------
@@ -83,11 +91,15 @@ def _moved(value: float, change: Change, intensity: float, low: float, high: flo
     return min(max(moved, low), high)
 
 
+def _section_of(name: str) -> str:
+    return next((s for s in RULE_SECTIONS if name.startswith(s + "_")), "")
+
+
 def _all_bounds() -> dict[int, tuple[float, float]]:
     found = {}
     for k, name in enumerate(PARAMETERS):
-        section = next((s for s in RULE_SECTIONS if name.startswith(s + "_")), None)
-        if section is None:
+        section = _section_of(name)
+        if not section:
             continue
         model = Scenario.model_fields[section].annotation
         assert model is not None
@@ -97,6 +109,7 @@ def _all_bounds() -> dict[int, tuple[float, float]]:
 
 
 _BOUNDS = _all_bounds()
+_LEVERS = [f"{s}.{name[len(s) + 1 :]}" for name in PARAMETERS if (s := _section_of(name))]
 _TOUCHPOINT_BOUNDS = {
     name: tuple(map(float, bounds(Touchpoint.model_fields[name])))  # type: ignore[arg-type]
     for name in TOUCHPOINT_FIELDS
@@ -104,8 +117,28 @@ _TOUCHPOINT_BOUNDS = {
 }
 
 
+# Read once, when the world or a customer begins: moving them later would move nothing.
+_FIXED = (
+    "population.size", "population.months", "population.initial_share", "market.size",
+    "churn.frailty_shape", "churn.mobility_shape", "churn.baseline_a", "churn.baseline_b",
+    "purchase.contract", "purchase.rate_shape", "purchase.spend_shape", "purchase.spend_heterogeneity",
+    "purchase.dropout_a", "purchase.dropout_b", "payment.payer_shape", "acquisition.cost",
+    "firm.discount_rate",
+)  # fmt: skip
+
+
 def check_change(change: Change, scenario: Scenario, owner: str) -> None:
-    """Raises `PolicyError` when a change names a lever the scenario does not have."""
+    """Raises `PolicyError` when a change names a lever the scenario does not have or cannot move."""
+    if not isinstance(change, Change):
+        raise PolicyError(f"{owner}: moves are Change(lever, add=..., multiply=...), not {change!r}")
+    for name in ("add", "multiply"):
+        value = getattr(change, name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise PolicyError(f"{owner}: {name} of {change.lever} must be a number, not {value!r}")
+    if change.where is not None and change.where[0] not in ("level", "phase", "kind", "name"):
+        raise PolicyError(f"{owner}: where takes level, phase, kind or name, not {change.where[0]!r}")
+    if change.lever in _FIXED:
+        raise PolicyError(f"{owner}: {change.lever} is settled at the start; a policy cannot move it")
     if change.lever.startswith("touchpoints."):
         parts = change.lever.split(".")
         if len(parts) != 3 or parts[2] not in _TOUCHPOINT_BOUNDS:
@@ -118,10 +151,8 @@ def check_change(change: Change, scenario: Scenario, owner: str) -> None:
             kind = f" of {change.where[0]} {change.where[1]}" if change.where else ""
             raise PolicyError(f"{owner}: no touchpoint{kind} called {parts[1]!r}; the scenario has {names}")
         return
-    name = change.lever.replace(".", "_", 1)
-    if change.lever.count(".") != 1 or name not in PARAMETER_INDEX or PARAMETER_INDEX[name] not in _BOUNDS:
-        known = [n.replace("_", ".", 1) for n in PARAMETERS]
-        near = difflib.get_close_matches(change.lever, known, n=1)
+    if change.lever not in _LEVERS:
+        near = difflib.get_close_matches(change.lever, _LEVERS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise PolicyError(f"{owner}: unknown lever {change.lever!r}{hint}")
 
@@ -170,14 +201,12 @@ class Cost:
 class Policy:
     """What all policies have: when they run, and a name."""
 
-    start: int = 0
-    stop: int | None = None
+    start: int = setting(0, 0, 600, "month", "first month it runs in")
+    stop: int | None = setting(None, 1, 601, "month", "first month it no longer runs in")
     label: str = ""
 
     def __post_init__(self) -> None:
-        _check_numbers(self)
-        if self.start < 0:
-            raise PolicyError(f"{type(self).__name__}: start must be at least 0, not {self.start}")
+        _check_settings(self)
         if self.stop is not None and self.stop <= self.start:
             raise PolicyError(
                 f"{type(self).__name__}: stop ({self.stop}) must come after start ({self.start})"
@@ -191,6 +220,25 @@ class Policy:
         """Whether money is spent in this month."""
         return self.start <= month and (self.stop is None or month < self.stop)
 
+    @classmethod
+    def table(cls) -> pd.DataFrame:
+        """The policy's numbers: name, default, unit, lowest, highest, meaning."""
+        import pandas as pd
+
+        rows = [
+            {
+                "name": item.name,
+                "default": item.default,
+                "unit": item.metadata["unit"],
+                "lowest": item.metadata["low"],
+                "highest": item.metadata["high"],
+                "meaning": item.metadata["meaning"],
+            }
+            for item in dataclasses.fields(cls)
+            if item.metadata
+        ]
+        return pd.DataFrame(rows).set_index("name")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Programme(Policy):
@@ -201,16 +249,19 @@ class Programme(Policy):
     (1 - exp(-effort)) / (1 - exp(-1)). A Programme of one's own is given its `moves` and `costs`.
     """
 
-    ramp: int = 3
-    half_life: float = 6.0
-    effort: float = 1.0
+    ramp: int = setting(3, 0, 120, "months", "months until the full effect")
+    half_life: float = setting(6.0, 0, 600, "months", "half-life of the effect after the stop")
+    effort: float = setting(1.0, 0, 100, "x the usual", "spending, with diminishing returns")
     moves: tuple[Change, ...] = ()
     costs: Cost = field(default_factory=Cost)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.ramp < 0 or self.half_life < 0 or self.effort < 0:
-            raise PolicyError(f"{type(self).__name__}: ramp, half_life and effort must be at least 0")
+        if not isinstance(self.costs, Cost):
+            raise PolicyError(f"{self.name}: costs must be a Cost, not {self.costs!r}")
+        if isinstance(self.moves, Change) or not isinstance(self.moves, tuple | list):
+            raise PolicyError(f"{self.name}: moves must be a list of Change, not {self.moves!r}")
+        object.__setattr__(self, "moves", tuple(self.moves))
 
     def changes(self, scenario: Scenario) -> Sequence[Change]:
         """The levers at full effect."""
@@ -252,7 +303,7 @@ class Programme(Policy):
 class QualityControl(Programme):
     """Measure 1, control quality: every touchpoint's quality rises by `points`."""
 
-    points: float = 3.0
+    points: float = setting(3.0, -50, 50, "points", "rise of quality")
     touchpoint: str = "*"
 
     def changes(self, scenario: Scenario) -> Sequence[Change]:
@@ -266,7 +317,7 @@ class QualityControl(Programme):
 class FaultReduction(Programme):
     """Measure 1, control quality: failures of the named touchpoints times `factor`."""
 
-    factor: float = 0.5
+    factor: float = setting(0.5, 0, 5, "factor", "failures left")
     touchpoint: str = "*"
 
     def changes(self, scenario: Scenario) -> Sequence[Change]:
@@ -280,8 +331,8 @@ class FaultReduction(Programme):
 class PriceCut(Programme):
     """Measure 1, control price: the price falls by `share`; what it costs is margin."""
 
-    share: float = 0.05
-    ramp: int = 0
+    share: float = setting(0.05, -1, 0.95, "share of the price", "cut; below zero a rise")
+    ramp: int = setting(0, 0, 120, "months", "months until the full effect")
 
     def changes(self, scenario: Scenario) -> Sequence[Change]:
         return (Change("value.price", multiply=1.0 - self.share),)
@@ -306,8 +357,8 @@ class ProductTraining(Programme):
 class CustomerInsight(Programme):
     """Measure 3, know the customer: more are asked, and the firm's scores come nearer the truth."""
 
-    survey_share: float = 0.20
-    validity: float = 0.2
+    survey_share: float = setting(0.20, 0, 1, "share", "customers asked a month")
+    validity: float = setting(0.2, 0, 1, "correlation", "gain of the scores' correlation with the truth")
 
     def changes(self, scenario: Scenario) -> Sequence[Change]:
         return (
@@ -323,7 +374,7 @@ class CustomerInsight(Programme):
 class ServiceQuality(Programme):
     """Measure 4, service quality: touchpoints of the spiritual level (form and service) improve."""
 
-    points: float = 4.0
+    points: float = setting(4.0, -50, 50, "points", "rise of quality")
 
     def changes(self, scenario: Scenario) -> Sequence[Change]:
         return (Change("touchpoints.*.quality", add=self.points, where=("level", "spiritual")),)
@@ -337,11 +388,12 @@ class SatisfactionFeedback(Programme):
     """Measure 5, measure and close the loop: each quarter the worst touchpoint is mended.
 
     Worst is the largest weight x exposure x failure x severity; its failures are multiplied by
-    `factor`, never below `floor` of what they were (plan, do, check, act).
+    `factor`, never below `floor` of what they were (plan, do, check, act). After the stop the work
+    decays with `half_life`; there is no ramp.
     """
 
-    factor: float = 0.85
-    floor: float = 0.4
+    factor: float = setting(0.85, 0, 1, "factor", "failures left after a quarter's work")
+    floor: float = setting(0.4, 0, 1, "factor", "failures left at least")
 
     def adjust(self, levers: Levers, month: int) -> None:
         last = month if self.stop is None else min(month, self.stop - 1)
@@ -356,7 +408,9 @@ class SatisfactionFeedback(Programme):
                 break
             worst = open_ones[np.argmax((harm * share)[open_ones])]
             share[worst] = max(self.floor, share[worst] * (1 - (1 - self.factor) * self.strength))
-        t[:, at["failure"]] *= share
+        since = max(0, month - last)
+        lasting = 0.5 ** (since / self.half_life) if self.half_life else float(since == 0)
+        t[:, at["failure"]] *= 1 - lasting * (1 - share)
 
     def cost(self, scenario: Scenario) -> Cost:
         return Cost(per_customer=0.01 * self.effort)
@@ -366,8 +420,8 @@ class SatisfactionFeedback(Programme):
 class Delight(Programme):
     """Measure 6, exceed expectations: a surprise of `points` for `share` of customers a month."""
 
-    share: float = 0.10
-    points: float = 15.0
+    share: float = setting(0.10, 0, 1, "share of months", "customers surprised in a month")
+    points: float = setting(15.0, 0, 60, "points", "size of the surprise")
 
     def changes(self, scenario: Scenario) -> Sequence[Change]:
         return (
@@ -383,7 +437,7 @@ class Delight(Programme):
 class Personalisation(Programme):
     """Measure 7, individual needs: the offer fits each customer better, by `points` of quality."""
 
-    points: float = 2.0
+    points: float = setting(2.0, -50, 50, "points", "rise of quality")
 
     def changes(self, scenario: Scenario) -> Sequence[Change]:
         return (Change("touchpoints.*.quality", add=self.points),)
@@ -396,8 +450,8 @@ class Personalisation(Programme):
 class ComplaintHandling(Programme):
     """Measure 8, handle complaints: more are resolved, more of them fast."""
 
-    resolved: float = 0.8
-    fast: float = 0.8
+    resolved: float = setting(0.8, 0, 1, "share", "complaints that are resolved")
+    fast: float = setting(0.8, 0, 1, "share", "resolved complaints that are resolved fast")
 
     def changes(self, scenario: Scenario) -> Sequence[Change]:
         c = scenario.complaint
@@ -414,7 +468,7 @@ class ComplaintHandling(Programme):
 class EncourageComplaints(Programme):
     """Measure 8, ask for complaints: more problems are voiced (Fornell & Wernerfelt 1987)."""
 
-    logit: float = 1.0
+    logit: float = setting(1.0, -10, 10, "logit", "rise of the propensity to complain")
 
     def changes(self, scenario: Scenario) -> Sequence[Change]:
         return (Change("complaint.intercept", add=self.logit),)
@@ -427,8 +481,8 @@ class EncourageComplaints(Programme):
 class Simplify(Programme):
     """Measure 9, simple procedures: less effort to buy and to complain, felt as a fairer price."""
 
-    fairness: float = 2.0
-    effort_cut: float = 0.3
+    fairness: float = setting(2.0, -50, 50, "points", "rise of felt price fairness")
+    effort_cut: float = setting(0.3, -10, 10, "logit", "fall of the effort to complain")
 
     def changes(self, scenario: Scenario) -> Sequence[Change]:
         return (
@@ -448,7 +502,7 @@ class StaffSkill(Programme):
     attitude gave +1.3 in customer impression).
     """
 
-    points: float = 5.0
+    points: float = setting(5.0, -100, 100, "points", "rise of staff skill")
 
     def changes(self, scenario: Scenario) -> Sequence[Change]:
         return (Change("touchpoints.*.quality", add=0.26 * self.points),)
@@ -461,7 +515,7 @@ class StaffSkill(Programme):
 class Dunning(Programme):
     """Reminders and retries: the share of failed payments that are cured rises to `cure`."""
 
-    cure: float = 0.75
+    cure: float = setting(0.75, 0, 1, "share", "failed payments that are cured")
 
     def changes(self, scenario: Scenario) -> Sequence[Change]:
         return (Change("payment.cure", add=self.cure - scenario.payment.cure),)
@@ -477,8 +531,8 @@ class PaymentChannels(Programme):
     `manual` and `card` are the shares kept of those who paid so.
     """
 
-    manual: float = 0.5
-    card: float = 0.6
+    manual: float = setting(0.5, 0, 1, "factor", "payers by hand who remain so")
+    card: float = setting(0.6, 0, 1, "factor", "payers by card who remain so")
 
     def changes(self, scenario: Scenario) -> Sequence[Change]:
         return (
@@ -499,8 +553,8 @@ class SwitchingContract(Programme):
     Retains by tying; watch the spurious loyalty it makes.
     """
 
-    points: float = 10.0
-    discount: float = 0.03
+    points: float = setting(10.0, -100, 100, "points", "rise of switching costs")
+    discount: float = setting(0.03, -1, 0.95, "share of the price", "price of the contract")
 
     def changes(self, scenario: Scenario) -> Sequence[Change]:
         return (
@@ -516,10 +570,10 @@ class LoyaltyProgramme(Programme):
     The order of effects follows Liu 2007; heavy buyers collect most of the rewards.
     """
 
-    light: float = 0.05
-    heavy: float = 0.01
-    points: float = 4.0
-    reward: float = 0.015
+    light: float = setting(0.05, -1, 5, "share", "rise of a light buyer's purchase rate")
+    heavy: float = setting(0.01, -1, 5, "share", "rise of a heavy buyer's purchase rate")
+    points: float = setting(4.0, -100, 100, "points", "rise of switching costs")
+    reward: float = setting(0.015, 0, 1, "share of revenue", "cost of the points")
 
     def changes(self, scenario: Scenario) -> Sequence[Change]:
         return (
@@ -536,7 +590,7 @@ class LoyaltyProgramme(Programme):
 class ReferralReward(Programme):
     """A reward for each new customer brought: imitation times `factor`."""
 
-    factor: float = 1.5
+    factor: float = setting(1.5, 0, 20, "factor", "imitation")
 
     def changes(self, scenario: Scenario) -> Sequence[Change]:
         return (Change("acquisition.imitation", multiply=self.factor),)
@@ -549,9 +603,9 @@ class ReferralReward(Programme):
 class FourProblems(Programme):
     """The water utility's four problems: stoppages, ways to pay, turbid water, charges in error."""
 
-    stoppage: float = 0.7
-    turbidity: float = 0.6
-    billing: float = 0.5
+    stoppage: float = setting(0.7, 0, 5, "factor", "stoppages left")
+    turbidity: float = setting(0.6, 0, 5, "factor", "failures of water quality left")
+    billing: float = setting(0.5, 0, 5, "factor", "billing errors left")
 
     def changes(self, scenario: Scenario) -> Sequence[Change]:
         return (
@@ -600,6 +654,15 @@ ACTIONS = {
 }
 
 
+def _known_action(action: Any) -> None:
+    if isinstance(action, Action):
+        return
+    if not isinstance(action, str) or action not in ACTIONS:
+        near = difflib.get_close_matches(str(action), ACTIONS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(ACTIONS)}, or an Action"
+        raise PolicyError(f"offers: unknown action {action!r}; {hint}")
+
+
 @dataclass(frozen=True)
 class Offers:
     """Offers of one month: customer ids, what is offered (a name of `ACTIONS` or an Action), the
@@ -630,10 +693,7 @@ class Offers:
             raise PolicyError(f"offers: the cost for customer {ids[cost < 0][0]} is below zero")
         if np.unique(ids).size != ids.size:
             raise PolicyError("offers: a customer is named twice")
-        if isinstance(self.action, str) and self.action not in ACTIONS:
-            near = difflib.get_close_matches(self.action, ACTIONS, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(ACTIONS)}"
-            raise PolicyError(f"offers: unknown action {self.action!r}{hint}")
+        _known_action(self.action)
 
     def __len__(self) -> int:
         return int(self.ids.size)
@@ -673,26 +733,23 @@ class RetentionCall(Policy):
     """
 
     target: str = "risk"
-    share: float = 0.05
-    pause: int = 6
-    contact: float = 0.05
-    offer: float = 0.3
-    accept: float = 0.3
-    budget: float | None = None
+    share: float = setting(0.05, 0, 1, "share", "customers called a month")
+    pause: int = setting(6, 0, 600, "months", "none is called twice within")
+    contact: float = setting(0.05, 0, 1e6, "bills", "cost of a call")
+    offer: float = setting(0.3, 0, 1e6, "bills", "cost of an offer taken")
+    accept: float = setting(0.3, 0, 1, "share", "offers taken")
+    budget: float | None = setting(None, 0, 1e15, "money per month", "most that is spent")
     action: str = "call"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_share(self, "share")
-        _check_share(self, "accept")
+        _known_action(self.action)
         if self.target not in TARGETS:
             near = difflib.get_close_matches(self.target, TARGETS, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise PolicyError(
                 f"retention_call: unknown target {self.target!r}{hint}; known: {', '.join(TARGETS)}"
             )
-        if self.contact < 0 or self.offer < 0 or (self.budget is not None and self.budget < 0):
-            raise PolicyError("retention_call: contact, offer and budget must be at least 0")
 
     @property
     def name(self) -> str:
@@ -727,13 +784,13 @@ class RetentionCall(Policy):
 class WinBack(Policy):
     """Offer customers who lapsed a way back: `price`, `upgrade` or `bundle` (Kumar et al. 2015).
 
-    Each lapsed customer is asked once, `wait` months after lapsing at the latest. Costs are the
+    Each is asked once after lapsing, `wait` months later at the latest. Costs are the
     offers' in bills for those expected to return, and `contact` for each asked.
     """
 
     offer: str = "price"
-    wait: int = 6
-    contact: float = 0.05
+    wait: int = setting(6, 1, 600, "months", "asked so long after lapsing at the latest")
+    contact: float = setting(0.05, 0, 1e6, "bills", "cost of asking one")
 
     COSTS: ClassVar[dict[str, float]] = {"price": 1.0, "upgrade": 0.7, "bundle": 1.6}
 
@@ -741,8 +798,6 @@ class WinBack(Policy):
         super().__post_init__()
         if self.offer not in self.COSTS:
             raise PolicyError(f"win_back: unknown offer {self.offer!r}; known: {', '.join(self.COSTS)}")
-        if self.contact < 0 or self.wait < 1:
-            raise PolicyError("win_back: contact must be at least 0 and wait at least 1")
 
     @property
     def name(self) -> str:
@@ -750,7 +805,8 @@ class WinBack(Policy):
 
     def offers(self, view: CustomerView) -> Offers:
         memory = 0 if view.scenario.purchase.contract else 6
-        lapsed = view.lapsed & (view.recency <= memory + self.wait) & (view.months_since_offer > view.recency)
+        since = view.recency - memory
+        lapsed = view.lapsed & (since <= self.wait) & (view.months_since_offer >= since)
         action = f"win_back_{self.offer}"
         cost = (self.contact + ACTIONS[action].win_back * self.COSTS[self.offer]) * view.scenario.bill
         chosen = np.flatnonzero(lapsed)
@@ -766,7 +822,9 @@ class Budget:
     label: str = ""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.campaign, Campaign):
+        if isinstance(self.campaign, str | Mapping):
+            object.__setattr__(self, "campaign", policy(self.campaign))
+        if isinstance(self.campaign, type) or not isinstance(self.campaign, Campaign):
             raise PolicyError(f"budget: {self.campaign!r} is no campaign (it has no offers)")
         if not (
             isinstance(self.per_month, int | float) and math.isfinite(self.per_month) and self.per_month >= 0
@@ -784,6 +842,7 @@ class Budget:
         wanted = self.campaign.offers(view)
         order = best_first(np.asarray(wanted.score), wanted.ids, len(wanted))
         spent = np.cumsum(np.asarray(wanted.cost)[order])
+        # Three times 2.1 are not over 6.3, whatever the rounding.
         return wanted.take(order[spent <= self.per_month * (1 + 1e-12)])
 
 
@@ -831,6 +890,8 @@ def policy(what: str | Mapping[str, Any] | Any) -> Any:
             key, equals, text = part.partition("=")
             if not equals:
                 raise PolicyError(f"policy {what!r}: write {key}=VALUE, parameters apart by commas")
+            if key.strip() in given:
+                raise PolicyError(f"policy {what!r}: {key.strip()} is given twice")
             given[key.strip()] = _value(text.strip())
     elif isinstance(what, Mapping):
         given = dict(what)
@@ -863,20 +924,26 @@ def _value(text: str) -> Any:
     return {"true": True, "false": False, "none": None}.get(text.lower(), text)
 
 
-def _check_numbers(owner: Any) -> None:
+def _check_settings(owner: Any) -> None:
+    """Raises `PolicyError` for a field of the wrong kind or beyond its bounds."""
+    who = type(owner).__name__
     for item in dataclasses.fields(owner):
         value = getattr(owner, item.name)
-        kind = str(item.type)
-        numeric = kind.startswith(("int", "float"))
-        if not numeric or (value is None and "None" in kind):
+        kind = item.type if isinstance(item.type, str) else getattr(item.type, "__name__", str(item.type))
+        if kind == "str" and not isinstance(value, str):
+            raise PolicyError(f"{who}: {item.name} must be a word, not {value!r}")
+        if not kind.startswith(("int", "float")) or (value is None and "None" in kind):
             continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise PolicyError(f"{type(owner).__name__}: {item.name} must be a number, not {value!r}")
-
-
-def _check_share(owner: Any, name: str) -> None:
-    if not 0 <= getattr(owner, name) <= 1:
-        raise PolicyError(f"{type(owner).__name__}: {name} must be from 0 to 1, not {getattr(owner, name)!r}")
+        number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+        if not number or not math.isfinite(value):
+            raise PolicyError(f"{who}: {item.name} must be a number, not {value!r}")
+        if kind.startswith("int") and value != int(value):
+            raise PolicyError(f"{who}: {item.name} must be a whole number, not {value!r}")
+        if item.metadata and not item.metadata["low"] <= value <= item.metadata["high"]:
+            low, high, unit = (item.metadata[key] for key in ("low", "high", "unit"))
+            raise PolicyError(
+                f"{who}: {item.name} must be from {low:,.12g} to {high:,.12g} ({unit}), not {value!r}"
+            )
 
 
 def policies_of(scenario: Scenario, policies: Iterable[Any] | Any | None) -> list[Any]:
@@ -887,8 +954,12 @@ def policies_of(scenario: Scenario, policies: Iterable[Any] | Any | None) -> lis
         policies = [policies]
     found = [policy(p) for p in policies]
     for p in found:
+        if isinstance(p, type):
+            raise PolicyError(f"{p.__name__} is a class; write {p.__name__}() to make a policy of it")
         if isinstance(p, Programme):
             p.check(scenario)
-        elif not isinstance(p, Campaign):
+        elif not callable(getattr(p, "offers", None)):
             raise PolicyError(f"{p!r} is no policy: neither a Programme nor an object with offers(view)")
+        elif not isinstance(getattr(p, "name", None), str):
+            raise PolicyError(f"{p!r} needs a name: write name = 'my policy' in its class")
     return found

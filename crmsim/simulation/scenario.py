@@ -13,16 +13,25 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import html
 import json
 import math
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
 if TYPE_CHECKING:
@@ -52,8 +61,24 @@ def parameter(
     )
 
 
+def word(default: Any, meaning: str, unit: str = "word", source: str = "design", **more: Any) -> Any:
+    """Declare a parameter that is no number: a name, a choice, yes or no."""
+    return Field(default, description=meaning, json_schema_extra={"unit": unit, "source": source}, **more)
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _kind(cls, value: Any, info: ValidationInfo) -> Any:
+        """Take numbers for numbers only: neither "78" nor true is one."""
+        wanted = cls.model_fields[info.field_name or ""].annotation
+        if wanted is bool and not isinstance(value, bool):
+            raise ValueError(f"true or false is needed, not {value!r}")
+        if wanted in (int, float) and isinstance(value, bool | str):
+            raise ValueError(f"a number is needed, not {value!r}")
+        return value
 
 
 class Population(Section):
@@ -226,11 +251,7 @@ class Complaint(Section):
 class Purchase(Section):
     """What customers buy or are billed, and what it earns."""
 
-    contract: bool = Field(
-        False,
-        description="billed by contract (true) or buying when they like (false)",
-        json_schema_extra={"unit": "yes/no", "source": "design"},
-    )
+    contract: bool = word(False, "billed by contract (true) or buying when they like (false)", "yes/no")
     rate_shape: float = parameter(0.8, 0.05, 1000, "gamma shape", "heterogeneity of the purchase rate")
     rate_mean: float = parameter(0.6, 0, 60, "per month", "mean purchase rate")
     satisfaction_effect: float = parameter(0.01, 0, 0.2, "log rate per point", "effect of satisfaction")
@@ -338,17 +359,23 @@ class Firm(Section):
 class Touchpoint(Section):
     """One place where the customer meets the firm. The only way the firm touches a customer."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="name in lower case")
-    chinese: str = Field("", description="the name in Chinese")
+    name: str = word(..., "name in lower case", pattern=r"^[a-z][a-z0-9_]*$")
+    chinese: str = word("", "the name in Chinese")
     weight: float = parameter(1, 0, 1, "share", "weight in perceived quality; all weights sum to one")
     quality: float = parameter(78, 0, 100, "points", "quality delivered when nothing fails")
     exposure: float = parameter(1, 0, 1, "per month", "chance of meeting the touchpoint in a month")
     failure: float = parameter(0.03, 0, 1, "per meeting", "chance that a meeting fails")
     severity: float = parameter(40, 0, 150, "points", "mean drop of its perception at a failure")
     severity_sd: float = parameter(10, 0, 60, "points", "spread of that drop")
-    level: Literal["material", "spiritual", "social"] = "material"
-    phase: Literal["pre_sale", "in_sale", "after_sale"] = "in_sale"
-    kind: Literal["one_dimensional", "must_be", "attractive"] = "one_dimensional"
+    level: Literal["material", "spiritual", "social"] = word(
+        "material", "level of satisfaction it serves", source="测评与提高客户的满意度 (课题九)"
+    )
+    phase: Literal["pre_sale", "in_sale", "after_sale"] = word(
+        "in_sale", "when it is met", source="客户服务在企业价值链中的首要地位"
+    )
+    kind: Literal["one_dimensional", "must_be", "attractive"] = word(
+        "one_dimensional", "how gains and losses of it count", source="Kano et al. 1984"
+    )
 
 
 class RivalEvent(Section):
@@ -359,7 +386,7 @@ class RivalEvent(Section):
     """
 
     month: int = parameter(12, 0, 600, "month", "when it happens")
-    kind: Literal["price_cut", "improvement", "entry", "opening"] = "price_cut"
+    kind: Literal["price_cut", "improvement", "entry", "opening"] = word("price_cut", "what happens")
     size: float = parameter(5, -50, 50, "points", "points the alternative gains")
     opening: float = parameter(0, 0, 1, "share", "openness reached (opening) or added (entry)")
     ramp: int = parameter(3, 0, 120, "months", "months until the full effect")
@@ -413,25 +440,9 @@ class Scenario(Section):
     )
 
     @model_validator(mode="after")
-    def _sums(self) -> Self:
-        errors = []
-        total = sum(t.weight for t in self.touchpoints)
-        if abs(total - 1) > 1e-6:
-            errors.append(f"touchpoints: the weights sum to {total:.4g}, they must sum to 1")
-        names = [t.name for t in self.touchpoints]
-        if doubled := sorted({n for n in names if names.count(n) > 1}):
-            errors.append(f"touchpoints: the name {', '.join(doubled)} is used twice")
-        shares = self.payment.manual_share + self.payment.card_share + self.payment.debit_share
-        if abs(shares - 1) > 1e-6:
-            errors.append(f"payment: the three channel shares sum to {shares:.4g}, they must sum to 1")
-        for section, a, b in (
-            ("churn", self.churn.baseline_a, self.churn.baseline_b),
-            ("purchase", self.purchase.dropout_a, self.purchase.dropout_b),
-        ):
-            if (a == 0) != (b == 0):
-                errors.append(f"{section}: give both beta shapes, or neither")
-        if errors:
-            raise ValueError("; ".join(errors))
+    def _together(self) -> Self:
+        if faults := _faults_between(self.model_dump()):
+            raise ValueError("; ".join(f"{'.'.join(map(str, steps))}: {what}" for steps, what in faults))
         return self
 
     # -- making scenarios ------------------------------------------------------------------
@@ -460,22 +471,42 @@ class Scenario(Section):
             text = path.read_text(encoding="utf-8-sig")
         except FileNotFoundError:
             raise ScenarioError([(str(path), "no such file")]) from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ScenarioError([(str(path), f"cannot be read as UTF-8 text ({error})")]) from None
+        except IsADirectoryError:
+            raise ScenarioError([(str(path), "a folder, not a TOML file")]) from None
+        except UnicodeDecodeError as error:
+            raise ScenarioError(
+                [(str(path), f"not UTF-8 text (byte {error.start}); save it again with encoding UTF-8")]
+            ) from None
+        except (OSError, ValueError) as error:
+            raise ScenarioError([(str(path), f"cannot be read ({error})")]) from None
         try:
             content = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise ScenarioError([("TOML", str(error))], str(path)) from None
+            raise ScenarioError([_toml_fault(str(error), text)], str(path)) from None
         content.setdefault("name", path.stem)
         return cls.from_dict(content, origin=str(path), text=text)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], origin: str = "scenario", text: str = "") -> Scenario:
-        """Build and validate. Raises `ScenarioError` with every fault."""
+        """Build and validate. Raises `ScenarioError` with every fault.
+
+        `text` is the TOML text the content comes from, where there is one: errors then give lines.
+        """
+        scenario, errors = None, []
         try:
-            return cls.model_validate(content)
+            scenario = cls.model_validate(content)
         except ValidationError as error:
-            raise ScenarioError(_explain(error, content, text), origin) from None
+            errors = _explain(error, content, text)
+            # Pydantic compares fields with one another only once each is right by itself.
+            errors += [(_place(steps, content, text), what) for steps, what in _faults_between(content)]
+            errors = errors or [("scenario", item["msg"]) for item in error.errors()]
+        errors += [(_place(steps, content, text), what) for steps, what in _policy_faults(scenario, content)]
+        if scenario is None or errors:
+            errors = sorted(
+                dict.fromkeys(errors), key=lambda e: int((re.findall(r"^line (\d+)", e[0]) or [0])[0])
+            )
+            raise ScenarioError(errors, origin)
+        return scenario
 
     @classmethod
     def from_name(cls, name: str | Path | Scenario) -> Scenario:
@@ -487,9 +518,7 @@ class Scenario(Section):
             return cls.preset(text)
         if text.endswith(".toml") or "/" in text or "\\" in text or Path(text).is_file():
             return cls.load(text)
-        raise ScenarioError(
-            [(text, _unknown(text, cls.presets(), "preset") + ", and no such TOML file is here")]
-        )
+        raise ScenarioError([(text, _unknown(text, cls.presets(), "preset") + " (nor is it a TOML file)")])
 
     def replace(self, **changes: Any) -> Scenario:
         """A changed copy, validated.
@@ -535,6 +564,9 @@ class Scenario(Section):
 
         content = self.model_dump(mode="json", exclude_defaults=not defaults)
         content["touchpoints"] = [t.model_dump(mode="json") for t in self.touchpoints]
+        # TOML has no None; a parameter left out has its default, which is what None stands for.
+        policies = [{k: v for k, v in p.items() if v is not None} for p in content.get("policies", [])]
+        content |= {"policies": policies} if policies else {}
         ordered = {k: content[k] for k in type(self).model_fields if k in content}
         return tomli_w.dumps({"name": self.name, **ordered})
 
@@ -597,14 +629,18 @@ class Scenario(Section):
 
     def __repr__(self) -> str:
         p = self.population
-        return f"Scenario({self.name!r}, {p.size:,} customers x {p.months} months, {len(self.touchpoints)} touchpoints)"
+        size = f"{p.size:,} customers x {p.months} months, {len(self.touchpoints)} touchpoints"
+        return f"Scenario({self.name!r}, {size})"
 
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
         changed = self.table()
         changed = changed[[v != d for v, d in zip(changed["value"], changed["default"], strict=True)]]
-        return f"<p><b>{self!r}</b><br>{self.title}</p>" + changed[["value", "unit", "meaning"]].to_html()
+        return (
+            f"<p><b>{html.escape(repr(self))}</b><br>{html.escape(self.title)}</p>"
+            + changed[["value", "unit", "meaning"]].to_html()
+        )
 
 
 def bounds(info: FieldInfo) -> tuple[float | None, float | None]:
@@ -622,49 +658,124 @@ def _unknown(word: str, known: list[str], what: str) -> str:
     return f"unknown {what} {word!r}{hint}"
 
 
+def _toml_fault(message: str, text: str) -> tuple[str, str]:
+    """The TOML reader's complaint as (place, what), with the line it stumbled over."""
+    found = re.fullmatch(r"(.*) \(at (line (\d+), column \d+)\)", message)
+    if not found:
+        return "TOML", message
+    line = text.splitlines()[int(found[3]) - 1].strip()
+    return found[2], f"{found[1][0].lower()}{found[1][1:]} in: {line}"
+
+
+def _faults_between(content: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    """Faults that lie between parameters, as (steps to the place, what).
+
+    Reads a scenario's content as it was given; what is wrong by itself is left to Pydantic.
+    """
+    faults: list[tuple[tuple[str, ...], str]] = []
+
+    def number(section: str, field: str) -> float:
+        model = Scenario.model_fields[section].annotation
+        assert model is not None
+        part = content.get(section)
+        found = part.get(field) if isinstance(part, Mapping) else None
+        found = model.model_fields[field].default if found is None else found
+        return float(found) if isinstance(found, int | float) and math.isfinite(found) else math.nan
+
+    given = content.get("touchpoints")
+    points = [t for t in given if isinstance(t, Mapping)] if isinstance(given, list | tuple) else []
+    weights = [t.get("weight", 1.0) for t in points]
+    if weights and all(isinstance(w, int | float) and math.isfinite(w) for w in weights):
+        total = sum(weights)
+        if abs(total - 1) > 1e-6:
+            faults.append((("touchpoints",), f"the weights sum to {total:.6g}, they must sum to 1"))
+    names = [str(t["name"]) for t in points if "name" in t]
+    for name in sorted({n for n in names if names.count(n) > 1}):
+        faults.append((("touchpoints",), f"the name {name!r} is used {names.count(name)} times"))
+    shares = sum(number("payment", f"{channel}_share") for channel in ("manual", "card", "debit"))
+    if abs(shares - 1) > 1e-6:
+        faults.append((("payment",), f"the three channel shares sum to {shares:.6g}, they must sum to 1"))
+    for section, field in (("churn", "baseline"), ("purchase", "dropout")):
+        a, b = number(section, f"{field}_a"), number(section, f"{field}_b")
+        if a * b == 0 and a + b > 0:
+            faults.append(((section,), f"give both {field}_a and {field}_b above 0, or neither"))
+    return faults
+
+
+def _policy_faults(
+    scenario: Scenario | None, content: Mapping[str, Any]
+) -> list[tuple[tuple[str | int, ...], str]]:
+    """Faults of the policy tables, as (steps to the place, what)."""
+    tables = content.get("policies")
+    if not isinstance(tables, list | tuple) or not tables:
+        return []
+    from .policies import PolicyError, policies_of, policy
+
+    faults: list[tuple[tuple[str | int, ...], str]] = []
+    for i, table in enumerate(tables):
+        if not isinstance(table, Mapping):
+            continue  # Pydantic says so
+        try:
+            made = policy(table)
+            if scenario is not None:
+                policies_of(scenario, made)
+        except PolicyError as error:
+            faults.append((("policies", i), str(error)))
+    return faults
+
+
 def _explain(error: ValidationError, content: Mapping[str, Any], text: str) -> list[tuple[str, str]]:
     """Pydantic's errors in our words: place (with line where the text is known), fault, remedy."""
     found = []
     for item in error.errors():
-        steps = [s for s in item["loc"] if not (isinstance(s, str) and s.startswith("function-"))]
+        steps = item["loc"]
+        if not steps:
+            continue  # of `_together`, which `from_dict` asks itself
         model: Any = Scenario
-        shown: list[str] = []
-        value: Any = content
-        for step in steps:
-            if isinstance(value, Mapping):
-                value = value.get(step) if isinstance(step, str) else None
-            elif isinstance(value, list | tuple) and isinstance(step, int) and step < len(value):
-                value = value[step]
-            else:
-                value = None
-            if isinstance(step, int) and isinstance(value, Mapping) and value.get("name"):
-                shown.append(str(value["name"]))
-            else:
-                shown.append(str(step))
         for step in steps[:-1]:
             model = _submodel(model, step)
-        last = steps[-1] if steps else ""
-        kind, context = item["type"], item.get("ctx", {})
+        kind, last = item["type"], steps[-1]
+        info = model.model_fields.get(last) if model is not None else None
         if kind == "extra_forbidden":
             known = list(model.model_fields) if model is not None else []
-            what = _unknown(str(last), known, "parameter")
+            what = _unknown(str(last), known, "parameter" if len(steps) > 1 else "section or parameter")
         elif kind == "missing":
             what = "is missing"
-        elif kind == "value_error":
-            what = str(context.get("error", item["msg"]))
+        elif kind in ("model_type", "dict_type"):
+            what = f"a table is needed, not {item['input']!r}"
+        elif kind == "tuple_type":
+            what = f"an array of tables is needed ([[{last}]]), not {item['input']!r}"
+        elif kind in ("too_short", "too_long"):
+            if kind == "too_short" and item["input"]:
+                continue  # Pydantic counts only items that are right
+            least, most = item["ctx"].get("min_length", 0), item["ctx"].get("max_length")
+            what = f"{len(item['input'])} given, " + (f"at most {most}" if most else f"at least {least}")
         else:
-            what = f"{item['msg'][0].lower()}{item['msg'][1:]} (found {item['input']!r})"
-            info = model.model_fields.get(last) if model is not None else None
+            what = str(item.get("ctx", {}).get("error", "")) or f"{item['msg'][0].lower()}{item['msg'][1:]}"
+            if kind != "value_error":
+                what += f" (found {item['input']!r})"
             if info is not None and isinstance(info.json_schema_extra, dict):
                 low, high = bounds(info)
                 if low is not None:
-                    what += (
-                        f"; {info.description}, from {low:g} to {high:g} {info.json_schema_extra.get('unit')}"
-                    )
-        place = ".".join(shown) or "scenario"
-        line = _line_of(text, steps)
-        found.append((f"line {line}, {place}" if line else place, what))
+                    unit = info.json_schema_extra.get("unit")
+                    what += f"; {info.description}, from {low:,.12g} to {high:,.12g} {unit}"
+        found.append((_place(steps, content, text), what))
     return found
+
+
+def _place(steps: Sequence[str | int], content: Any, text: str) -> str:
+    """A place as a person names it: `line 7, touchpoints.billing.weight`."""
+    shown: list[str] = []
+    value = content
+    for step in steps:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            value = None
+        named = isinstance(step, int) and isinstance(value, Mapping) and value.get("name")
+        shown.append(str(value["name"] if named else step))
+    line = _line_of(text, tuple(steps))
+    return (f"line {line}, " if line else "") + ".".join(shown)
 
 
 def _submodel(model: Any, step: Any) -> Any:
@@ -679,23 +790,29 @@ def _submodel(model: Any, step: Any) -> Any:
     return None
 
 
-def _line_of(text: str, steps: list[Any]) -> int | None:
-    """Line of a key in TOML text: enough for tables and arrays of tables as written by people."""
-    if not text or not steps:
-        return None
-    table, count, wanted = "", {}, steps[-1]
-    path = [s for s in steps[:-1] if isinstance(s, str)]
-    index = next((s for s in steps if isinstance(s, int)), None)
-    inside: dict[str, int] = count
+def _line_of(text: str, steps: tuple[str | int, ...]) -> int | None:
+    """The line of TOML text that gives `steps`, else the first line within them, else the line that
+    holds them (the header of the table, or the inline table)."""
+    counts: dict[tuple[str | int, ...], int] = {}
+    table: tuple[str | int, ...] = ()
+    lines: dict[tuple[str | int, ...], int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
-        if header := re.match(r"\s*\[\[?\s*([\w.\-]+)\s*\]\]?", line):
-            table = header.group(1)
-            if line.lstrip().startswith("[["):
-                inside[table] = inside.get(table, -1) + 1
-            if table == ".".join(str(s) for s in steps) or (wanted == table and not path and index is None):
-                return number
-        elif (key := re.match(r"\s*\"?([\w\-]+)\"?\s*=", line)) and key.group(1) == wanted:
-            here = index is None or inside.get(table, -1) == index
-            if table == ".".join(path) and here:
-                return number
-    return None
+        if header := re.match(r"\s*(\[\[?)\s*([^\]]+?)\s*\]", line):
+            table = ()
+            parts = _dotted(header.group(2))
+            for depth, part in enumerate(parts, start=1):
+                table += (part,)
+                if header.group(1) == "[[" and depth == len(parts):
+                    counts[table] = counts.get(table, -1) + 1
+                if table in counts:
+                    table += (counts[table],)
+            lines.setdefault(table, number)
+        elif key := re.match(r"\s*((?:[\w-]+|\"[^\"]*\"|'[^']*'|\s*\.\s*)+?)\s*=", line):
+            lines.setdefault(table + _dotted(key.group(1)), number)
+    within = [n for path, n in lines.items() if path[: len(steps)] == steps]
+    holding = [(len(path), n) for path, n in lines.items() if path and steps[: len(path)] == path]
+    return lines.get(steps) or min(within, default=None) or max(holding, default=(0, None))[1]
+
+
+def _dotted(key: str) -> tuple[str, ...]:
+    return tuple(part.strip().strip("\"'") for part in key.split("."))

@@ -22,7 +22,7 @@ def exp(x: Any) -> Any:
     x = min(max(np.float32(x), -87.0), 88.0)
     k = np.floor(x * 1.4426950408889634 + 0.5)
     r = x - k * 0.693359375 - k * -2.12194440e-4
-    y = 1.9875691500e-4
+    y: Any = 1.9875691500e-4
     y = y * r + 1.3981999507e-3
     y = y * r + 8.3334519073e-3
     y = y * r + 4.1665795894e-2
@@ -33,14 +33,15 @@ def exp(x: Any) -> Any:
 
 
 def log(x: Any) -> Any:
-    bits = np.float32(max(np.float32(x), 1e-37)).view(np.int32)
+    held: Any = max(np.float32(x), 1e-37)
+    bits = np.float32(held).view(np.int32)
     e = np.int32(((bits >> 23) & 255) - 126)
     m = np.int32((bits & 0x7FFFFF) | 0x3F000000).view(np.float32)
     small = m < 0.70710678
     k = np.float32(e) - (1.0 if small else 0.0)
     t = (m + m - 1.0) if small else (m - 1.0)
     z = t * t
-    y = 7.0376836292e-2
+    y: Any = 7.0376836292e-2
     y = y * t + -1.1514610310e-1
     y = y * t + 1.1676998740e-1
     y = y * t + -1.2420140846e-1
