@@ -1,0 +1,1 @@
+"""Questions asked of many runs: experiments, paired comparisons, fits, published facts."""
