@@ -17,6 +17,8 @@ import difflib
 import fnmatch
 import math
 import re
+import time
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
@@ -963,3 +965,290 @@ def policies_of(scenario: Scenario, policies: Iterable[Any] | Any | None) -> lis
         elif not isinstance(getattr(p, "name", None), str):
             raise PolicyError(f"{p!r} needs a name: write name = 'my policy' in its class")
     return found
+
+
+# -- testing one's own policy ---------------------------------------------------------------------------
+
+
+class Check(NamedTuple):
+    """One thing `check_policy` looked at."""
+
+    name: str
+    passed: bool
+    sentence: str
+
+
+@dataclass(frozen=True, repr=False)
+class Report:
+    """What `check_policy` found: `ok`, and `checks`, each with a name, passed or not, a sentence."""
+
+    policy: str
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(check.passed for check in self.checks)
+
+    @property
+    def failed(self) -> list[Check]:
+        return [check for check in self.checks if not check.passed]
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __repr__(self) -> str:
+        count = (
+            f"{len(self.failed)} of {len(self.checks)} checks failed" if self.failed else "all checks passed"
+        )
+        lines = [f"{'ok    ' if c.passed else 'FAILED'} {c.name}: {c.sentence}" for c in self.checks]
+        return "\n".join([f"check_policy({self.policy}): {count}", *lines])
+
+    def _repr_html_(self) -> str:
+        import pandas as pd
+
+        return pd.DataFrame(self.checks).to_html(index=False)
+
+
+class _Watched:
+    """A customer view that notes what a policy should not touch."""
+
+    _ALLOWED = frozenset({*CustomerView.COLUMNS, "month", "scenario", "COLUMNS"})
+
+    def __init__(self, view: CustomerView, hidden: set[str], written: set[str]) -> None:
+        def look(name: str) -> Any:
+            if name in _Watched._ALLOWED:
+                return getattr(view, name)
+            hidden.add(name)
+            raise AttributeError(f"the firm cannot see {name!r}; it sees: {', '.join(CustomerView.COLUMNS)}")
+
+        def draw(purpose: int) -> np.ndarray:
+            if purpose != Purpose.RANDOM_TARGET:
+                hidden.add(f"uniform({purpose!r})")
+            return view.uniform(purpose)
+
+        def note(name: str) -> None:
+            written.add(name)
+            raise AttributeError(f"a view is for reading; {name!r} cannot be set")
+
+        ways = {"look": look, "draw": draw, "note": note, "size": len(view)}
+        object.__setattr__(self, "_ways", ways)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name.startswith("__"):
+            return object.__getattribute__(self, name)
+        ways = object.__getattribute__(self, "_ways")
+        return ways["draw"] if name == "uniform" else ways["look"](name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__getattribute__(self, "_ways")["note"](name)
+
+    def __len__(self) -> int:
+        return object.__getattribute__(self, "_ways")["size"]
+
+
+class _Prober:
+    """A campaign that asks another twice a month and notes what goes wrong."""
+
+    def __init__(self, campaign: Any) -> None:
+        self.campaign = campaign
+        self.name = str(getattr(campaign, "name", "probed"))
+        self.faults: dict[str, str] = {}
+        self.hidden: set[str] = set()
+        self.written: set[str] = set()
+        self.made = self.asked = 0
+        self.slowest = 0.0
+        self.log: list[tuple[int, list[int], str, float]] = []
+
+    def runs_in(self, month: int) -> bool:
+        return bool(getattr(self.campaign, "runs_in", lambda m: True)(month))
+
+    def offers(self, view: CustomerView) -> Offers:
+        nothing = Offers(np.zeros(0, dtype=np.int64), "contact", 0.0)
+        self.asked += 1
+        before = {name: getattr(view, name).copy() for name in CustomerView.COLUMNS}
+        answers = []
+        for _ in range(2):
+            begun = time.perf_counter()
+            try:
+                answers.append(self.campaign.offers(_Watched(view, self.hidden, self.written)))
+            except Exception as error:
+                self._fault(error, view.month)
+                return nothing
+            self.slowest = max(self.slowest, time.perf_counter() - begun)
+        for name, column in before.items():
+            if not np.array_equal(getattr(view, name), column, equal_nan=column.dtype.kind == "f"):
+                self.written.add(name)
+        first, second = answers
+        for answer in answers:
+            if not isinstance(answer, Offers):
+                self._note("answer", view.month, f"offers(view) returned {answer!r}, not Offers")
+                return nothing
+        if not _same_offers(first, second):
+            self._note("deterministic", view.month, "two calls with the same view gave different offers")
+        unknown = first.ids[~np.isin(first.ids, view.id)]
+        if unknown.size:
+            self._note("ids", view.month, f"no customer {unknown[0]}")
+            return nothing
+        self.made += len(first)
+        self.log.append((view.month, first.ids.tolist(), first.what.name, float(np.sum(first.cost))))
+        return first
+
+    def _note(self, check: str, month: int, sentence: str) -> None:
+        self.faults.setdefault(check, f"month {month}: {sentence}")
+
+    def _fault(self, error: Exception, month: int) -> None:
+        text = str(error)
+        kind = "answer"
+        if isinstance(error, PolicyError):
+            kind = "costs" if "cost" in text else "ids" if ("ids" in text or "twice" in text) else "answer"
+        elif isinstance(error, AttributeError) and (self.hidden or self.written):
+            return  # noted where it was read
+        elif isinstance(error, ValueError) and "read-only" in text:
+            self.written.add("a column")
+            return
+        where = ""
+        frames = traceback.extract_tb(error.__traceback__)
+        if not isinstance(error, PolicyError) and len(frames) > 1:
+            where = f" in line {frames[1].lineno}: {frames[1].line}"
+        self._note(kind, month, f"{type(error).__name__}{where}: {text}")
+
+
+def _same_offers(one: Offers, other: Offers) -> bool:
+    return one.what == other.what and all(
+        np.array_equal(np.asarray(getattr(one, k)), np.asarray(getattr(other, k)))
+        for k in ("ids", "cost", "score")
+    )
+
+
+def check_policy(mine: Any, scenario: Scenario | str | None = None, *, raises: bool = False) -> Report:
+    """Try one's own policy in small worlds of at most 2,000 customers and 12 months.
+
+    A campaign: that it has a name and offers(view), reads no hidden column nor luck that decides
+    something else, writes nothing into the view, names known customers once, asks costs of at least
+    0, gives the same offers for the same view and in the same run again, and answers within two
+    seconds. A programme: that its levers exist and move, that it costs at least 0 and runs.
+    `scenario`: where to try it; left out, the presets `subscription` and `retail` for a campaign, and
+    those that have its levers for a programme. With `raises`, a failed check raises `PolicyError`.
+    """
+    small = []
+    for world in map(Scenario.from_name, Scenario.presets() if scenario is None else [scenario]):
+        size, months = world.population.size, world.population.months
+        small.append(
+            world.replace(population__size=min(size, 2000), population__months=min(months, 12), policies=())
+        )
+    try:
+        what = policy(mine)
+    except PolicyError as error:
+        report = Report(str(mine), (Check("name", False, str(error)),))
+    else:
+        if isinstance(what, Programme):
+            report = _check_programme(what, [w for w in small if _has_levers(what, w)] or small[:1])
+        else:
+            report = _check_campaign(
+                what, [w for w in small if w.name in ("subscription", "retail")] or small
+            )
+    if raises and not report.ok:
+        raise PolicyError(repr(report))
+    return report
+
+
+def _has_levers(programme: Programme, world: Scenario) -> bool:
+    try:
+        programme.check(world)
+    except PolicyError:
+        return False
+    return True
+
+
+def _check_campaign(mine: Any, worlds: list[Scenario]) -> Report:
+    from .engine import simulate
+
+    try:
+        policies_of(worlds[0], mine)
+    except PolicyError as error:
+        return Report(getattr(mine, "__name__", repr(mine)), (Check("interface", False, str(error)),))
+    probes: list[_Prober] = []
+    for world in worlds:
+        pair = []
+        for _ in range(2):
+            probe = _Prober(mine)
+            simulate(world, [probe], seed=1, progress=False)
+            pair.append(probe)
+        if pair[0].log != pair[1].log:
+            pair[0].faults.setdefault(
+                "deterministic",
+                "a second run with the same luck got other offers: does the policy keep a memory, or draw "
+                "its own random numbers? view.uniform(Purpose.RANDOM_TARGET) gives repeatable ones",
+            )
+        probes.append(pair[0])
+    faults: dict[str, str] = {}
+    for probe in reversed(probes):
+        faults |= probe.faults
+    hidden = sorted(set().union(*(p.hidden for p in probes)))
+    written = sorted(set().union(*(p.written for p in probes)))
+    if hidden:
+        faults["hidden"] = f"reads {', '.join(hidden)}, which the firm cannot see"
+    if written:
+        faults["view"] = f"writes {', '.join(written)} into the view"
+    asked, made = sum(p.asked for p in probes), sum(p.made for p in probes)
+    slowest = max(p.slowest for p in probes)
+    if slowest > 2:
+        faults["speed"] = f"a month took {slowest:.1f} s with 2,000 customers"
+    good = {
+        "interface": f"has the name {mine.name!r} and offers(view)",
+        "answer": f"asked in {asked} months, it answered with Offers: {made:,} offers in all",
+        "hidden": "reads only what the firm can see",
+        "view": "writes nothing into the view",
+        "ids": "names known customers, each once a month",
+        "costs": "costs are numbers of at least 0",
+        "deterministic": "the same view gives the same offers, the same run again",
+        "speed": f"a month took {1000 * slowest:.0f} ms at most",
+    }
+    if not made:
+        good |= dict.fromkeys(("ids", "costs"), "no offer was made, so none was wrong")
+    checks = [Check(name, name not in faults, faults.get(name, text)) for name, text in good.items()]
+    return Report(mine.name, tuple(checks))
+
+
+def _check_programme(mine: Programme, worlds: list[Scenario]) -> Report:
+    from .compile import parameter_values, touchpoint_values
+    from .engine import simulate
+
+    faults: dict[str, str] = {}
+    moved: set[str] = set()
+    spent = 0.0
+    for world in worlds:
+        try:
+            mine.check(world)
+            cost = mine.cost(world)
+            if not isinstance(cost, Cost):
+                raise PolicyError(f"cost(scenario) returned {cost!r}, not a Cost")
+            base, points = parameter_values(world), touchpoint_values(world)
+            for month in range(mine.start, mine.start + 36):
+                twice = [Levers(world, base.copy(), points.copy()) for _ in range(2)]
+                for levers in twice:
+                    mine.adjust(levers, month)
+                one, other = twice
+                if not (
+                    np.array_equal(one.values, other.values)
+                    and np.array_equal(one.touchpoints, other.touchpoints)
+                ):
+                    faults.setdefault("deterministic", f"month {month}: moved the levers differently twice")
+                if not (np.all(np.isfinite(one.values)) and np.all(np.isfinite(one.touchpoints))):
+                    faults.setdefault("levers", f"month {month}: a lever is no number any more")
+                moved |= {PARAMETERS[k].replace("_", ".", 1) for k in np.flatnonzero(one.values != base)}
+                if not np.array_equal(one.touchpoints, points):
+                    moved.add("touchpoints")
+            run = simulate(world, [mine], seed=1, progress=False)
+            spent += float(run.monthly["policy_cost"].sum())
+        except Exception as error:
+            faults.setdefault("levers", f"{world.name}: {error}")
+    if not moved and "levers" not in faults:
+        faults["levers"] = "no lever moves in the first 36 months"
+    good = {
+        "levers": f"moves {', '.join(sorted(moved))}",
+        "costs": f"cost {spent:,.0f} in the small worlds",
+        "deterministic": "moves the same levers by the same amounts every time",
+    }
+    checks = [Check(name, name not in faults, faults.get(name, text)) for name, text in good.items()]
+    return Report(mine.name, tuple(checks))
