@@ -225,6 +225,9 @@ def test_western_accents_are_not_taken_for_chinese(read):
     result = read("customer,date,amount\nHervé,2024-01-01,5\nAndréa,2024-01-02,7 €\n".encode("cp1252"))
     assert [row[0] for row in values(result)] == ["Andréa", "Hervé"]
     assert "cp1252" in result.report()
+    # these bytes are valid GB18030 too
+    result = read("customer,date,amount\nAndréa,2024-01-01,5\n".encode("cp1252"))
+    assert values(result) == [("Andréa", "2024-01-01", 5.0)]
 
 
 def test_one_damaged_character_does_not_change_the_encoding(read):
@@ -471,18 +474,17 @@ def test_paths_that_lead_nowhere(tmp_path):
 
 
 def test_half_a_million_rows_take_seconds(tmp_path):
-    rng = np.random.default_rng(1)
+    """With dates and decimal commas, which take the slower way in."""
     n = 500_000
-    day = pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, n), "D")
-    # a column of cents keeps the writing short; the decimal comma takes the slower way in
-    frame = pd.DataFrame({"cust": rng.integers(0, 50_000, n), "day": day.strftime("%d.%m.%Y"), "eur": "3,50"})
-    frame.to_csv(tmp_path / "big.csv", index=False, sep=";")
+    days = pd.date_range("2020-01-01", periods=900).strftime("%d.%m.%Y").tolist()
+    lines = [f"{i % 49_999};{days[i % 900]};{i % 7919},50" for i in range(n)]
+    (tmp_path / "big.csv").write_text("cust;day;sales\n" + "\n".join(lines))
     start = time.perf_counter()
-    result = read_transactions(tmp_path / "big.csv", amount="eur")
+    result = read_transactions(tmp_path / "big.csv")
     summary = repeat_summary(result)
     seconds = time.perf_counter() - start
-    assert result.log["amount"].sum() == 3.5 * n
-    assert summary["T"].max() <= 900 / 7
+    assert result.log["amount"].sum() == pytest.approx(sum(i % 7919 for i in range(n)) + 0.5 * n)
+    assert len(summary) == 49_999
     assert seconds < 10  # about 1.5 when nothing else runs
 
 

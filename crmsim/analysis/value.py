@@ -5,13 +5,14 @@ any array) and gives a frozen model with its parameters, standard errors and log
 also be written down with known parameters, ``BGNBD(r=0.24, alpha=4.4, a=0.8, b=2.4)``, and asked the same
 questions.
 
-Times are in whatever unit recency and T are in (weeks, say); ``alpha`` and every ``t`` are in that unit
-too.
+Times are in whatever unit recency and T are in (weeks, say); ``alpha`` and every ``t`` are in that unit too.
 
-Sources, named again at each formula: FHL 2005: Fader, Hardie & Lee, "Counting your customers" the easy way,
-Marketing Science 24(2), 275-284. FH 2007: Fader & Hardie, How to project customer retention, Journal of
-Interactive Marketing 21(1), 76-90. FH 2013: Fader & Hardie, The gamma-gamma model of monetary value, note,
-brucehardie.com/notes/025.
+Sources, named again at each formula:
+
+- FHL 2005: Fader, Hardie & Lee, "Counting your customers" the easy way, Marketing Science 24(2), 275-284;
+- FHL 2008: Fader, Hardie & Lee, Computing P(alive) using the BG/NBD model, note;
+- FH 2007: Fader & Hardie, How to project customer retention, Journal of Interactive Marketing 21(1), 76-90;
+- FH 2013: Fader & Hardie, The gamma-gamma model of monetary value, note, brucehardie.com/notes/025.
 """
 
 from __future__ import annotations
@@ -254,9 +255,9 @@ def _expected(t: Floats, r: Floats | float, alpha: Floats | float, a: float, b: 
     This is the form common to FHL 2005, equations (9) and (10).
 
     Euler's transformation gives (alpha/(alpha+t))^(a-1) 2F1(a-1, a+b-1-r; a+b-1; z) for the product, which is
-    exact to about 1e-11 where the printed form overflows (hundreds of purchases). The formula has holes at
-    a = 1 and a + b = 1, and SciPy's function loses large parameters (customers nearly alike); there the
-    expectation is integrated, which is as exact but slower.
+    exact to about 1e-11 where the printed form overflows (hundreds of purchases), and to 1e-6 for
+    parameters in the thousands (customers nearly alike). At a = 1 and a + b = 1 it has holes, and for larger
+    parameters yet SciPy's function gives up; there the expectation is integrated, which is slower.
     """
     from scipy.special import hyp2f1
 
@@ -267,7 +268,7 @@ def _expected(t: Floats, r: Floats | float, alpha: Floats | float, a: float, b: 
         # a power of 1-z as exp of log1p keeps small t exact
         product = np.exp((a - 1) * np.log1p(-z)) * hyp2f1(a - 1, c - r, c, z)
         value = np.asarray(c / (np.float64(a) - 1) * (1 - product))
-    holes = ~np.isfinite(value) | (abs(a - 1) < 1e-7) | (a > 20) | (np.abs(c - r) > 1000)
+    holes = ~np.isfinite(value) | (abs(a - 1) < 1e-7)
     if holes.any():
         value[holes] = _integrated(t[holes], r[holes], alpha[holes], a, b[holes])
     return value
@@ -331,11 +332,10 @@ class BGNBD(_Model):
         return _answer(_expected(_column(t, "t"), self.r, self.alpha, self.a, self.b))
 
     def probability_alive(self, frequency: npt.ArrayLike, recency: npt.ArrayLike, T: npt.ArrayLike) -> Floats:
-        """Probability that a customer with this history has not left; between 0 and 1, shape of the
-        columns.
+        """Probability that a customer with this history has not left, one for each.
 
-        1 without a repeat purchase, because the model lets nobody leave before one. From the terms of FHL
-        2005, equation (10). ``ValueError`` as for :func:`fit_bgnbd`.
+        1 without a repeat purchase, because the model lets nobody leave before one. FHL 2008, in logarithms.
+        ``ValueError`` as for :func:`fit_bgnbd`.
         """
         return _answer(self._alive(*_history(frequency, recency, T)))
 
@@ -391,9 +391,11 @@ def fit_bgnbd(frequency: npt.ArrayLike, recency: npt.ArrayLike, T: npt.ArrayLike
 
     ``frequency``: repeat purchases of each customer (whole numbers); ``recency``: time from the first to
     the last purchase; ``T``: time from the first purchase to the end of the period. One entry a customer,
-    those without a repeat included (frequency and recency 0). Likelihood: FHL 2005, equation (6), per
-    customer, with its own gradient. ``ValueError`` for missing or negative values, recency above T, or
-    fewer than ten repeat buyers; ``RuntimeWarning`` when the data do not pin the parameters down.
+    those without a repeat included (frequency and recency 0).
+
+    The likelihood is that of FHL 2005 for a customer drawn at random, in logarithms and with its gradient.
+    ``ValueError`` for missing or negative values, recency above T, or fewer than ten repeat buyers;
+    ``RuntimeWarning`` when the data do not pin the parameters down.
     """
     from scipy.special import digamma, gammaln
 
@@ -563,18 +565,15 @@ class SBG(_Model):
     _title: ClassVar[str] = "Shifted beta-geometric"
 
     def survival(self, t: npt.ArrayLike) -> Floats:
-        """Share still there after ``t`` whole periods (1 at t = 0), B(a, b + t) / B(a, b). FH 2007,
-        equation (6).
-        """
+        """Share still there after ``t`` whole periods (1 at t = 0): B(a, b + t) / B(a, b), FH 2007."""
         from scipy.special import betaln
 
         return _answer(np.exp(betaln(self.a, self.b + _whole(t, "t")) - betaln(self.a, self.b)))
 
     def retention(self, t: npt.ArrayLike) -> Floats:
-        """Share of those there after ``t - 1`` periods who stay for the ``t``-th: (b + t - 1) / (a + b + t
-        - 1).
+        """Share of those there after ``t - 1`` periods who are there after ``t``.
 
-        FH 2007, equation (8). ``ValueError`` for a ``t`` below 1 or not whole.
+        (b + t - 1) / (a + b + t - 1), FH 2007. ``ValueError`` for a ``t`` below 1 or not whole.
         """
         period = _whole(t, "t")
         if (period < 1).any():
@@ -588,7 +587,9 @@ def fit_sbg(survivors: npt.ArrayLike, n: int | None = None) -> SBG:
     ``survivors``: customers still there after 0, 1, 2, ... periods, the whole cohort first; counts, or
     shares of any base (1 or 100). ``n``: size of the cohort when shares are given. Shares without ``n``
     give the same parameters, but no standard errors, and a log-likelihood for a cohort as large as the
-    first figure. Likelihood: FH 2007, equation (B3): losses by period, and those who stayed to the end.
+    first figure.
+
+    The likelihood is that of FH 2007: losses by period, and those who stayed to the end.
     ``ValueError`` for fewer than two periods, missing, negative or rising values, or when nobody left;
     ``RuntimeWarning`` when the data do not pin the parameters down.
     """
