@@ -868,8 +868,9 @@ def read_transactions(
     whole column; values of both kinds are an error; when nothing settles it the day comes first, with a
     note. Dates that begin with the year (2024-01-31, 20240131, 2024年1月31日) are never in doubt. Years run
     from 1900 to 2100.
-    ``decimal``: ``"."`` or ``","``; guessed for the whole column in the same way, the point when nothing
-    settles it. Currency signs, brackets for negatives and marks between thousands are understood.
+    ``decimal``: ``"."`` or ``","``; guessed for the whole column, the point when nothing settles it. Where a
+    column mixes both, each value is read by its own form and one that could be either (1,234) is refused.
+    Currency signs, brackets for negatives and marks between thousands are understood.
     ``duplicates``: rows equal in customer, date and amount. They are kept and counted, because they are
     often real: a day's log has no clock time, and CDNOW's customers do buy the same thing twice in a day.
     ``"drop"`` keeps the first of each and lists the others; use it when an export was appended twice.
