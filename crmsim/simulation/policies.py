@@ -43,6 +43,28 @@ def setting(default: Any, low: float, high: float, unit: str, meaning: str) -> A
     return field(default=default, metadata={"low": low, "high": high, "unit": unit, "meaning": meaning})
 
 
+def _check_settings(owner: Any) -> None:
+    """Raises `PolicyError` for a field of the wrong kind or beyond its bounds."""
+    who = type(owner).__name__
+    for item in dataclasses.fields(owner):
+        value = getattr(owner, item.name)
+        kind = item.type if isinstance(item.type, str) else getattr(item.type, "__name__", str(item.type))
+        if kind == "str" and not isinstance(value, str):
+            raise PolicyError(f"{who}: {item.name} must be a word, not {value!r}")
+        if not kind.startswith(("int", "float")) or (value is None and "None" in kind):
+            continue
+        number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+        if not number or not math.isfinite(value):
+            raise PolicyError(f"{who}: {item.name} must be a number, not {value!r}")
+        if kind.startswith("int") and value != int(value):
+            raise PolicyError(f"{who}: {item.name} must be a whole number, not {value!r}")
+        if item.metadata and not item.metadata["low"] <= value <= item.metadata["high"]:
+            low, high, unit = (item.metadata[key] for key in ("low", "high", "unit"))
+            raise PolicyError(
+                f"{who}: {item.name} must be from {low:,.12g} to {high:,.12g} ({unit}), not {value!r}"
+            )
+
+
 # -- levers --------------------------------------------------------------------------------------
 
 
@@ -357,14 +379,17 @@ class ProductTraining(Programme):
 
 @dataclass(frozen=True, kw_only=True)
 class CustomerInsight(Programme):
-    """Measure 3, know the customer: more are asked, and the firm's scores come nearer the truth."""
+    """Measure 3, know the customer: more are asked, and the firm's scores come nearer the truth.
+
+    A share that is already as high stays as it is.
+    """
 
     survey_share: float = setting(0.20, 0, 1, "share", "customers asked a month")
     validity: float = setting(0.2, 0, 1, "correlation", "gain of the scores' correlation with the truth")
 
     def changes(self, scenario: Scenario) -> Sequence[Change]:
         return (
-            Change("firm.survey_share", add=self.survey_share - scenario.firm.survey_share),
+            Change("firm.survey_share", add=max(0.0, self.survey_share - scenario.firm.survey_share)),
             Change("firm.score_validity", add=self.validity),
         )
 
@@ -450,7 +475,10 @@ class Personalisation(Programme):
 
 @dataclass(frozen=True, kw_only=True)
 class ComplaintHandling(Programme):
-    """Measure 8, handle complaints: more are resolved, more of them fast."""
+    """Measure 8, handle complaints: more are resolved, more of them fast.
+
+    The two shares rise to `resolved` and `fast`; one that is already as high stays as it is.
+    """
 
     resolved: float = setting(0.8, 0, 1, "share", "complaints that are resolved")
     fast: float = setting(0.8, 0, 1, "share", "resolved complaints that are resolved fast")
@@ -458,8 +486,8 @@ class ComplaintHandling(Programme):
     def changes(self, scenario: Scenario) -> Sequence[Change]:
         c = scenario.complaint
         return (
-            Change("complaint.resolved", add=self.resolved - c.resolved),
-            Change("complaint.fast", add=self.fast - c.fast),
+            Change("complaint.resolved", add=max(0.0, self.resolved - c.resolved)),
+            Change("complaint.fast", add=max(0.0, self.fast - c.fast)),
         )
 
     def cost(self, scenario: Scenario) -> Cost:
@@ -515,12 +543,15 @@ class StaffSkill(Programme):
 
 @dataclass(frozen=True, kw_only=True)
 class Dunning(Programme):
-    """Reminders and retries: the share of failed payments that are cured rises to `cure`."""
+    """Reminders and retries: the share of failed payments that are cured rises to `cure`.
+
+    Where it is already as high, reminders change nothing.
+    """
 
     cure: float = setting(0.75, 0, 1, "share", "failed payments that are cured")
 
     def changes(self, scenario: Scenario) -> Sequence[Change]:
-        return (Change("payment.cure", add=self.cure - scenario.payment.cure),)
+        return (Change("payment.cure", add=max(0.0, self.cure - scenario.payment.cure)),)
 
     def cost(self, scenario: Scenario) -> Cost:
         return Cost(per_customer=0.005 * self.effort, per_failed_payment=0.02 * self.effort)
@@ -634,12 +665,15 @@ class Action:
     """
 
     name: str
-    strength: float = 0.0
-    months: int = 3
-    care: float = 0.0
-    satisfaction: float = 0.0
-    win_back: float = 0.0
-    second_life: float = 1.0
+    strength: float = setting(0.0, -10, 10, "x response", "part of the response it calls up")
+    months: int = setting(3, 0, 600, "months", "how long it lasts")
+    care: float = setting(0.0, -100, 100, "points", "felt care")
+    satisfaction: float = setting(0.0, -100, 100, "points", "satisfaction")
+    win_back: float = setting(0.0, 0, 0.99, "probability", "chance that a typical lapsed customer returns")
+    second_life: float = setting(1.0, 0, 10, "factor", "competitive hazard after a return")
+
+    def __post_init__(self) -> None:
+        _check_settings(self)
 
 
 ACTIONS = {
@@ -786,8 +820,9 @@ class RetentionCall(Policy):
 class WinBack(Policy):
     """Offer customers who lapsed a way back: `price`, `upgrade` or `bundle` (Kumar et al. 2015).
 
-    Each is asked once after lapsing, `wait` months later at the latest. Costs are the
-    offers' in bills for those expected to return, and `contact` for each asked.
+    Each is asked once after lapsing, at the latest `wait` months after it or, with a contract, after
+    the last paid bill. Costs are the offers' in bills for those expected to return, and `contact`
+    for each asked.
     """
 
     offer: str = "price"
@@ -924,28 +959,6 @@ def _value(text: str) -> Any:
         except ValueError:
             pass
     return {"true": True, "false": False, "none": None}.get(text.lower(), text)
-
-
-def _check_settings(owner: Any) -> None:
-    """Raises `PolicyError` for a field of the wrong kind or beyond its bounds."""
-    who = type(owner).__name__
-    for item in dataclasses.fields(owner):
-        value = getattr(owner, item.name)
-        kind = item.type if isinstance(item.type, str) else getattr(item.type, "__name__", str(item.type))
-        if kind == "str" and not isinstance(value, str):
-            raise PolicyError(f"{who}: {item.name} must be a word, not {value!r}")
-        if not kind.startswith(("int", "float")) or (value is None and "None" in kind):
-            continue
-        number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-        if not number or not math.isfinite(value):
-            raise PolicyError(f"{who}: {item.name} must be a number, not {value!r}")
-        if kind.startswith("int") and value != int(value):
-            raise PolicyError(f"{who}: {item.name} must be a whole number, not {value!r}")
-        if item.metadata and not item.metadata["low"] <= value <= item.metadata["high"]:
-            low, high, unit = (item.metadata[key] for key in ("low", "high", "unit"))
-            raise PolicyError(
-                f"{who}: {item.name} must be from {low:,.12g} to {high:,.12g} ({unit}), not {value!r}"
-            )
 
 
 def policies_of(scenario: Scenario, policies: Iterable[Any] | Any | None) -> list[Any]:
