@@ -28,7 +28,7 @@ STATE: dict[str, str] = {
     "anchor": "what the person expects by nature, points",
     "alternative": "value of the best alternative, points",
     "switching": "perceived cost of switching, points",
-    "frailty": "multiplier of the competitive hazard, mean 1",
+    "frailty": "own multiplier of the competitive hazard",
     "mobility": "multiplier of the natural hazard, mean 1",
     "payer": "multiplier of payment failure, mean 1",
     "rate": "own purchase rate a month",

@@ -47,9 +47,9 @@ class Purpose(IntEnum):
     PURCHASES = 12
     SPEND = 13
     DROPOUT = 14
+    LEAVE_BASELINE = 15
     RIVAL_OFFER = 16
-    LEAVE_BASELINE = 17
-    REFERRAL = 18
+    REFERRAL = 17
     WIN_BACK = 19
     SCORE_RISK = 20
     SCORE_RESPONSE = 21

@@ -226,7 +226,8 @@ def buy(b: Array, w: Array, values: Array, spending: Array) -> None:
     p = parameters(values)
     # The first counts of the Poisson quantile for all lanes at once; the rare rest one by one.
     for i in range(BLOCK):
-        mean = purchase_rate(b[C.rate + i], b[C.satisfaction + i], p)
+        # Those who leave in the month buy until then.
+        mean = purchase_rate(b[C.rate + i], b[C.satisfaction + i], p) * min(w[W.exit_time + i], 1.0)
         u = w[W.draws + i]
         w[W.spent + i] = mean
         probability = exp(-mean)
@@ -280,6 +281,11 @@ def drop_out(b: Array, w: Array) -> None:
             last = max(np.ceil(log(1.0 - w[W.draws + 2 * BLOCK + i]) / log(1.0 - chance)), 1.0)
             w[W.dropped + i] = 1.0 if last <= w[W.bought + i] else 0.0
             w[W.bought + i] = min(w[W.bought + i], last)
+    for i in range(BLOCK):
+        # The purchase came before any other departure.
+        dropped = w[W.dropped + i] > 0.0
+        w[W.exit_cause + i] = 2.0 if dropped else w[W.exit_cause + i]
+        w[W.exit_time + i] = 0.5 * min(w[W.exit_time + i], 1.0) if dropped else w[W.exit_time + i]
 
 
 def bill(b: Array, w: Array, values: Array) -> None:
@@ -387,22 +393,11 @@ def hazards(b: Array, w: Array, values: Array) -> None:
         w[W.exit_retaliatory + i] = retaliatory_hazard(b[C.satisfaction + i], waited, p)
 
 
-def leave_other(b: Array, w: Array) -> None:
-    """Constant baseline chance (draws: group 4), drop-out at a purchase, cut-off of payment."""
-    for i in range(BLOCK):
-        first = exit_time(w[W.draws + BLOCK + i], b[C.baseline + i])
-        first = 0.5 if w[W.dropped + i] > 0.0 else first
-        cause = 2.0 if first < 1.0 else 0.0
-        cause = 4.0 if w[W.cut + i] < min(first, 1.0) else cause
-        w[W.exit_time + i] = min(first, w[W.cut + i])
-        w[W.exit_cause + i] = cause
-
-
 def leave(w: Array) -> None:
     """The earliest event within the month decides the cause. Draws: group 1."""
     for i in range(BLOCK):
-        first = w[W.exit_time + i]
-        cause = w[W.exit_cause + i]
+        first = w[W.cut + i]
+        cause = 4.0 if first < 1.0 else 0.0
         t = exit_time(w[W.draws + i], w[W.exit_natural + i])
         cause = 1.0 if t < min(first, 1.0) else cause
         first = min(first, t)
@@ -420,6 +415,14 @@ def leave(w: Array) -> None:
         cause = 5.0 if t < min(first, 1.0) else cause
         w[W.exit_time + i] = min(first, t)
         w[W.exit_cause + i] = cause
+
+
+def leave_baseline(b: Array, w: Array) -> None:
+    """The person's own constant chance of leaving. Draws: group 3."""
+    for i in range(BLOCK):
+        t = exit_time(w[W.draws + 3 * BLOCK + i], b[C.baseline + i])
+        w[W.exit_cause + i] = 2.0 if t < min(w[W.exit_time + i], 1.0) else w[W.exit_cause + i]
+        w[W.exit_time + i] = min(w[W.exit_time + i], t)
 
 
 def depart(b: Array, w: Array, values: Array) -> None:
@@ -455,7 +458,7 @@ def talk(b: Array, w: Array, values: Array) -> None:
         w[W.praise + i] = praise(b[C.satisfaction + i], p) * w[W.was_active + i]
         w[W.warning + i] = warning(b[C.satisfaction + i], p) * w[W.was_active + i]
         chance = referral_probability(w[W.praise + i], w[W.warning + i], p)
-        w[W.referred + i] = w[W.was_active + i] if w[W.draws + 2 * BLOCK + i] < chance else 0.0
+        w[W.referred + i] = w[W.was_active + i] if w[W.draws + BLOCK + i] < chance else 0.0
         b[C.referrals + i] = b[C.referrals + i] + w[W.referred + i]
     for i in range(BLOCK):
         tenure = p.month - b[C.joined + i] + 1.0
@@ -609,17 +612,18 @@ def block_month(
         restore(w, z, drop)
     feel(b, w, values)
     commit(b, w, values)
-    if p.purchase_contract <= 0.0:
+    hazards(b, w, values)
+    draw(w, ids, np.uint64(1), values, key)
+    leave(w)
+    if p.purchase_contract <= 0.0 or p.churn_baseline_a > 0.0:
         draw(w, ids, np.uint64(3), values, key)
+        leave_baseline(b, w)
+    if p.purchase_contract <= 0.0:
         buy(b, w, values, spending)
     earn(b, w, values)
     draw(w, ids, np.uint64(4), values, key)
     talk(b, w, values)
     act(b, w, values)
-    leave_other(b, w)
-    hazards(b, w, values)
-    draw(w, ids, np.uint64(1), values, key)
-    leave(w)
     depart(b, w, values)
     tally(b, w, totals)
 
@@ -729,10 +733,12 @@ def born(
             p.market_switching_cost_mean + p.market_switching_cost_sd * normal(u_switching), 0.0, 100.0
         )
         b[C.switching + i] = switching
-        b[C.frailty + i] = quantile(tables, 0, u_frailty)
         b[C.mobility + i] = quantile(tables, 1, u_mobility)
         b[C.payer + i] = quantile(tables, 2, u_payer)
-        b[C.rate + i] = p.purchase_rate_mean * quantile(tables, 3, u_rate)
+        often = quantile(tables, 3, u_rate)
+        b[C.rate + i] = p.purchase_rate_mean * often
+        occasions = exp(p.churn_occasion_effect * log(often))
+        b[C.frailty + i] = quantile(tables, 0, u_frailty) * occasions
         b[C.spend_rate + i] = quantile(tables, 4, u_spend) / p.purchase_spend_scale
         b[C.usage + i] = exp(
             p.purchase_usage_sd * normal(u_usage) - 0.5 * p.purchase_usage_sd * p.purchase_usage_sd

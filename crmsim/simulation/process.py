@@ -270,12 +270,17 @@ class Customer:
         """Without a contract: buy when one likes, and perhaps drop out at a purchase."""
         if p.purchase_contract:
             return
-        rate = rule.purchase_rate(self.rate, self.satisfaction, p)
+        # Those who leave in the month buy until then.
+        rate = rule.purchase_rate(self.rate, self.satisfaction, p) * min(self.exit_time, 1.0)
         self.bought = self.count(Purpose.PURCHASES, rate)
         if self.bought and self.dropout > 0.0:
             last = self.trials(Purpose.DROPOUT, min(self.dropout, 0.9999999))
             self.dropped = 1.0 if last <= self.bought else 0.0
             self.bought = min(self.bought, last)
+        if self.dropped:
+            # The purchase came before any other departure.
+            self.exit_time = 0.5 * min(self.exit_time, 1.0)
+            self.exit_cause = float(ChurnCause.COMPETITIVE)
         if self.bought:
             total = spending_quantile(
                 self.around.spending, self.bought, self.score(Purpose.SPEND), p.purchase_spend_shape
@@ -341,18 +346,21 @@ class Customer:
         self.exit_fault = -log(1.0 - rule.fault_exit(self.severity, self.stay, p))
         self.exit_retaliatory = rule.retaliatory_hazard(self.satisfaction, p.month - self.unresolved, p)
 
-    def perhaps_leave(self, rule: Any, p: Any) -> None:
+    def meet_fate(self, rule: Any, p: Any) -> None:
         """The earliest danger decides, if it strikes before the month is over."""
-        constant = self.strikes(Purpose.LEAVE_BASELINE, self.baseline)
         dangers = (
-            (0.5 if self.dropped else constant, ChurnCause.COMPETITIVE),
             (self.cut, ChurnCause.PAYMENT_LAPSE),
             (self.strikes(Purpose.LEAVE_NATURAL, self.exit_natural), ChurnCause.NATURAL),
             (self.strikes(Purpose.LEAVE_COMPETITIVE, self.exit_competitive), ChurnCause.COMPETITIVE),
             (self.strikes(Purpose.LEAVE_FAULT, self.exit_fault), ChurnCause.FAULT),
             (self.strikes(Purpose.LEAVE_RETALIATORY, self.exit_retaliatory), ChurnCause.RETALIATORY),
+            (self.strikes(Purpose.LEAVE_BASELINE, self.baseline), ChurnCause.COMPETITIVE),
         )
         self.exit_time, cause = min(dangers, key=itemgetter(0))
+        self.exit_cause = float(cause) if self.exit_time < 1.0 else 0.0
+
+    def perhaps_leave(self, rule: Any, p: Any) -> None:
+        """Leave if it has come to that; the chance of it is kept beside what happened."""
         hazard = (
             self.exit_natural
             + self.exit_competitive
@@ -362,10 +370,10 @@ class Customer:
         )
         self.exit_chance = self.hazard = 1.0 - exp(-hazard) * (1.0 - self.exit_payment)
         self.expected_exit += self.exit_chance
-        if self.exit_time < 1.0:
+        if self.exit_cause:
             self.active = 0.0
             self.left = p.month
-            self.exit_cause = self.cause = float(cause)
+            self.cause = self.exit_cause
             self.attributed = rule.attributed_cause(self.cause, self.fault_points, p)
 
     def forget(self, rule: Any, p: Any) -> None:
@@ -416,11 +424,12 @@ STORY = (
     Customer.recover,
     Customer.feel,
     Customer.commit,
+    Customer.face_hazards,
+    Customer.meet_fate,
     Customer.buy,
     Customer.earn,
     Customer.talk,
     Customer.act,
-    Customer.face_hazards,
     Customer.perhaps_leave,
     Customer.forget,
 )
@@ -577,14 +586,18 @@ def totals_of(c: Mapping[str, np.ndarray]) -> dict[str, float]:
     return {name: float(np.sum(column)) for name, column in sums.items()}
 
 
-def own_rule_error(error: Exception, rules: Mapping[str, Callable[..., Any]]) -> RuleError | None:
+def own_rule_error(error: BaseException, rules: Mapping[str, Callable[..., Any]]) -> RuleError | None:
     """An error inside a user's own rule, told as such; None for any other."""
-    for name, function in rules.items():
-        code = getattr(function, "__code__", None)
-        for frame, line in traceback.walk_tb(error.__traceback__):
-            if frame.f_code is code:
-                given = ", ".join(f"{k}={v:g}" for k, v in frame.f_locals.items() if isinstance(v, float))
-                return RuleError(
-                    f"rule {name!r} fails in line {line}: {type(error).__name__}: {error}\nwith {given}"
-                )
+    names = {getattr(function, "__code__", None): name for name, function in rules.items()}
+    who = ""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    if error.__cause__ is not None:  # SimPy raises what happened in a process anew
+        frames += traceback.walk_tb(error.__cause__.__traceback__)
+    for frame, line in frames:
+        if isinstance(person := frame.f_locals.get("self"), Customer):
+            who = f"customer {person.id}, month {person.around.p.month:g}: "
+        if name := names.get(frame.f_code):
+            given = ", ".join(f"{k}={v:g}" for k, v in frame.f_locals.items() if isinstance(v, float))
+            fault = f"{type(error).__name__}: {error}"
+            return RuleError(f"{who}rule {name!r} fails in line {line}: {fault}\nwith {given}")
     return None

@@ -207,6 +207,15 @@ class Churn(Section):
     frailty_shape: float = parameter(
         1, 0.05, 1000, "gamma shape", "heterogeneity of the competitive hazard; 1000 is none"
     )
+    occasion_effect: float = parameter(
+        0,
+        0,
+        1,
+        "exponent",
+        "how far the competitive hazard follows a person's own purchase rate: 0 is calendar time, "
+        "1 is a choice at each purchase occasion",
+        "drop-out at purchases as in BG/NBD, Fader, Hardie & Lee 2005",
+    )
     value_effect: float = parameter(0.6, 0, 5, "per 10 points", "effect of value over the alternative")
     delight_effect: float = parameter(0, 0, 5, "per 10 points", "extra protection above satisfaction 85")
     switching_effect: float = parameter(0.4, 0, 5, "per 10 points", "effect of switching costs")
