@@ -358,13 +358,12 @@ class World:
             lifted = np.minimum(people.get("satisfaction", here) + np.float32(action.satisfaction), 100)
             people.set("satisfaction", here, lifted)
 
-    def _win_back(self, rows: np.ndarray, ids: np.ndarray, action: Any, month: int) -> None:
-        if not rows.size:
-            return
+    def _chances_to_return(self, rows: np.ndarray, action: Any) -> np.ndarray:
+        """The chance of each of these former customers to accept an offer to return."""
         rule = rule_set(self.rules).win_back_probability
         parameters = self.module.Parameters(*self.levers.values)
         people = self.people
-        chance = np.array(
+        return np.array(
             [
                 rule(action.win_back, float(c), float(s), float(r), float(k), parameters)
                 for c, s, r, k in zip(
@@ -376,6 +375,12 @@ class World:
                 )
             ]
         )
+
+    def _win_back(self, rows: np.ndarray, ids: np.ndarray, action: Any, month: int) -> None:
+        if not rows.size:
+            return
+        people = self.people
+        chance = self._chances_to_return(rows, action)
         back = rows[np.asarray(uniform(self.key, Purpose.WIN_BACK, ids, month)) < chance]
         self.returned += back.size
         people.revive(back)
