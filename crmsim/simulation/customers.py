@@ -190,6 +190,10 @@ class People:
     def rows_of(self, ids: Any) -> np.ndarray:
         """Rows of identities. Raises KeyError naming the first unknown one."""
         wanted = np.asarray(ids, dtype=np.int64)
+        if not self.cohort_ids:
+            if wanted.size:
+                raise KeyError(f"no customer {int(wanted[0])}")
+            return np.zeros(0, dtype=np.int64)
         order = np.argsort(self.cohort_ids)
         starts = np.asarray(self.cohort_ids, dtype=np.int64)[order]
         cohort = np.searchsorted(starts, wanted, side="right") - 1

@@ -143,7 +143,8 @@ class World:
             if isinstance(programme, Programme):
                 programme.adjust(levers, month)
         discount = (1 + self.scenario.firm.discount_rate) ** (-month / 12)
-        customers = self.active if month else 0.0
+        population = self.scenario.population
+        customers = self.active if month else round(population.size * population.initial_share)
         room = max(self.market - customers, 0.0)
         imitation = levers.values[PARAMETER_INDEX["acquisition_imitation"]] / 12 * room / self.market
         for name, value in (

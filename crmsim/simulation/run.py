@@ -176,14 +176,16 @@ class Run:
     def durations(self, until: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """(T, E): months as a customer (float, at least 1) and 1 where the customer left, else 0.
 
-        Months count from joining to leaving, or to the end (`until`) for those still there.
+        Months count from joining to leaving, or to the end (`until`) for those still there. Those who
+        joined in month `until` or later are left out.
         """
         end = self.scenario.population.months if until is None else until
         people = self._people
         joined, left = people.column("joined"), people.column("left")
         gone = (people.column("active") == 0) & (left >= 0) & (left < end)
         last = np.where(gone, left + 1, end)
-        return (last - joined).astype(float), gone.astype(int)
+        known = joined < end
+        return (last - joined)[known].astype(float), gone[known].astype(int)
 
     def survival(self, source: str | None = "initial") -> pd.Series:
         """Share of a cohort still customers after 0, 1, 2 ... months (Kaplan-Meier by count)."""
