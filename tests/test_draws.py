@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from crmsim.simulation.columns import BLOCK, SCRATCH_COLUMNS, W
+from crmsim.simulation.columns import BLOCK, SCRATCH_COLUMNS, STRIDE, W
 from crmsim.simulation.compile import PARAMETER_INDEX, PARAMETERS, kernels
 from crmsim.simulation.customers import COHORT, REFERRED
 from crmsim.simulation.draws import WORLD, Key, Purpose, make_key, normal, philox, uniform, unit
@@ -72,11 +72,11 @@ def test_uniform_is_what_the_compiled_month_draws():
     ids = np.concatenate([np.arange(1000), 57 * COHORT + REFERRED + np.arange(24)]).astype(np.uint64)
     values = np.zeros(len(PARAMETERS), dtype=np.float32)
     values[PARAMETER_INDEX["month"]] = 57
-    w = np.zeros(SCRATCH_COLUMNS * BLOCK, dtype=np.float32)
+    w = np.zeros(SCRATCH_COLUMNS * STRIDE, dtype=np.float32)
     for group in (0, 4, Purpose.TOUCHPOINT // 4 + 5):
         kernels().draw(w, ids, np.uint64(group), values, np.array(key, dtype=np.uint64))
         for j in range(4):
-            drawn = w[W.draws + j * BLOCK : W.draws + (j + 1) * BLOCK].astype(float)
+            drawn = w[W.draws + j * STRIDE : W.draws + j * STRIDE + BLOCK].astype(float)
             assert np.array_equal(drawn, uniform(key, 4 * group + j, ids, 57))
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from .columns import BLOCK, INDEX, STATE_FIXED, state_columns
+from .columns import BLOCK, INDEX, STATE_FIXED, STRIDE, state_columns
 from .compile import PARAMETER_INDEX, touchpoint_values
-from .draws import Key, Purpose, uniform
+from .draws import Key, Purpose
 from .scenario import Scenario
 
 # Identities never depend on how many came before: cohort x 100 million + number, and the referred
@@ -42,17 +42,32 @@ class People:
         capacity = scenario.population.size + int(1.2 * expected_arrivals) + BLOCK
         blocks = -(-capacity // BLOCK)
         # Zeros cost no memory until they are written.
-        self.state = np.zeros((blocks, self.columns * BLOCK), dtype=np.float32)
+        self.state = np.zeros((blocks, self.columns * STRIDE), dtype=np.float32)
         self.ids = np.zeros((blocks, BLOCK), dtype=np.uint64)
-        self.all = np.zeros(0, dtype=np.int64)
-        self.slots = np.zeros(0, dtype=np.int32)
-        self.rows = np.zeros(0, dtype=np.int32)
+        self._all = np.zeros(capacity, dtype=np.int64)
+        self._slots = np.zeros(capacity, dtype=np.int32)
+        self._rows = np.zeros(capacity, dtype=np.int32)
         self.archive: list[tuple[np.ndarray, np.ndarray]] = []
         self.cohort_ids: list[int] = []
         self.cohort_rows: list[int] = []
         self.cohort_sizes: list[int] = []
         self.tables = birth_tables(scenario)
         self.touchpoints = touchpoint_values(scenario).astype(np.float32)
+
+    @property
+    def all(self) -> np.ndarray:
+        """Identities by row, int64."""
+        return self._all[: self.count]
+
+    @property
+    def slots(self) -> np.ndarray:
+        """Slot by row, -1 for those moved out of the blocks."""
+        return self._slots[: self.count]
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Row by slot."""
+        return self._rows[: self.live]
 
     @property
     def blocks(self) -> int:
@@ -71,11 +86,13 @@ class People:
         low, high = self.live, self.live + number
         self._make_room(high)
         new = np.arange(first_id, first_id + number, dtype=np.int64)
+        first, last = self.count, self.count + number
+        self._all = _grown(self._all, last)
+        self._slots = _grown(self._slots, last)
         self.ids.reshape(-1)[low:high] = new
-        self.all = np.concatenate([self.all, new])
-        self.slots = np.concatenate([self.slots, np.arange(low, high, dtype=np.int32)])
-        rows = np.arange(self.count, self.count + number, dtype=np.int32)
-        self.rows = np.concatenate([self.rows[:low], rows])
+        self._all[first:last] = new
+        self._slots[first:last] = np.arange(low, high)
+        self._rows[low:high] = np.arange(first, last)
         self.cohort_ids.append(first_id)
         self.cohort_rows.append(self.count)
         self.cohort_sizes.append(number)
@@ -90,6 +107,7 @@ class People:
             more = max(self.state.shape[0] // 2, -(-slots // BLOCK) - self.state.shape[0])
             self.state = np.concatenate([self.state, np.zeros((more, self.state.shape[1]), np.float32)])
             self.ids = np.concatenate([self.ids, np.zeros((more, BLOCK), np.uint64)])
+        self._rows = _grown(self._rows, slots)
 
     def compact(self) -> None:
         """Move those who left out of the blocks; the others close up in their order."""
@@ -98,7 +116,7 @@ class People:
         if go.size < 0.1 * self.live:
             return
         gone = np.empty((self.columns, go.size), dtype=np.float32)
-        blocks = self.state.reshape(self.state.shape[0], self.columns, BLOCK)
+        blocks = self.state.reshape(self.state.shape[0], self.columns, STRIDE)[:, :, :BLOCK]
         used = self.blocks
         for c in range(self.columns):
             column = blocks[:used, c].reshape(-1)
@@ -110,12 +128,12 @@ class People:
         closed_ids = np.zeros_like(ids)
         closed_ids[: stay.size] = ids[stay]
         self.ids[:used] = closed_ids.reshape(used, BLOCK)
-        rows = self.rows[: self.live]
-        self.archive.append((rows[go], gone))
-        self.slots[rows[go]] = -1
-        self.rows = rows[stay]
-        self.slots[self.rows] = np.arange(stay.size, dtype=np.int32)
+        left, kept = self.rows[go], self.rows[stay]
+        self.archive.append((left, gone))
+        self.slots[left] = -1
         self.live = int(stay.size)
+        self._rows[: self.live] = kept
+        self.slots[kept] = np.arange(self.live)
 
     def revive(self, rows: np.ndarray) -> None:
         """Bring customers who had been moved out back into the blocks."""
@@ -127,9 +145,9 @@ class People:
         values = np.stack([self._column(c)[away] for c in range(self.columns)])
         slots = np.arange(low, high)
         for c in range(self.columns):
-            self.state[slots // BLOCK, c * BLOCK + slots % BLOCK] = values[c]
+            self.state[slots // BLOCK, c * STRIDE + slots % BLOCK] = values[c]
         self.ids.reshape(-1)[low:high] = self.all[away]
-        self.rows = np.concatenate([self.rows[:low], away.astype(np.int32)])
+        self._rows[low:high] = away
         self.slots[away] = slots
         self.live = high
 
@@ -139,10 +157,10 @@ class People:
 
     def live_ids(self) -> np.ndarray:
         """Identities by slot."""
-        return self.all[self.rows[: self.live]]
+        return self.all[self.rows]
 
     def _live(self, c: int) -> np.ndarray:
-        return self.state[: self.blocks, c * BLOCK : (c + 1) * BLOCK].reshape(-1)[: self.live]
+        return self.state[: self.blocks, c * STRIDE : c * STRIDE + BLOCK].reshape(-1)[: self.live]
 
     def _column(self, c: int) -> np.ndarray:
         live = self._live(c)
@@ -151,7 +169,7 @@ class People:
         column = np.empty(self.count, dtype=np.float32)
         for rows, values in self.archive:
             column[rows] = values[c]
-        column[self.rows[: self.live]] = live
+        column[self.rows] = live
         return column
 
     def column(self, name: str) -> np.ndarray:
@@ -169,7 +187,7 @@ class People:
         here = slots >= 0
         given = np.broadcast_to(np.asarray(values, dtype=np.float32), np.shape(rows))
         at = slots[here]
-        self.state[at // BLOCK, c * BLOCK + at % BLOCK] = given[here]
+        self.state[at // BLOCK, c * STRIDE + at % BLOCK] = given[here]
         if not here.all():
             away = dict(zip(np.asarray(rows)[~here].tolist(), given[~here].tolist(), strict=True))
             for archived, kept in self.archive:
@@ -180,8 +198,16 @@ class People:
         """A column for some rows."""
         slots = self.slots[rows]
         if np.all(slots >= 0):
-            return self.state[slots // BLOCK, INDEX[name] * BLOCK + slots % BLOCK]
+            return self.state[slots // BLOCK, INDEX[name] * STRIDE + slots % BLOCK]
         return self.column(name)[rows]
+
+    def uniforms(self, purpose: int, month: int, *, normal: bool = False) -> np.ndarray:
+        """One random number for every customer by row: `draws.uniform` (or normal) in compiled form,
+        float32."""
+        out = np.empty(self.count, dtype=np.float32)
+        draw = self.module.normals if normal else self.module.uniforms
+        draw(self.all.view(np.uint64), np.uint64(month), np.uint64(purpose // 4), purpose % 4, self.key, out)
+        return out
 
     def all_ids(self) -> np.ndarray:
         """Identities by row, int64."""
@@ -202,6 +228,15 @@ class People:
         if not np.all(good):
             raise KeyError(f"no customer {int(wanted[~good][0])}")
         return np.asarray(self.cohort_rows)[order][cohort] + within
+
+
+def _grown(array: np.ndarray, size: int) -> np.ndarray:
+    """The array itself, or half as long again when it is too short."""
+    if size <= array.size:
+        return array
+    longer = np.zeros(max(size, array.size * 3 // 2), dtype=array.dtype)
+    longer[: array.size] = array
+    return longer
 
 
 @lru_cache(maxsize=256)
@@ -290,7 +325,7 @@ class CustomerView:
 
     def uniform(self, purpose: int) -> np.ndarray:
         """One random number a customer for this month; campaigns use `Purpose.RANDOM_TARGET`."""
-        return np.asarray(uniform(self._key, purpose, self.id, self.month))
+        return self._people.uniforms(purpose, self.month)
 
     def _since(self, column: str) -> np.ndarray:
         month = self._people.column(column)
@@ -332,7 +367,6 @@ class CustomerView:
         return people.column(name)
 
     def _score(self, truth: np.ndarray, purpose: int) -> np.ndarray:
-        from scipy.special import ndtri
 
         here = self._people.column("active") > 0
         known = truth[here] if here.any() else truth
@@ -340,7 +374,7 @@ class CustomerView:
         validity = self._values[PARAMETER_INDEX["firm_score_validity"]]
         if validity >= 1:
             return standard
-        noise = ndtri(uniform(self._key, purpose, self.id, self.month // 3))
+        noise = self._people.uniforms(purpose, self.month // 3, normal=True)
         return validity * standard + math.sqrt(1 - validity**2) * noise
 
     def _survey(self) -> np.ndarray:

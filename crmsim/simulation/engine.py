@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .columns import BLOCK, INDEX, LANES, SCRATCH_COLUMNS, SCRATCH_INDEX, STATE_FIXED, TOTALS
+from .columns import BLOCK, INDEX, LANES, SCRATCH_COLUMNS, SCRATCH_INDEX, STATE_FIXED, STRIDE, TOTALS
 from .compile import (
     PARAMETER_INDEX,
     RuleError,
@@ -207,14 +207,13 @@ class World:
         cohort = np.searchsorted(starts, gone, side="right") - 1
         first = starts[cohort] + (gone - starts[cohort]) // NEIGHBOURHOOD * NEIGHBOURHOOD
         end = starts[cohort] + np.asarray(people.cohort_sizes)[cohort]
-        for j in range(NEIGHBOURHOOD):
-            neighbour = first + j
-            real = (neighbour < end) & (neighbour != gone)
-            slots = people.slots[neighbour[real]]
-            slots = slots[slots >= 0]
-            slots = slots[active[slots] > 0]
-            at = (slots // BLOCK, INDEX["neighbours"] * BLOCK + slots % BLOCK)
-            np.add.at(people.state, at, np.float32(1))
+        neighbour = first[:, None] + np.arange(NEIGHBOURHOOD)
+        slots = people.slots[neighbour[neighbour < end[:, None]]]
+        # Those who left this month are no longer active, so nobody is a neighbour of himself.
+        slots = slots[slots >= 0]
+        slots = slots[active[slots] > 0]
+        at = (slots // BLOCK, INDEX["neighbours"] * STRIDE + slots % BLOCK)
+        np.add.at(people.state, at, np.float32(1))
 
     def close_month(self, month: int) -> None:
         """Add up, pay, and write the month's row."""
@@ -289,8 +288,8 @@ class World:
             lanes = slots % BLOCK
             columns = np.arange(self.people.columns)
             kept = np.array([at[int(b)] for b in slots // BLOCK])
-            scratch = self.scratch[kept[:, None], np.arange(SCRATCH_COLUMNS) * BLOCK + lanes[:, None]]
-            state = self.people.state[(slots // BLOCK)[:, None], columns * BLOCK + lanes[:, None]]
+            scratch = self.scratch[kept[:, None], np.arange(SCRATCH_COLUMNS) * STRIDE + lanes[:, None]]
+            state = self.people.state[(slots // BLOCK)[:, None], columns * STRIDE + lanes[:, None]]
             # Months after leaving are not lived.
             lived = scratch[:, SCRATCH_INDEX["was_active"]] > 0
             ids = self.people.all[self.people.rows[slots]]
@@ -395,7 +394,7 @@ class World:
     def _explain_nan(self, month: int) -> None:
         """Find the customer and rule behind a number that is none, and say so."""
         people = self.people
-        state = people.state[: people.blocks].reshape(people.blocks, people.columns, BLOCK)
+        state = people.state[: people.blocks].reshape(people.blocks, people.columns, STRIDE)
         bad = np.argwhere(~np.isfinite(state))
         if bad.size:
             block, column, lane = (int(x) for x in bad[0])
@@ -426,7 +425,7 @@ class CompiledWorld(World):
         self.threads = threads or os.cpu_count() or 1
         if not hasattr(self.module.run_month, "py_func"):
             self.threads = 1
-        self.spare = np.zeros((self.threads, SCRATCH_COLUMNS * BLOCK), dtype=np.float32)
+        self.spare = np.zeros((self.threads, SCRATCH_COLUMNS * STRIDE), dtype=np.float32)
         self.pool: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> CompiledWorld:
@@ -447,14 +446,14 @@ class CompiledWorld(World):
         self.totals = np.zeros((blocks, len(TOTALS), LANES), dtype=np.float32)
         keep = self.kept_blocks()
         if len(keep) == blocks:
-            self.scratch = np.zeros((blocks, SCRATCH_COLUMNS * BLOCK), dtype=np.float32)
+            self.scratch = np.zeros((blocks, SCRATCH_COLUMNS * STRIDE), dtype=np.float32)
             self._blocks(self.scratch, True, 0, blocks)
             return
         parts = min(self.threads, blocks) or 1
         edges = [blocks * k // parts for k in range(parts + 1)]
         jobs = [(self.spare[k : k + 1], False, edges[k], edges[k + 1]) for k in range(parts)]
         # Followed blocks run twice from a copy: once for the record, once with the others.
-        self.scratch = np.zeros((len(keep), SCRATCH_COLUMNS * BLOCK), dtype=np.float32)
+        self.scratch = np.zeros((len(keep), SCRATCH_COLUMNS * STRIDE), dtype=np.float32)
         self.kept = keep
         self.before = people.state[keep].copy() if keep else None
         if self.pool is None or parts == 1:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .columns import BLOCK, LANES, C, W
+from .columns import BLOCK, LANES, STRIDE, C, W
 from .draws import HALF, LOW, philox, unit
 from .rules import (
     action_loyalty,
@@ -70,15 +70,15 @@ def draw(w: Array, ids: Array, group: Any, values: Array, key: Array) -> None:
     """Four uniforms for each lane: purposes 4 x group to 4 x group + 3 of this month."""
     p = parameters(values)
     month = np.uint64(p.month)
-    u = w[W.draws : W.draws + 4 * BLOCK]
+    u = w[W.draws : W.draws + 4 * STRIDE]
     k0 = key[0]
     k1 = key[1]
     for i in range(BLOCK):
         x0, x1, x2, x3 = philox(ids[i] & LOW, ids[i] >> HALF, month, group, k0, k1)
         u[i] = unit(x0)
-        u[BLOCK + i] = unit(x1)
-        u[2 * BLOCK + i] = unit(x2)
-        u[3 * BLOCK + i] = unit(x3)
+        u[STRIDE + i] = unit(x1)
+        u[2 * STRIDE + i] = unit(x2)
+        u[3 * STRIDE + i] = unit(x3)
 
 
 def start(b: Array, w: Array) -> None:
@@ -113,7 +113,7 @@ def meet(b: Array, w: Array, u: Array, z: Array, drop: Array, t: Array, values: 
     for i in range(BLOCK):
         # Failures are rare: a branch costs less than a normal number for everyone.
         if drop[i] > 0.0:
-            drop[i] = max(severity_mean + severity_sd * normal(u[BLOCK + i]), 1.0)
+            drop[i] = max(severity_mean + severity_sd * normal(u[STRIDE + i]), 1.0)
     for i in range(BLOCK):
         seen = perception(z[i], t[0] + b[C.fit + i], drop[i], p)
         z[i] = seen if w[W.was_active + i] > 0.0 else z[i]
@@ -142,7 +142,7 @@ def satisfy(b: Array, w: Array, values: Array) -> None:
 def delight(w: Array, values: Array) -> None:
     p = parameters(values)
     for i in range(BLOCK):
-        surprised = w[W.was_active + i] if w[W.draws + 3 * BLOCK + i] < p.satisfaction_delight_share else 0.0
+        surprised = w[W.was_active + i] if w[W.draws + 3 * STRIDE + i] < p.satisfaction_delight_share else 0.0
         w[W.delighted + i] = surprised
 
 
@@ -152,11 +152,11 @@ def complain(b: Array, w: Array, values: Array) -> None:
     for i in range(BLOCK):
         chance = complaint_probability(w[W.severity + i], b[C.trust + i], b[C.propensity + i], p)
         had = 1.0 if w[W.failed + i] > 0.0 else 0.0
-        w[W.complained + i] = had if w[W.draws + BLOCK + i] < chance else 0.0
+        w[W.complained + i] = had if w[W.draws + STRIDE + i] < chance else 0.0
     for i in range(BLOCK):
-        resolved = w[W.complained + i] if w[W.draws + 2 * BLOCK + i] < p.complaint_resolved else 0.0
+        resolved = w[W.complained + i] if w[W.draws + 2 * STRIDE + i] < p.complaint_resolved else 0.0
         w[W.resolved + i] = resolved
-        w[W.fast + i] = resolved if w[W.draws + 3 * BLOCK + i] < p.complaint_fast else 0.0
+        w[W.fast + i] = resolved if w[W.draws + 3 * STRIDE + i] < p.complaint_fast else 0.0
 
 
 def recover(b: Array, w: Array, values: Array) -> None:
@@ -249,7 +249,7 @@ def buy(b: Array, w: Array, values: Array, spending: Array) -> None:
             w[W.bought + i] = poisson(w[W.draws + i], w[W.spent + i])
     for i in range(BLOCK):
         w[W.bought + i] = w[W.bought + i] * w[W.was_active + i]
-        w[W.spent + i] = clip(normal(w[W.draws + BLOCK + i]), -5.999, 5.999)
+        w[W.spent + i] = clip(normal(w[W.draws + STRIDE + i]), -5.999, 5.999)
     if p.purchase_dropout_a > 0.0:
         drop_out(b, w)
     grid = np.float32(spending.shape[1] - 1)
@@ -278,7 +278,7 @@ def drop_out(b: Array, w: Array) -> None:
     for i in range(BLOCK):
         chance = min(b[C.dropout + i], 0.9999999)
         if chance > 0.0 and w[W.bought + i] > 0.0:
-            last = max(np.ceil(log(1.0 - w[W.draws + 2 * BLOCK + i]) / log(1.0 - chance)), 1.0)
+            last = max(np.ceil(log(1.0 - w[W.draws + 2 * STRIDE + i]) / log(1.0 - chance)), 1.0)
             w[W.dropped + i] = 1.0 if last <= w[W.bought + i] else 0.0
             w[W.bought + i] = min(w[W.bought + i], last)
     for i in range(BLOCK):
@@ -299,8 +299,8 @@ def bill(b: Array, w: Array, values: Array) -> None:
     for i in range(BLOCK):
         chance = payment_failure(b[C.channel_draw + i], b[C.payer + i], p)
         unpaid = w[W.was_active + i] if w[W.draws + i] < chance else 0.0
-        cured = unpaid if w[W.draws + BLOCK + i] < p.payment_cure else 0.0
-        u = w[W.draws + 2 * BLOCK + i]
+        cured = unpaid if w[W.draws + STRIDE + i] < p.payment_cure else 0.0
+        u = w[W.draws + 2 * STRIDE + i]
         ended = (unpaid - cured) if u < p.payment_cutoff else 0.0
         w[W.unpaid + i] = unpaid
         w[W.cured + i] = cured
@@ -401,17 +401,17 @@ def leave(w: Array) -> None:
         t = exit_time(w[W.draws + i], w[W.exit_natural + i])
         cause = 1.0 if t < min(first, 1.0) else cause
         first = min(first, t)
-        t = exit_time(w[W.draws + BLOCK + i], w[W.exit_competitive + i])
+        t = exit_time(w[W.draws + STRIDE + i], w[W.exit_competitive + i])
         cause = 2.0 if t < min(first, 1.0) else cause
         w[W.exit_time + i] = min(first, t)
         w[W.exit_cause + i] = cause
     for i in range(BLOCK):
         first = w[W.exit_time + i]
         cause = w[W.exit_cause + i]
-        t = exit_time(w[W.draws + 2 * BLOCK + i], w[W.exit_fault + i])
+        t = exit_time(w[W.draws + 2 * STRIDE + i], w[W.exit_fault + i])
         cause = 3.0 if t < min(first, 1.0) else cause
         first = min(first, t)
-        t = exit_time(w[W.draws + 3 * BLOCK + i], w[W.exit_retaliatory + i])
+        t = exit_time(w[W.draws + 3 * STRIDE + i], w[W.exit_retaliatory + i])
         cause = 5.0 if t < min(first, 1.0) else cause
         w[W.exit_time + i] = min(first, t)
         w[W.exit_cause + i] = cause
@@ -420,7 +420,7 @@ def leave(w: Array) -> None:
 def leave_baseline(b: Array, w: Array) -> None:
     """The person's own constant chance of leaving. Draws: group 3."""
     for i in range(BLOCK):
-        t = exit_time(w[W.draws + 3 * BLOCK + i], b[C.baseline + i])
+        t = exit_time(w[W.draws + 3 * STRIDE + i], b[C.baseline + i])
         w[W.exit_cause + i] = 2.0 if t < min(w[W.exit_time + i], 1.0) else w[W.exit_cause + i]
         w[W.exit_time + i] = min(w[W.exit_time + i], t)
 
@@ -458,7 +458,7 @@ def talk(b: Array, w: Array, values: Array) -> None:
         w[W.praise + i] = praise(b[C.satisfaction + i], p) * w[W.was_active + i]
         w[W.warning + i] = warning(b[C.satisfaction + i], p) * w[W.was_active + i]
         chance = referral_probability(w[W.praise + i], w[W.warning + i], p)
-        w[W.referred + i] = w[W.was_active + i] if w[W.draws + BLOCK + i] < chance else 0.0
+        w[W.referred + i] = w[W.was_active + i] if w[W.draws + STRIDE + i] < chance else 0.0
         b[C.referrals + i] = b[C.referrals + i] + w[W.referred + i]
     for i in range(BLOCK):
         tenure = p.month - b[C.joined + i] + 1.0
@@ -588,12 +588,12 @@ def block_month(
     p = parameters(values)
     start(b, w)
     for d in range(touchpoints.shape[0]):
-        z = b[C.perception + d * BLOCK : C.perception + (d + 1) * BLOCK]
-        drop = w[W.drop + d * BLOCK : W.drop + (d + 1) * BLOCK]
+        z = b[C.perception + d * STRIDE : C.perception + d * STRIDE + BLOCK]
+        drop = w[W.drop + d * STRIDE : W.drop + d * STRIDE + BLOCK]
         half = d % 2
         if half == 0:
             draw(w, ids, np.uint64(16 + d // 2), values, key)
-        u = w[W.draws + 2 * half * BLOCK : W.draws + 2 * (half + 1) * BLOCK]
+        u = w[W.draws + 2 * half * STRIDE : W.draws + 2 * (half + 1) * STRIDE]
         meet(b, w, u, z, drop, touchpoints[d], values)
     if p.purchase_contract > 0.0 or p.satisfaction_delight_share > 0.0:
         draw(w, ids, np.uint64(2), values, key)
@@ -607,8 +607,8 @@ def block_month(
     complain(b, w, values)
     recover(b, w, values)
     for d in range(touchpoints.shape[0]):
-        z = b[C.perception + d * BLOCK : C.perception + (d + 1) * BLOCK]
-        drop = w[W.drop + d * BLOCK : W.drop + (d + 1) * BLOCK]
+        z = b[C.perception + d * STRIDE : C.perception + d * STRIDE + BLOCK]
+        drop = w[W.drop + d * STRIDE : W.drop + d * STRIDE + BLOCK]
         restore(w, z, drop)
     feel(b, w, values)
     commit(b, w, values)
@@ -649,6 +649,22 @@ def run_month(
         b = state[k]
         w = scratch[k] if keep else scratch[0]
         block_month(b, w, ids[k], touchpoints, values, spending, key, totals[k])
+
+
+def uniforms(ids: Array, month: Any, group: Any, word: int, key: Array, out: Array) -> None:
+    """One purpose's numbers for many customers: word `word` of Philox block `group`."""
+    for i in range(ids.shape[0]):
+        x0, x1, x2, x3 = philox(ids[i] & LOW, ids[i] >> HALF, month, group, key[0], key[1])
+        low = x0 if word == 0 else x1
+        high = x2 if word == 2 else x3
+        out[i] = unit(low if word < 2 else high)
+
+
+def normals(ids: Array, month: Any, group: Any, word: int, key: Array, out: Array) -> None:
+    """The same as standard normal numbers."""
+    uniforms(ids, month, group, word, key, out)
+    for i in range(ids.shape[0]):
+        out[i] = normal(out[i])
 
 
 def quantile(tables: Array, row: int, u: Any) -> Any:
@@ -711,8 +727,7 @@ def born(
         x0, x1, x2, x3 = philox(c0, c1, zero, np.uint64(12), key[0], key[1])
         u_dropout = unit(x0)
 
-        for c in range(state.shape[1] // BLOCK):
-            b[c * BLOCK + i] = 0.0
+        # Unused slots hold zeros; only what differs is written.
         b[C.active + i] = 1.0
         b[C.joined + i] = p.month
         b[C.left + i] = -1.0
@@ -782,4 +797,4 @@ def born(
         for d in range(touchpoints.shape[0]):
             t = touchpoints[d]
             lost = t[1] * t[2] * t[3] / p.satisfaction_perception_rate
-            b[C.perception + d * BLOCK + i] = clip(t[0] + fit - lost, 0.0, 100.0)
+            b[C.perception + d * STRIDE + i] = clip(t[0] + fit - lost, 0.0, 100.0)

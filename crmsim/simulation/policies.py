@@ -727,7 +727,7 @@ class Offers:
         cost = np.asarray(self.cost)
         if np.any(cost < 0):
             raise PolicyError(f"offers: the cost for customer {ids[cost < 0][0]} is below zero")
-        if np.unique(ids).size != ids.size:
+        if ids.size > 1 and not np.all(np.diff(np.sort(ids))):
             raise PolicyError("offers: a customer is named twice")
         _known_action(self.action)
 

@@ -24,7 +24,16 @@ import numpy as np
 import simpy
 
 from ..vocabulary import ChurnCause
-from .columns import BLOCK, SCRATCH, SCRATCH_COLUMNS, SCRATCH_INDEX, STATE, STATE_FIXED, TOTALS
+from .columns import (
+    BLOCK,
+    SCRATCH,
+    SCRATCH_COLUMNS,
+    SCRATCH_INDEX,
+    STATE,
+    STATE_FIXED,
+    STRIDE,
+    TOTALS,
+)
 from .compile import TOUCHPOINT_FIELDS, Parameters, RuleError, rule_set
 from .draws import Key, Purpose, make_key
 from .engine import World, months_of
@@ -266,6 +275,39 @@ class Customer:
         )
         self.conative = rule.conative_loyalty(self.conative, self.affective, self.tied(p), p)
 
+    def face_hazards(self, rule: Any, p: Any) -> None:
+        """How strongly each cause pulls this month."""
+        hazard = rule.competitive_hazard(
+            self.value,
+            self.alternative + p.market_alternative_shift,
+            self.satisfaction,
+            self.tied(p),
+            self.affective,
+            self.frailty,
+            p,
+        )
+        referred = 1.0 if self.source == 2.0 else 0.0
+        offer = self.offer_strength if self.offer_months > 0.0 else 0.0
+        self.exit_competitive = hazard * rule.hazard_modifiers(
+            self.neighbours, offer, self.response, referred, self.second_life, p
+        )
+        self.exit_natural = rule.natural_hazard(self.mobility, p)
+        self.exit_fault = -log(1.0 - rule.fault_exit(self.severity, self.stay, p))
+        self.exit_retaliatory = rule.retaliatory_hazard(self.satisfaction, p.month - self.unresolved, p)
+
+    def meet_fate(self, rule: Any, p: Any) -> None:
+        """The earliest danger decides, if it strikes before the month is over."""
+        dangers = (
+            (self.cut, ChurnCause.PAYMENT_LAPSE),
+            (self.strikes(Purpose.LEAVE_NATURAL, self.exit_natural), ChurnCause.NATURAL),
+            (self.strikes(Purpose.LEAVE_COMPETITIVE, self.exit_competitive), ChurnCause.COMPETITIVE),
+            (self.strikes(Purpose.LEAVE_FAULT, self.exit_fault), ChurnCause.FAULT),
+            (self.strikes(Purpose.LEAVE_RETALIATORY, self.exit_retaliatory), ChurnCause.RETALIATORY),
+            (self.strikes(Purpose.LEAVE_BASELINE, self.baseline), ChurnCause.COMPETITIVE),
+        )
+        self.exit_time, cause = min(dangers, key=itemgetter(0))
+        self.exit_cause = float(cause) if self.exit_time < 1.0 else 0.0
+
     def buy(self, rule: Any, p: Any) -> None:
         """Without a contract: buy when one likes, and perhaps drop out at a purchase."""
         if p.purchase_contract:
@@ -325,39 +367,6 @@ class Customer:
         self.obstacle = max(tempted, hurt)
         self.action = rule.action_loyalty(self.action, acted, self.conative, self.obstacle, p)
         self.layer = rule.loyalty_layer(self.cognitive, self.affective, self.conative, self.action, p)
-
-    def face_hazards(self, rule: Any, p: Any) -> None:
-        """How strongly each cause pulls this month."""
-        hazard = rule.competitive_hazard(
-            self.value,
-            self.alternative + p.market_alternative_shift,
-            self.satisfaction,
-            self.tied(p),
-            self.affective,
-            self.frailty,
-            p,
-        )
-        referred = 1.0 if self.source == 2.0 else 0.0
-        offer = self.offer_strength if self.offer_months > 0.0 else 0.0
-        self.exit_competitive = hazard * rule.hazard_modifiers(
-            self.neighbours, offer, self.response, referred, self.second_life, p
-        )
-        self.exit_natural = rule.natural_hazard(self.mobility, p)
-        self.exit_fault = -log(1.0 - rule.fault_exit(self.severity, self.stay, p))
-        self.exit_retaliatory = rule.retaliatory_hazard(self.satisfaction, p.month - self.unresolved, p)
-
-    def meet_fate(self, rule: Any, p: Any) -> None:
-        """The earliest danger decides, if it strikes before the month is over."""
-        dangers = (
-            (self.cut, ChurnCause.PAYMENT_LAPSE),
-            (self.strikes(Purpose.LEAVE_NATURAL, self.exit_natural), ChurnCause.NATURAL),
-            (self.strikes(Purpose.LEAVE_COMPETITIVE, self.exit_competitive), ChurnCause.COMPETITIVE),
-            (self.strikes(Purpose.LEAVE_FAULT, self.exit_fault), ChurnCause.FAULT),
-            (self.strikes(Purpose.LEAVE_RETALIATORY, self.exit_retaliatory), ChurnCause.RETALIATORY),
-            (self.strikes(Purpose.LEAVE_BASELINE, self.baseline), ChurnCause.COMPETITIVE),
-        )
-        self.exit_time, cause = min(dangers, key=itemgetter(0))
-        self.exit_cause = float(cause) if self.exit_time < 1.0 else 0.0
 
     def perhaps_leave(self, rule: Any, p: Any) -> None:
         """Leave if it has come to that; the chance of it is kept beside what happened."""
@@ -539,15 +548,19 @@ class Firm(World):
 
 def rows_of(state: np.ndarray, columns: int) -> np.ndarray:
     """Blocks as one row a customer."""
-    return state.reshape(len(state), columns, BLOCK).transpose(0, 2, 1).reshape(-1, columns)
+    lanes = state.reshape(len(state), columns, STRIDE)[:, :, :BLOCK]
+    return lanes.transpose(0, 2, 1).reshape(-1, columns)
 
 
 def blocks_of(rows: np.ndarray) -> np.ndarray:
     """One row a customer as blocks, the last one filled up with zeros (float32)."""
     count, columns = rows.shape
-    full = np.zeros((-(-count // BLOCK) * BLOCK, columns), dtype=np.float32)
+    number = -(-count // BLOCK)
+    full = np.zeros((number * BLOCK, columns), dtype=np.float32)
     full[:count] = rows
-    return full.reshape(-1, BLOCK, columns).transpose(0, 2, 1).reshape(-1, columns * BLOCK)
+    blocks = np.zeros((number, columns, STRIDE), dtype=np.float32)
+    blocks[:, :, :BLOCK] = full.reshape(number, BLOCK, columns).transpose(0, 2, 1)
+    return blocks.reshape(number, columns * STRIDE)
 
 
 def totals_of(c: Mapping[str, np.ndarray]) -> dict[str, float]:

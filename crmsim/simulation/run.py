@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..vocabulary import ChurnCause, LoyaltyLayer, RelationshipStage
-from .columns import BLOCK, SCRATCH, SCRATCH_INDEX, STATE
+from .columns import BLOCK, SCRATCH, SCRATCH_INDEX, STATE, STRIDE
 from .customers import CustomerView, People
 from .draws import Key
 from .scenario import Scenario
@@ -328,7 +328,7 @@ def month_events(people: People, scratch: np.ndarray, month: int, _: Any = None)
     ids = people.live_ids()
 
     def column(k: int) -> np.ndarray:
-        return scratch[: people.blocks, k * BLOCK : (k + 1) * BLOCK].reshape(-1)[: people.live]
+        return scratch[: people.blocks, k * STRIDE : k * STRIDE + BLOCK].reshape(-1)[: people.live]
 
     parts = []
     joined = np.flatnonzero(people.live_column("joined") == month)
