@@ -1,0 +1,629 @@
+"""The command `crmsim`.
+
+Every command is a function that takes the parsed arguments. What a command needs is imported inside
+it, so that `--help` answers at once. A user's mistake ends with exit code 2 and says what is wrong
+on stderr; an interruption with 130.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime as dt
+import difflib
+import json
+import os
+import platform
+import re
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from . import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .research.compare import Comparison
+    from .simulation.scenario import Scenario
+
+MISTAKE = 2
+STOPPED = 130
+PIPE_CLOSED = 141
+LINES = 5  # policies drawn as lines in one figure
+
+
+class Mistake(ValueError):
+    """What the user typed cannot be done; the message says why."""
+
+
+# -- the commands ------------------------------------------------------------------------------
+
+
+def run(options: argparse.Namespace) -> None:
+    """Simulate one world and write what happened in it."""
+    scenario = _scenario(options)
+    policies = None if options.policy is None else [p for word in options.policy for p in _parts(word)]
+    folder = Results(options.out or f"results/{_file_name(scenario.name)}-run", options)
+    from .simulation.engine import simulate
+
+    result = simulate(scenario, policies, options.seed)
+    summary = result.summary()
+    with folder.writing(scenario, seed=options.seed, policies=[p.name for p in result.policies]) as stage:
+        _write_csv(stage / "summary.csv", summary.to_frame("value").rename_axis("quantity").reset_index())
+        _write_csv(stage / "monthly.csv", result.monthly.reset_index())
+        result.to_database(stage / "crm.duckdb")
+        _save(stage, "survival", result.plot_survival())
+        _save(stage, "churn", result.plot_churn())
+    say(f"{scenario.name}: {scenario.title}".rstrip(": "))
+    say(f"{result.label}, seed {options.seed}, {scenario.population.months} months\n")
+    say(aligned([(str(name).replace("_", " "), _number(value)) for name, value in summary.items()]))
+    folder.report()
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Simulate the same customers under several policies and compare what becomes of them."""
+    scenario = _scenario(options)
+    if options.policy is not None:
+        policies = {word: _parts(word) for word in options.policy if word != "none"}
+    elif scenario.policies:
+        policies = own_policies(scenario)
+    else:
+        policies = {word: _parts(word) for word in default_policies(scenario)}
+    if not policies:
+        raise Mistake("compare needs a policy besides none; `crmsim policies` lists them")
+    policies = {"none": [], **policies}
+    folder = Results(options.out or f"results/{_file_name(scenario.name)}-compare", options)
+    from .research.compare import compare as compare_policies
+    from .research.experiment import Experiment
+
+    experiment = Experiment(policies, [scenario], replications=options.replications, seed=options.seed)
+    table = experiment.run(jobs=options.jobs)
+    comparison = compare_policies(table, baseline="none")
+    monthly = experiment.monthly()
+    about = {"seed": options.seed, "replications": options.replications, "policies": list(policies)}
+    with folder.writing(scenario, **about) as stage:
+        _write_csv(stage / "runs.csv", table)
+        table.to_parquet(stage / "runs.parquet", index=False)
+        _write_csv(stage / "effects.csv", comparison.table)
+        _write_csv(stage / "monthly.csv", monthly)
+        _compare_figures(stage, comparison, monthly, f"{scenario.name}, seed {options.seed}")
+        (stage / "comparison.txt").write_text(f"{comparison}\n", encoding="utf-8")
+    say(str(comparison))
+    folder.report()
+
+
+def _compare_figures(stage: Path, comparison: Comparison, monthly: pd.DataFrame, note: str) -> None:
+    """The figures of a comparison; lines are drawn for the policies that keep most only."""
+    from . import plots
+
+    effects = comparison.table.pivot(index="policy", columns="measure", values="effect")
+    note += f", {comparison.table['customers'].iloc[0]:,.0f} customers"
+    most = list(effects["kept"].sort_values(ascending=False).index[:LINES])
+    lines = monthly[monthly["policy"].isin(["none", *most])]
+    shown = note if len(most) == len(effects) else f"{note}; the {LINES} of {len(effects)} that keep most"
+    _save(stage, "kept", plots.customers_kept(lines, note=shown, baseline="none"))
+    for measure in ("kept", "equity", "return"):
+        _save(stage, f"effects_{measure}", plots.policy_effects(comparison, measure, note=note))
+    best = str(effects["equity"].idxmax())
+    _save(stage, "money_best", plots.money(comparison, best, note=note))
+    for name, policy in (("churn_none", "none"), ("churn_best", best)):
+        rows = monthly[monthly["policy"] == policy]
+        _save(stage, name, plots.churn_by_cause(rows, note=f"{policy}; {note}"))
+
+
+def _save(stage: Path, name: str, ax: Any) -> None:
+    """A figure as PNG and SVG."""
+    from .plots import save_figure
+
+    save_figure(ax, stage / "figures" / name)
+
+
+def fit(options: argparse.Namespace) -> None:
+    """Make a scenario whose simulated customers look like those of a transaction log."""
+    target = Path(options.out)
+    if target.suffix != ".toml":
+        raise Mistake(f"--out {target}: the name of a scenario file ends in .toml")
+    if not target.parent.is_dir():
+        raise Mistake(f"--out {target}: there is no folder {target.parent}")
+    from .data.transactions import read_transactions
+    from .research.fit import fit_scenario
+
+    columns = {name: getattr(options, name) for name in ("customer", "date", "amount")}
+    log = read_transactions(options.transactions, **columns)
+    say(log.report() + "\n")
+    fitted = fit_scenario(
+        log, base=options.base, name=_file_name(target.stem), calibration_end=options.until, seed=options.seed
+    )
+    path = fitted.save(target)
+    say(fitted.report())
+    say(f"\nWritten to {path}; next: crmsim compare {shlex.quote(str(path))}")
+
+
+def facts(options: argparse.Namespace) -> None:
+    """Hold published facts against the simulated worlds; takes some minutes."""
+    folder = Results(options.out, options) if options.out else None
+    from .research.facts import facts as measure
+
+    report = measure(seed=options.seed, replications=options.replications, customers=options.customers)
+    if folder:
+        with folder.writing(seed=options.seed, replications=options.replications) as stage:
+            report.to_csv(stage / "facts.csv")
+            report.to_markdown(stage / "facts.md")
+    say(str(report))
+    if folder:
+        folder.report()
+
+
+def table(options: argparse.Namespace) -> None:
+    """Print every parameter of a scenario."""
+    from .simulation.scenario import Scenario
+
+    parameters = Scenario.from_name(options.scenario).table()
+    if options.csv:
+        sys.stdout.write(parameters.to_csv(lineterminator="\n"))
+        return
+    rows = [
+        (
+            str(name),
+            _value(row["value"]),
+            row["unit"],
+            f"{_value(row['lowest'])} to {_value(row['highest'])}" if row["lowest"] == row["lowest"] else "",
+            row["meaning"],
+            row["source"],
+        )
+        for name, row in parameters.iterrows()
+    ]
+    say(aligned(rows, ("parameter", "value", "unit", "range", "meaning", "source")))
+
+
+def policies(options: argparse.Namespace) -> None:
+    """List the policies with their parameters and defaults."""
+    import dataclasses
+    import inspect
+
+    from .simulation.policies import LIBRARY, Policy, Programme
+
+    shared = {field.name for kind in (Policy, Programme) for field in dataclasses.fields(kind)}
+    for name, kind in LIBRARY.items():
+        own = [field for field in dataclasses.fields(kind) if field.name not in shared]
+        given = ",".join(f"{f.name}={'none' if f.default is None else _value(f.default)}" for f in own)
+        say(f"{name}:{given}" if given else name)
+        say(_indented(inspect.getdoc(kind) or ""))
+        rows = [
+            (f.name, f.metadata["meaning"], f.metadata["unit"], _range(f.metadata)) for f in own if f.metadata
+        ]
+        say(("\n" + _indented(aligned(rows)) if rows else "") + "\n")
+    say(
+        "Write NAME or NAME:PARAMETER=VALUE,...; join policies with + to have them at once.\n"
+        "All take start and stop (months, from 0); those for all customers also ramp and half_life\n"
+        "(months) and effort (1 is the size given here). A bill is the mean monthly revenue of a new\n"
+        "customer. Sizes and costs are assumptions unless a source is named."
+    )
+
+
+def _range(about: Mapping[str, Any]) -> str:
+    low, high = float(about["low"]), float(about["high"])
+    return f"{_value(low)} to {_value(high)}" if high < 1e6 else f"from {_value(low)}"
+
+
+def presets(options: argparse.Namespace) -> None:
+    """List the scenarios that come with crmsim."""
+    from .simulation.scenario import Scenario
+
+    rows = []
+    for name in Scenario.presets():
+        preset = Scenario.preset(name)
+        size = preset.population
+        rows.append((name, f"{size.size:,} customers x {size.months} months", preset.title))
+    say(aligned(rows))
+
+
+# -- scenarios and policies ----------------------------------------------------------------------
+
+
+def _scenario(options: argparse.Namespace) -> Scenario:
+    """The scenario named, with the sizes given on the command line."""
+    from .simulation.scenario import Scenario
+
+    scenario = Scenario.from_name(options.scenario)
+    changes = {"population__size": options.customers, "population__months": options.months}
+    wanted = {name: value for name, value in changes.items() if value is not None}
+    return scenario.replace(**wanted) if wanted else scenario
+
+
+def _parts(word: str) -> list[Any]:
+    """The policies of one word: `dunning+complaint_handling:resolved=0.9`; none of them for `none`."""
+    from .simulation.policies import policy
+
+    # a plus sign may also stand in a number, as in 1e+3
+    names = re.split(r"\+(?=\s*[A-Za-z_])", word)
+    return [policy(name.strip()) for name in names if name.strip() != "none"]
+
+
+def own_policies(scenario: Scenario) -> dict[str, list[Any]]:
+    """The policies of a scenario's file, each by itself, and together if there are several."""
+    from .simulation.policies import policy
+
+    found: dict[str, list[Any]] = {}
+    for content in scenario.policies:
+        made = policy(content)
+        name, number = made.name, 2
+        while name in found:
+            name, number = f"{made.name} ({number})", number + 1
+        found[name] = [made]
+    if len(found) > 1:
+        found["together"] = [made for (made,) in found.values()]
+    return found
+
+
+def default_policies(scenario: Scenario) -> list[str]:
+    """The policies compared when none are named: those that can work in this world."""
+    from .simulation.policies import PolicyError, Programme, policies_of
+
+    wanted = ["complaint_handling", "quality_control", "service_quality"]
+    if scenario.purchase.contract:
+        wanted = ["dunning", "payment_channels", *wanted]
+    if scenario.market.openness > 0:
+        wanted += ["retention_call:target=risk", "retention_call:target=uplift", "loyalty_programme"]
+    else:
+        wanted += ["four_problems", "fault_reduction"]
+    possible = []
+    for word in wanted:
+        try:
+            (made,) = policies_of(scenario, [word])
+        except PolicyError:  # such as a touchpoint that the scenario does not have
+            continue
+        changes = made.changes(scenario) if isinstance(made, Programme) else ()
+        if not changes or any(change.add != 0 or change.multiply != 1 for change in changes):
+            possible.append(word)
+    return possible
+
+
+# -- results ---------------------------------------------------------------------------------------
+
+
+class Results:
+    """A folder of results, written whole or not at all.
+
+    The files are made in a folder beside it and moved when all are there, `about.json` last. A
+    folder that holds anything but results of crmsim is refused.
+    """
+
+    def __init__(self, folder: str | Path, options: argparse.Namespace) -> None:
+        self.folder = Path(folder)
+        self.options = options
+        self.started = dt.datetime.now(dt.UTC)
+        self.clock = time.monotonic()
+        if self.folder.exists() and not self.folder.is_dir():
+            raise Mistake(f"{self.folder} is a file; --out names a folder")
+        try:
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            # tried, not asked: an administrator may write where the rights say no, and the reverse
+            stage = self._stage
+            shutil.rmtree(stage, ignore_errors=True)
+            stage.mkdir()
+            stage.rmdir()
+        except OSError as error:
+            raise Mistake(
+                f"{self.folder} cannot be written: {error.strerror}; choose another --out"
+            ) from None
+        if self.folder.exists() and any(self.folder.iterdir()) and not self._files():
+            raise Mistake(f"{self.folder} holds other files; choose a new folder with --out")
+        given = Path(str(getattr(options, "scenario", "")))
+        if given.is_file() and given.resolve() == (self.folder / "scenario.toml").resolve():
+            raise Mistake(f"{given} would be overwritten; choose another folder with --out")
+
+    @property
+    def _stage(self) -> Path:
+        folder = self.folder.resolve()
+        return folder.with_name(folder.name + ".part")
+
+    def _files(self) -> list[str]:
+        """The files of results written here before; empty if this is no such folder."""
+        try:
+            about = json.loads((self.folder / "about.json").read_text(encoding="utf-8"))
+            return list(map(str, about["files"])) if about["program"] == "crmsim" else []
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
+
+    @contextlib.contextmanager
+    def writing(self, scenario: Scenario | None = None, **about: Any) -> Iterator[Path]:
+        """A folder to write into; its files are moved to their place when all went well.
+
+        `about.json` is added, with what made the results, and the scenario with every value.
+        """
+        stage = self._stage
+        shutil.rmtree(stage, ignore_errors=True)
+        try:
+            stage.mkdir()
+            yield stage
+            if scenario is not None:
+                (stage / "scenario.toml").write_text(scenario.to_toml(defaults=True), encoding="utf-8")
+                about = {"scenario": scenario.name, "scenario_hash": scenario.hash, **about}
+            self._tell(stage, about)
+            self._move(stage)
+        except OSError as error:
+            place = error.filename or self.folder
+            raise Mistake(f"{place} cannot be written: {error.strerror or error}") from error
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+
+    def _tell(self, stage: Path, about: Mapping[str, Any]) -> None:
+        from importlib.metadata import version
+
+        content = {
+            "program": "crmsim",
+            "version": __version__,
+            "command": shlex.join(["crmsim", *self.options.words]),
+            "started": self.started.isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - self.clock, 1),
+            **about,
+            "files": _files_in(stage),
+            "versions": {
+                "python": platform.python_version(),
+                **{name: version(name) for name in ("numpy", "numba", "pandas", "scipy")},
+            },
+        }
+        text = json.dumps(content, indent=1, ensure_ascii=False)
+        (stage / "about.json").write_text(text + "\n", encoding="utf-8")
+
+    def _move(self, stage: Path) -> None:
+        if not self.folder.exists():
+            stage.replace(self.folder)
+            return
+        new = [*_files_in(stage, besides="about.json"), "about.json"]
+        for name in set(self._files()) - set(new):
+            (self.folder / name).unlink(missing_ok=True)
+        for name in new:
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (stage / name).replace(self.folder / name)
+
+    def report(self) -> None:
+        """Say where the files are."""
+        names = _files_in(self.folder)
+        figures = sorted({Path(name).stem for name in names if name.startswith("figures/")})
+        shown = [name for name in names if "/" not in name]
+        say(f"\nWritten to {self.folder}: {', '.join(shown)}")
+        if figures:
+            say(f"{self.folder / 'figures'}, PNG and SVG: {', '.join(figures)}")
+
+
+def _files_in(folder: Path, besides: str = "") -> list[str]:
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in found if name != besides)
+
+
+def _file_name(name: str) -> str:
+    """A scenario's name as a part of a path."""
+    return re.sub(r"[^\w.-]+", "_", name).strip("._") or "scenario"
+
+
+def _write_csv(path: Path, frame: pd.DataFrame) -> None:
+    frame.to_csv(path, index=False, lineterminator="\n")
+
+
+# -- text --------------------------------------------------------------------------------------------
+
+
+def say(text: str = "") -> None:
+    """Print to stdout; what the terminal's encoding lacks becomes a question mark."""
+    print(text)
+
+
+def aligned(rows: Iterable[Sequence[str]], head: Sequence[str] = ()) -> str:
+    """Rows of words as a table in plain text; columns of numbers to the right."""
+    body = [list(map(str, row)) for row in rows]
+    lines = [list(head), *body] if head else body
+    if not lines:
+        return ""
+    widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
+    right = [all(_is_number(line[k]) for line in body) and bool(body) for k in range(len(widths))]
+    shown = [
+        "  ".join(
+            word.rjust(width) if to_right else word.ljust(width)
+            for word, width, to_right in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in lines
+    ]
+    if head:
+        shown.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(shown)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}".rstrip() for line in text.splitlines())
+
+
+def _is_number(word: str) -> bool:
+    return bool(re.fullmatch(r"[-+]?[\d,.]+%?", word)) or word == ""
+
+
+def _number(value: float) -> str:
+    """A number to read: whole when large, four digits when small."""
+    if value != value:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:,.4g}"
+
+
+def _value(value: object) -> str:
+    """A parameter as a user writes it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.0f}" if value == int(value) and abs(value) < 1e9 else f"{value:g}"
+    return "" if value is None else str(value)
+
+
+# -- the command line ----------------------------------------------------------------------------------
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says one line about a mistake, in place of the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        if "SCENARIO" in message and "required" in message:
+            message = "name a SCENARIO first: a preset (see `crmsim presets`) or a TOML file"
+        raise Mistake(f"{message} (`{self.prog} --help` shows an example)")
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text.replace(",", ""))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+
+
+COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
+    "run": (run, "crmsim run subscription --policy dunning complaint_handling --seed 7 --out results/two"),
+    "compare": (
+        compare,
+        "crmsim compare subscription\n"
+        "  crmsim compare mine.toml --policy dunning retention_call:target=value,budget=2000 \\\n"
+        "      dunning+complaint_handling --replications 60",
+    ),
+    "fit": (
+        fit,
+        "crmsim fit sales.csv --customer client --date day --amount total --out mine.toml\n"
+        "  crmsim compare mine.toml",
+    ),
+    "facts": (facts, "crmsim facts --out results/facts"),
+    "table": (table, "crmsim table subscription\n  crmsim table mine.toml --csv > parameters.csv"),
+    "policies": (policies, "crmsim policies"),
+    "presets": (presets, "crmsim presets"),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of `crmsim`."""
+    main_parser = _Parser(
+        prog="crmsim",
+        description="Simulated customers for customer relationship management.",
+        epilog="`crmsim COMMAND --help` shows what a command takes, with an example.",
+    )
+    main_parser.add_argument("--version", action="version", version=f"crmsim {__version__}")
+    commands = main_parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    made: dict[str, argparse.ArgumentParser] = {}
+    for name, (function, example) in COMMANDS.items():
+        text = (function.__doc__ or "").strip()
+        command = commands.add_parser(
+            name,
+            help=text[0].lower() + text[1:].rstrip("."),
+            description=text,
+            epilog=f"example:\n  {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.set_defaults(command=function)
+        made[name] = command
+
+    for name in ("run", "compare", "table"):
+        made[name].add_argument("scenario", metavar="SCENARIO", help="a preset's name or a TOML file")
+    for name, meaning in (
+        ("run", "what the firm does, all at once; without it, the policies of the scenario's file"),
+        ("compare", "policies to compare; join several into one with +; see `crmsim policies`"),
+    ):
+        made[name].add_argument("--policy", metavar="NAME", nargs="+", action="extend", help=meaning)
+    for name in ("run", "compare"):
+        add = made[name].add_argument
+        add("--customers", metavar="N", type=_whole, help="customers at the start")
+        add("--months", metavar="M", type=_whole, help="length of the simulation")
+        add("--seed", metavar="S", type=_whole, default=1, help="which luck; the same seed, the same result")
+    add = made["compare"].add_argument
+    add("--replications", metavar="R", type=_whole, default=20, help="how often, each with other luck (20)")
+    add("--jobs", metavar="J", type=_whole, default=-1, help="processes; -1 for all processors")
+    add = made["fit"].add_argument
+    add("transactions", metavar="TRANSACTIONS", help="a CSV file with a row a purchase")
+    add("--customer", metavar="COL", help="column with the customer: its name, or position from 0")
+    add("--date", metavar="COL", help="column with the date")
+    add("--amount", metavar="COL", help="column with the amount")
+    add("--base", metavar="SCENARIO", default="retail", help="supplies what a log cannot tell (retail)")
+    add("--until", metavar="DAY", help="fit up to this day, such as 2024-06-30, and forecast the rest")
+    add("--seed", metavar="S", type=_whole, default=1, help="which luck")
+    add = made["facts"].add_argument
+    add("--replications", metavar="R", type=_whole, default=5, help="how often, for the standard error (5)")
+    add("--customers", metavar="N", type=_whole, help="customers in place of the presets' own")
+    add("--seed", metavar="S", type=_whole, default=1, help="which luck")
+    made["table"].add_argument("--csv", action="store_true", help="comma-separated, for a spreadsheet")
+    for name, meaning in (
+        ("run", "folder for the results (results/SCENARIO-run)"),
+        ("compare", "folder for the results (results/SCENARIO-compare)"),
+        ("facts", "folder for the report; without it the report is only printed"),
+    ):
+        made[name].add_argument("--out", metavar="DIR", help=meaning)
+    made["fit"].add_argument("--out", metavar="SCENARIO.toml", required=True, help="scenario file to write")
+    for name in made:
+        made[name].add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return main_parser
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run a command; gives the exit code: 0, 2 for a user's mistake, 130 when stopped."""
+    words = list(sys.argv[1:] if words is None else words)
+    os.environ.setdefault("MPLBACKEND", "Agg")  # figures go to files
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        code = _main(words)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # the reader has gone; Python would complain once more when it flushes at the end
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+
+
+def _main(words: list[str]) -> int:
+    debug = "--debug" in words
+    try:
+        if not words:
+            parser().print_help()
+            return 0
+        if not words[0].startswith("-") and words[0] not in COMMANDS:
+            near = difflib.get_close_matches(words[0], COMMANDS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(COMMANDS)}"
+            raise Mistake(f"unknown command {words[0]!r}; {hint}")
+        options = parser().parse_args(words)
+        options.words = words
+        options.command(options)
+        return 0
+    except SystemExit as end:  # --help and --version
+        return int(end.code or 0)
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        kept = words[0] == "compare"
+        told = (
+            "finished cells are kept, run the same command again to go on" if kept else "nothing was written"
+        )
+        print(f"\ncrmsim: stopped; {told}", file=sys.stderr)
+        return STOPPED
+    except BrokenPipeError:
+        raise
+    except (ValueError, OSError, MemoryError) as error:
+        if debug:
+            raise
+        print(f"crmsim: {_told(error)}", file=sys.stderr)
+        return MISTAKE
+    except Exception as error:
+        if debug:
+            raise
+        print(
+            f"crmsim: {type(error).__name__}: {error}\nthis should not happen; --debug shows where",
+            file=sys.stderr,
+        )
+        return 1
+
+
+def _told(error: Exception) -> str:
+    """An error in words; a scenario with a single fault in one line."""
+    if type(error).__name__ == "ScenarioError" and len(error.errors) == 1:  # type: ignore[attr-defined]
+        (where, what), origin = error.errors[0], error.origin  # type: ignore[attr-defined]
+        parts = [origin, where, what] if origin.endswith(".toml") else [where, what]
+        return ": ".join(part for part in parts if part)
+    return str(error).rstrip() or type(error).__name__
