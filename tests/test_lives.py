@@ -30,7 +30,7 @@ ALONE = {
     "loyalty__premium_margin": 10.0,
 }
 PHONE = Scenario.preset("subscription").replace(
-    population__size=1_500, population__months=30, payment__cutoff=0.3, churn__competitive=0.02, **ALONE
+    population__size=1_500, population__months=24, payment__cutoff=0.3, churn__competitive=0.02, **ALONE
 )
 # What dunning changes for everyone: the chance of leaving over a payment that might fail.
 CHANCES = ["hazard", "expected_exit", "exit_chance", "exit_payment"]
@@ -93,7 +93,8 @@ def test_the_decisive_draw_lies_between_both_chances(fates):
     policies, changed, a, b = fates
     assert len(changed) > 100
     kinds = set()
-    for who in changed[:12]:
+    causes = [a.loc[changed].query(f"cause == '{cause}'").index for cause in ("competitive", "payment_lapse")]
+    for who in (*causes[0][:4], *causes[1][:4]):
         lives = counterfactual(PHONE, policies, who)
         found = lives.decisive
         assert found is not None
@@ -129,7 +130,7 @@ def test_two_lives_are_those_of_the_runs(fates):
     assert f"parted in month {lives.parted}" in text
     assert str(lives.decisive) in str(lives)
     assert html.escape(str(lives.decisive)) in lives._repr_html_()
-    assert str(lives.decisive).startswith(f"month {lives.decisive.month}, {lives.decisive.what}: drawn 0.")
+    assert str(lives.decisive).startswith(f"Month {lives.decisive.month}, {lives.decisive.what}: drawn 0.")
     assert lives.summary().loc["months", "without"] == len(lives.without)
 
 
@@ -147,6 +148,18 @@ def test_every_decision_faced_in_both_lives_is_listed(fates):
     )
     differs = table[table["outcome_without"] != table["outcome_with"]]
     assert differs["month"].min() == lives.parted
+
+
+def test_two_lives_are_drawn_with_the_decisive_draw(fates):
+    import matplotlib.pyplot as plt
+
+    policies, changed, _, _ = fates
+    lives = counterfactual(PHONE, policies, changed[0])
+    axes = lives.plot()
+    assert len(axes) == 2
+    shown = [text.get_text() for text in axes[0].figure.findobj(plt.Text)]
+    assert any(str(lives.decisive) in " ".join(text.split()) for text in shown)
+    plt.close(axes[0].figure)
 
 
 def test_a_policy_that_does_not_reach_a_person_leaves_one_life():
@@ -313,9 +326,9 @@ def test_an_unknown_customer_is_named(look, customer, told):
         look(small, [], customer, **({"month": 2} if look is trace else {}))
 
 
-@pytest.mark.parametrize("month", [-1, 30, 2.0, True, None])
+@pytest.mark.parametrize("month", [-1, 24, 2.0, True, None])
 def test_a_month_outside_the_scenario_is_refused(month):
-    with pytest.raises(ValueError, match=r"month must be a whole number from 0 to 29, not"):
+    with pytest.raises(ValueError, match=r"month must be a whole number from 0 to 23, not"):
         trace(PHONE, [], 7, month)
 
 

@@ -121,7 +121,7 @@ def check_equal(scenario, policies=(), seed=3) -> list[Parting]:
 SHOP = Scenario.from_dict(
     {
         "name": "shop",
-        "population": {"size": 400, "months": 18},
+        "population": {"size": 300, "months": 16},
         "satisfaction": {"delight_share": 0.1, "delight_points": 20},
         "churn": {"competitive": 0.02, "baseline_a": 0.8, "baseline_b": 40, "fault_major": 0.3},
         "purchase": {"rate_mean": 1.5, "dropout_a": 0.8, "dropout_b": 12, "light_boost": 0.1},
@@ -136,7 +136,7 @@ SHOP = Scenario.from_dict(
 CLUB = Scenario.from_dict(
     {
         "name": "club",
-        "population": {"size": 400, "months": 18},
+        "population": {"size": 300, "months": 16},
         "churn": {
             "competitive": 0.04,
             "retaliatory": 0.1,
@@ -197,7 +197,7 @@ def test_both_engines_give_the_same_histories(name):
 
 @pytest.mark.parametrize("name", Scenario.presets())
 def test_both_engines_give_the_same_histories_in_every_preset(name):
-    scenario = Scenario.preset(name).replace(population__size=250, population__months=14)
+    scenario = Scenario.preset(name).replace(population__size=200, population__months=12)
     check_equal(scenario, PROGRAMMES if name == "subscription" else [])
 
 
@@ -217,7 +217,7 @@ def test_the_worlds_use_what_they_are_for():
         "purchase", "payment_failed", "payment_cured", "referral", "offer", "returned", "left_natural",
         "left_competitive", "left_fault", "left_payment_lapse", "left_retaliatory",
     }  # fmt: skip
-    assert simulate(*WORLDS["many purchases"], 3).customers["purchases"].max() > 60 * 18
+    assert simulate(*WORLDS["many purchases"], 3).customers["purchases"].max() > 60 * 16
     assert len(simulate(*WORLDS["empty market"], 3).customers) > 100
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import SimpleNamespace
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from ..vocabulary import ChurnCause
-from .columns import BLOCK
+from .columns import BLOCK, STRIDE
 from .compile import PARAMETER_INDEX, rule_set
 from .customers import COHORT, REFERRED
 from .draws import Key, Purpose, make_key, uniform
@@ -208,7 +208,7 @@ class WatchedWorld(CompiledWorld):
         slots = self._followed_slots()
         if slots.size:
             block, lane = divmod(int(slots[0]), BLOCK)
-            row = self.people.state[block, np.arange(self.people.columns) * BLOCK + lane].tolist()
+            row = self.people.state[block, np.arange(self.people.columns) * STRIDE + lane].tolist()
             if row[STATE_NAMES.index("active")]:
                 self.starts[month] = Start(row, self.values.copy(), self.touchpoints.copy())
         super().live(month)
@@ -284,7 +284,7 @@ class Decision(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"month {self.month}, {self.what}: drawn {self.draw:.5g}, against {self.chance_without:.5g} "
+            f"Month {self.month}, {self.what}: drawn {self.draw:.5g}, against {self.chance_without:.5g} "
             f"without ({_told(self.outcome_without)}) and {self.chance_with:.5g} with the policies "
             f"({_told(self.outcome_with)})"
         )
@@ -369,11 +369,6 @@ class TwoLives:
     def label(self) -> str:
         return " + ".join(p.name for p in self.policies) or "no policy"
 
-    @property
-    def note(self) -> str:
-        """The foot of a figure: customer, scenario, policies, seed."""
-        return f"customer {self.customer}, {self.scenario.name}, {self.label}, seed {self.key.seed}"
-
     def summary(self) -> pd.DataFrame:
         """Both lives in some numbers: months as a customer, what happened, the last state."""
         columns = {}
@@ -394,11 +389,18 @@ class TwoLives:
             }
         return pd.DataFrame(columns)
 
-    def plot(self, axes: Any = None) -> Axes:
-        """The two lives as ribbons of satisfaction, trust and layer, with what happened in them."""
+    def plot(self, axes: Sequence[Axes] | None = None, language: str = "en") -> np.ndarray:
+        """The two lives, one above the other: satisfaction, trust, layer, and what happened in them.
+
+        Returns the two axes.
+        """
         from ..plots import two_lives
 
-        return two_lives(self, axes)
+        decided = f"{self.decisive}\n" if self.decisive else ""
+        note = f"{decided}{self.scenario.name}, {self.label}, seed {self.key.seed}"
+        return two_lives(
+            self.without, self.with_policies, axes, note, customer=self.customer, language=language
+        )
 
     def __repr__(self) -> str:
         ends = [world.fate() for world in self._worlds]
