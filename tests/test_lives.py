@@ -310,6 +310,7 @@ def test_edges_of_counts():
     ("customer", "told"),
     [
         (-1, "whole number of at least 0, not -1"),
+        (10**30, "whole number of at least 0, not 10{30}"),
         (True, "whole number of at least 0, not True"),
         ("seven", "whole number of at least 0, not 'seven'"),
         (7.0, "whole number of at least 0, not 7.0"),

@@ -21,7 +21,7 @@ from ..vocabulary import ChurnCause
 from .columns import BLOCK, STRIDE
 from .compile import PARAMETER_INDEX, rule_set
 from .customers import COHORT, REFERRED
-from .draws import Key, Purpose, make_key, uniform
+from .draws import WORLD, Key, Purpose, make_key, uniform
 from .engine import CompiledWorld
 from .numeric import exp
 from .policies import policies_of
@@ -121,12 +121,9 @@ class ObservedCustomer(Customer):
 
         return noted
 
-    def _decided(
-        self, purpose: int, output: float, threshold: float | None, word: str = "", **inputs: float
-    ) -> float:
-        word = word or self._word(purpose)
-        draw = self.draw(purpose)
-        self.steps.append(Step(self.now, word, inputs, output, draw, threshold, int(purpose)))
+    def _decided(self, purpose: int, output: float, threshold: float | None, **inputs: float) -> float:
+        what, draw = self._word(purpose), self.draw(purpose)
+        self.steps.append(Step(self.now, what, inputs, output, draw, threshold, int(purpose)))
         return output
 
     def _word(self, purpose: int) -> str:
@@ -582,7 +579,7 @@ def trace(
 
 
 def _identity(customer: Any) -> int:
-    if isinstance(customer, bool) or not isinstance(customer, int | np.integer) or customer < 0:
+    if isinstance(customer, bool) or not isinstance(customer, int | np.integer) or not 0 <= customer < WORLD:
         raise CustomerError(f"a customer is named by a whole number of at least 0, not {customer!r}")
     return int(customer)
 
