@@ -28,6 +28,7 @@ DIFFERENCES: dict[str, str] = {
     "equity": "equity",
     "gross_equity": "gross_equity",
     "cost": "policy_cost_discounted",
+    "acquisition": "acquisition_cost_discounted",
     "left": "left",
     **{f"left_{c.key}": f"left_{c.key}" for c in ChurnCause},
     "attributed_fault": "attributed_fault",
@@ -58,11 +59,12 @@ class Comparison:
       the paired difference. Independent luck would need so many times as many replications.
 
     Measures: the outcomes of an experiment (`kept`, `equity`, `left_fault`, `satisfaction` ...) and
-    `cost`, the discounted cost of the policies; `return`, what gross equity gains for each unit of
-    that cost, less one; `cost_per_saved`, that cost for each initial customer more that is kept.
-    `expected_saves` counts the expected departures avoided, `saved` and `harmed` the customers there
-    at the end under one of the policies only. A ratio is missing where the policy costs nothing, or
-    saves nobody. Its interval has no bounds where the divisor cannot be told from zero.
+    `cost` and `acquisition`, what the policies and winning customers cost, discounted; `return`, what
+    gross equity gains for each unit of that policy cost, less one; `cost_per_saved`, that cost for each
+    initial customer more that is kept. `expected_saves` counts the expected departures avoided, `saved`
+    and `harmed` the customers there at the end under one of the policies only. A ratio is missing where
+    the policy costs nothing, or saves nobody. Its interval has no bounds where the divisor cannot be
+    told from zero.
 
     Prints as text; `to_csv(path)` writes `table`.
     """

@@ -1,0 +1,1115 @@
+"""Figures: tables in, axes out.
+
+One visual language for all of them. Loyalty layers are one ramp from grey (none) to deep blue
+(action), the five causes of churn five fixed hues, all safe for colour-blind eyes (Okabe & Ito 2008).
+A world without policies is a thin black line, one with policies a solid coloured line; what is
+uncertain has a band or bar. The title says what is found, lines are labelled where they end, the
+foot (`note`) names scenario, seed and customers.
+
+Every function draws on `ax` if one is given, else on a figure of its own, 1280 pixels wide, which
+pyplot does not know of; a notebook shows it when the axes are a cell's last value. `language` is
+"en" or "zh"; where no Chinese font is installed the words are English, and the foot says so.
+`words(ax)` is a sentence that says what the figure shows; `save_figure` writes it along.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import re
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import pandas as pd
+
+from .vocabulary import ChurnCause, LoyaltyLayer
+
+Language = Literal["en", "zh"]
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+OKABE_ITO = {
+    "black": "#000000",
+    "orange": "#E69F00",
+    "sky": "#56B4E9",
+    "green": "#009E73",
+    "yellow": "#F0E442",
+    "blue": "#0072B2",
+    "vermillion": "#D55E00",
+    "purple": "#CC79A7",
+}
+CAUSE_COLOURS = {
+    "natural": OKABE_ITO["green"],
+    "competitive": OKABE_ITO["vermillion"],
+    "fault": OKABE_ITO["purple"],
+    "payment_lapse": OKABE_ITO["orange"],
+    "retaliatory": OKABE_ITO["black"],
+}
+LAYER_COLOURS = dict(
+    zip(LoyaltyLayer.keys(), ("#C9C9C9", "#A6C8E4", "#6AA3D0", "#2B74B3", "#0A3A75"), strict=True)
+)
+# The baseline is black; the policies take these in turn.
+POLICY_COLOURS = [OKABE_ITO[c] for c in ("blue", "orange", "green", "purple", "sky", "vermillion")]
+GREY, LIGHT = "#5A5A5A", "#DDDDDD"
+
+# Looked for in this order; a name stands for all fonts that begin with it.
+CHINESE_FONTS = (
+    "Noto Sans CJK SC", "Noto Sans SC", "Noto Sans CJK", "Source Han Sans", "Microsoft YaHei", "PingFang",
+    "WenQuanYi", "SimHei", "Heiti SC", "Hiragino Sans GB", "Arial Unicode MS",
+)  # fmt: skip
+
+_TEXT: dict[str, tuple[str, str]] = {
+    "month": ("month", "月"),
+    "no_font": ("no Chinese font is installed, so the words are English", ""),
+    "still": ("still customers, %", "仍为客户的比例，%"),
+    "survival_one": (
+        "{n} of 1,000 are still customers after {months} months",
+        "{months}个月后每千名客户中仍有{n}名",
+    ),
+    "survival_more": (
+        "{name} keeps {n} customers in a thousand more than {base} over {months} months",
+        "{months}个月中，{name}比{base}每千名客户多留住{n}名",
+    ),
+    "survival_none": (
+        "No policy keeps more customers than {base} over {months} months",
+        "{months}个月中，没有策略比{base}留住更多客户",
+    ),
+    "survival_words": (
+        "Share of the initial customers still there, by month; at the end {list}.",
+        "初始客户留存比例（按月）；期末：{list}。",
+    ),
+    "left_axis": ("departures a month in 1,000 customers", "每月每千名客户中的流失数"),
+    "churn_title": (
+        "{share:.0f} % of departures are {cause}",
+        "{cause}占流失的{share:.0f}%",
+    ),
+    "churn_none": ("Nobody leaves", "没有客户流失"),
+    "churn_words": (
+        "Monthly departures by cause, stacked; over the whole time {list}.",
+        "按原因堆叠的每月流失；全期：{list}。",
+    ),
+    "kept_axis": ("initial customers still there, %", "初始客户留存，%"),
+    "kept_counts": ("initial customers still there", "初始客户留存数"),
+    "kept_words": (
+        "Initial customers still there by month, mean of {n} replications and the range of {level} % of "
+        "them; at the end {list}.",
+        "初始客户留存（按月），{n}次重复的均值与{level}%范围；期末：{list}。",
+    ),
+    "band": (
+        "bands: {level} % of {n} replications, the same luck for every policy",
+        "色带：{n}次重复的{level}%，各策略运气相同",
+    ),
+    "effect_none": ("No policy raises {measure}", "没有策略能提高{measure}"),
+    "effect_best": ("Best for {measure}: {policy}, {text}", "{measure}最佳：{policy}，{text}"),
+    "effect_words": (
+        "Difference from {base} in {measure}, with {level} % intervals: {list}.",
+        "与{base}相比的{measure}之差，{level}%区间：{list}。",
+    ),
+    "effect_axis": ("difference from {base}: {measure}", "与{base}之差：{measure}"),
+    "money_gain": ("{policy} adds {net} to customer equity", "{policy}使客户权益增加{net}"),
+    "money_loss": ("{policy} takes {net} from customer equity", "{policy}使客户权益减少{net}"),
+    "money_open": (
+        "Whether {policy} pays cannot be told: {net}, from {low} to {high}",
+        "{policy}是否划算尚难判断：{net}（{low} 至 {high}）",
+    ),
+    "money_axis": ("difference from {base}, discounted, {unit}", "与{base}之差（折现），{unit}"),
+    "money_words": (
+        "{policy} against {base}: margin {margin}, acquisition {acquisition}, policy {cost}, together {net}.",
+        "{policy}与{base}相比：毛利{margin}，获客{acquisition}，策略成本{cost}，合计{net}。",
+    ),
+    "margin": ("margin", "毛利"),
+    "acquisition": ("acquisition", "获客"),
+    "policy_cost": ("policy", "策略成本"),
+    "net": ("equity", "客户权益"),
+    "without": ("without", "无策略"),
+    "with": ("with policies", "有策略"),
+    "points": ("points", "分"),
+    "satisfaction": ("satisfaction", "满意度"),
+    "trust": ("trust", "信任"),
+    "layer": ("layer", "层次"),
+    "failure": ("failure", "服务失误"),
+    "complaint": ("complaint", "投诉"),
+    "answer": ("resolved", "已解决"),
+    "offer": ("offer", "挽留优惠"),
+    "missed": ("missed payment", "未付款"),
+    "part": ("the lives part", "两种人生分开"),
+    "leaves": ("leaves: {cause}", "离开：{cause}"),
+    "stays": ("stays", "留下"),
+    "lives_part": ("{who}: the two lives part in month {month}", "{who}：两种人生在第{month}月分开"),
+    "lives_same": ("{who}: the policies change nothing", "{who}：策略没有带来变化"),
+    "lives_saved": (
+        "{who} leaves in month {month} without the policies, and stays with them",
+        "{who}：无策略时第{month}月离开，有策略时留下",
+    ),
+    "lives_harmed": (
+        "{who} stays without the policies, and leaves in month {month} with them",
+        "{who}：无策略时留下，有策略时第{month}月离开",
+    ),
+    "lives_words": (
+        "{who}: without the policies {without}, with them {with_}.",
+        "{who}：无策略时{without}，有策略时{with_}。",
+    ),
+    "leaves_in": ("leaves in month {month} ({cause})", "第{month}月离开（{cause}）"),
+    "customer": ("customer {id}", "客户{id}"),
+    "facts_title": ("{met} of {known} published facts are met", "{known}项已发表事实中符合{met}项"),
+    "facts_axis": ("published band", "已发表区间"),
+    "facts_words": (
+        "Each row is a published quantity: the bar is its band, the dot the simulated figure. "
+        "Not met: {list}.",
+        "每行为一项已发表数量：条为区间，点为模拟值。不符：{list}。",
+    ),
+    "nothing": ("none", "无"),
+    "thousand": ("in a thousand customers", "每千名客户"),
+    "and": (", ", "，"),
+    "1000": ("thousand", "千"),
+    "1000000": ("million", "百万"),
+    "fitted": ("fitted", "拟合"),
+}  # fmt: skip
+
+# What the measures of a comparison are called: English, Chinese, how they are scaled, and whether
+# more is better (+), worse (-) or neither.
+_MEASURES: dict[str, tuple[str, str, str, str]] = {
+    "kept": ("customers kept", "留住的客户", "thousand", "+"),
+    "customers_at_end": ("customers at the end", "期末客户", "thousand", "+"),
+    "equity": ("customer equity", "客户权益", "money", "+"),
+    "gross_equity": ("customer equity before policy cost", "扣除策略成本前的客户权益", "money", "+"),
+    "cost": ("cost of the policy", "策略成本", "money", "-"),
+    "acquisition": ("cost of acquisition", "获客成本", "money", "-"),
+    "return": ("return", "回报率", "share", "+"),
+    "cost_per_saved": ("cost per customer saved", "每挽留一名客户的成本", "money", "-"),
+    "satisfaction": ("satisfaction", "满意度", "points", "+"),
+    "left": ("departures", "流失", "thousand", "-"),
+    "attributed_fault": ("departures rooted in a fault", "源于过失的流失", "thousand", "-"),
+    "expected_saves": ("expected saves", "期望挽留", "thousand", "+"),
+    "saved": ("customers saved", "挽留的客户", "thousand", "+"),
+    "harmed": ("customers harmed", "受损的客户", "thousand", "-"),
+    "months_gained": ("months gained", "增加的月数", "thousand", "+"),
+    "value_gained": ("value gained", "增加的价值", "money", "+"),
+    "complaints": ("complaints", "投诉", "thousand", " "),
+    "joined": ("customers joined", "新增客户", "thousand", "+"),
+    "revenue": ("revenue", "收入", "money", "+"),
+    "margin": ("margin", "毛利", "money", "+"),
+    **{f"left_{c.key}": (c.english, c.chinese, "thousand", "-") for c in ChurnCause},
+}
+
+_words: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+
+
+# -- figures -------------------------------------------------------------------------------------------
+
+
+def survival(
+    series: Mapping[str, pd.Series],
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """Share of a cohort still there, by months since the start.
+
+    series: name -> share (0 to 1) indexed by month, as `Run.survival` gives it. The first one is
+    drawn thin and black, as the world the others are compared with.
+    """
+    if not series:
+        raise ValueError("survival: no series is given")
+    with _page(ax, language) as page:
+        ends = {}
+        names = list(series)
+        for name, colour, width in _lines(names):
+            curve = 100 * series[name]
+            page.ax.step(curve.index, curve, where="post", color=colour, linewidth=width)
+            ends[name] = (float(curve.index[-1]), float(curve.iloc[-1]), colour)
+        lowest = min(float(100 * s.min()) for s in series.values())
+        page.ax.set_ylim(max(0.0, 10 * math.floor((lowest - 3) / 10)), 100.5)
+        page.label_ends(ends, "{:.1f} %")
+        page.axes_words(page.say("month"), page.say("still"))
+        months = int(max(s.index[-1] for s in series.values()))
+        final = {name: float(s.iloc[-1]) for name, s in series.items()}
+        found = _kept_title(page, final, months)
+        shown = page.say("and").join(f"{name} {100 * x:.1f} %" for name, x in final.items())
+        return page.finish(title or found, page.say("survival_words", list=shown), note)
+
+
+def churn_by_cause(
+    monthly: pd.DataFrame,
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """Departures a month in 1,000 customers, stacked by cause.
+
+    monthly: `Run.monthly`, or `Experiment.monthly` of one scenario and policy.
+    """
+    table = _wide(monthly)
+    causes = [c for c in ChurnCause if f"left_{c.key}" in table]
+    if not causes or "at_risk" not in table:
+        raise ValueError("churn_by_cause: a table with at_risk and left_<cause> is needed, as Run.monthly")
+    with _page(ax, language) as page:
+        at_risk = table["at_risk"].where(table["at_risk"] > 0)
+        base = np.zeros(len(table))
+        ends: dict[str, tuple[float, float, str]] = {}
+        totals = {c: float(table[f"left_{c.key}"].sum()) for c in causes}
+        all_left = sum(totals.values())
+        months = table.index.to_numpy(float)
+        # The largest cause stands at the bottom, where its course is read best.
+        for cause in sorted(causes, key=lambda c: -totals[c]):
+            if totals[cause] == 0:
+                continue
+            rate = (1000 * table[f"left_{cause.key}"] / at_risk).fillna(0.0).to_numpy()
+            colour = CAUSE_COLOURS[cause.key]
+            edge = [*months, months[-1] + 1]
+            low, high = [*base, base[-1]], [*(base + rate), base[-1] + rate[-1]]
+            page.ax.fill_between(edge, low, high, step="post", color=colour, linewidth=0)
+            share = 100 * totals[cause] / all_left
+            label = f"{cause.label(page.language)} {share:.{0 if share >= 1 else 1}f} %"
+            ends[label] = (months[-1] + 1, float(base[-1] + rate[-1] / 2), colour)
+            base = base + rate
+        page.ax.set_ylim(0, max(1.05 * float(base.max(initial=0)), 1e-9))
+        page.label_ends(ends)
+        page.axes_words(page.say("month"), page.say("left_axis"))
+        if all_left:
+            first = max(totals, key=lambda c: totals[c])
+            found = page.say(
+                "churn_title", share=100 * totals[first] / all_left, cause=first.label(page.language)
+            )
+        else:
+            found = page.say("churn_none")
+        shown = page.say("and").join(ends) or page.say("nothing")
+        return page.finish(title or found, page.say("churn_words", list=shown), note)
+
+
+def customers_kept(
+    monthly: pd.DataFrame,
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    scenario: str | None = None,
+    baseline: str | None = None,
+    level: float = 0.95,
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """Initial customers still there by month, a line with a band for each policy.
+
+    monthly: `Experiment.monthly` with the measure `kept` (and `at_risk`, to make shares of it).
+    baseline: the policy drawn thin and black (default: the first). level: that of the bands.
+    """
+    rows = _one_scenario(monthly, scenario, "customers_kept")
+    kept = rows[rows["measure"] == "kept"]
+    if kept.empty:
+        raise ValueError("customers_kept: the table has no measure 'kept'; see Experiment.monthly")
+    policies = list(dict.fromkeys(kept["policy"]))
+    names = _baseline_first(policies, baseline, "customers_kept")
+    start = rows[(rows["measure"] == "at_risk") & (rows["month"] == rows["month"].min())]["mean"]
+    whole = float(start.iloc[0]) if len(start) else math.nan
+    scale = 100 / whole if whole > 0 else 1.0
+    replications = int(kept["replications"].iloc[0])
+    with _page(ax, language) as page:
+        ends = {}
+        for name, colour, width in _lines(names):
+            part = kept[kept["policy"] == name].sort_values("month")
+            # A number at the end of month m stands at m + 1; all are there at 0.
+            first = [whole * scale] if whole > 0 else []
+            x = [*([0] if first else []), *(part["month"] + 1)]
+            mean = [*first, *(part["mean"] * scale)]
+            page.ax.plot(x, mean, color=colour, linewidth=width, zorder=3 if name == names[0] else 2)
+            if part["low"].notna().all():
+                low, high = [*first, *(part["low"] * scale)], [*first, *(part["high"] * scale)]
+                page.ax.fill_between(x, low, high, color=colour, alpha=0.10, linewidth=0)
+            ends[name] = (float(x[-1]), float(mean[-1]), colour)
+        page.label_ends(ends, "{:.1f} %" if whole > 0 else "{:,.0f}")
+        page.axes_words(page.say("month"), page.say("kept_axis" if whole > 0 else "kept_counts"))
+        months = int(kept["month"].max()) + 1
+        final = {name: end[1] / 100 for name, end in ends.items()}
+        found = _kept_title(page, final, months) if whole > 0 else page.say("kept_counts")
+        shown = page.say("and").join(
+            f"{name} {y:,.1f} %" if whole > 0 else f"{name} {y:,.0f}" for name, (_, y, _) in ends.items()
+        )
+        sentence = page.say("kept_words", n=replications, level=f"{100 * level:g}", list=shown)
+        if replications > 1:
+            bands = page.say("band", level=f"{100 * level:g}", n=replications)
+            note = f"{note}; {bands}" if note else bands
+        return page.finish(title or found, sentence, note)
+
+
+def policy_effects(
+    comparison: Any,
+    measure: str = "kept",
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """What each policy changes: a dot with its interval, and a line at no difference.
+
+    comparison: what `compare` gives, or its `table`. Several scenarios stand in groups. Counts are
+    shown in a thousand initial customers, shares in per cent.
+    """
+    table = getattr(comparison, "table", comparison)
+    rows = table[table["measure"] == measure].reset_index(drop=True)
+    if rows.empty:
+        known = ", ".join(dict.fromkeys(table["measure"]))
+        raise ValueError(f"policy_effects: no measure {measure!r} in the comparison; it has {known}")
+    baseline, level = str(rows["baseline"].iloc[0]), getattr(comparison, "level", 0.95)
+    english, chinese, kind, sense = _MEASURES.get(measure, (measure.replace("_", " "), measure, "", " "))
+    numbers = rows[["effect", "low", "high"]].astype(float)
+    unit, size = "%" if kind == "share" else "", 1.0
+    if kind == "thousand":
+        numbers = numbers.mul(1000 / rows["customers"], axis=0)
+    elif kind == "share":
+        numbers = 100 * numbers
+    elif kind == "money":
+        size = _money_size(float(np.nanmax(np.abs(numbers["effect"]), initial=0.0)))
+        numbers = numbers / size
+    write = _writer(numbers["effect"], kind == "share")
+    scenarios, policies = list(dict.fromkeys(rows["scenario"])), list(dict.fromkeys(rows["policy"]))
+    lines = len(rows) + len(scenarios) * (len(scenarios) > 1)
+    with _page(ax, language, height=max(4.0, 2.2 + 0.62 * lines)) as page:
+        if kind in ("thousand", "points"):
+            unit = page.say(kind)
+        elif kind == "money":
+            unit = page.money_unit(size, getattr(comparison, "currency", ""))
+        word = chinese if page.language == "zh" else english
+        finite = numbers.to_numpy()[np.isfinite(numbers.to_numpy())]
+        left, right = min(0.0, *finite, 0.0), max(0.0, *finite, 0.0)
+        span = (right - left) or 1.0
+        page.ax.set_xlim(left - 0.06 * span, right + 0.30 * span)
+        page.ax.axvline(0, color=OKABE_ITO["black"], linewidth=1.2)
+        y, ticks, shown = 0.0, [], []
+        best: tuple[float, str, str] | None = None
+        for scenario in scenarios:
+            if len(scenarios) > 1:
+                ticks.append((y, f"{scenario}:"))
+                y += 1
+            for k in rows.index[rows["scenario"] == scenario]:
+                policy = str(rows.at[k, "policy"])
+                effect, low, high = numbers.loc[k]
+                ticks.append((y, policy))
+                text, reach = "–", 0.0
+                if math.isfinite(effect):
+                    colour = POLICY_COLOURS[policies.index(policy) % len(POLICY_COLOURS)]
+                    bounded = math.isfinite(low) and math.isfinite(high)
+                    if bounded:
+                        page.ax.plot([low, high], [y, y], color=colour, linewidth=5 * page.scale, alpha=0.45)
+                    page.ax.plot([effect], [y], "o", color=colour, markersize=11 * page.scale)
+                    text, reach = write(effect), max(effect, high) if bounded else effect
+                    if bounded and write(low) != write(high):
+                        text += f" [{write(low, '')}, {write(high, '')}]"
+                    shown.append(
+                        f"{policy} {text}" if len(scenarios) == 1 else f"{scenario}, {policy} {text}"
+                    )
+                    surely = low > 0 if bounded else effect > 0
+                    if surely and (best is None or effect > best[0]):
+                        aside = page.language == "zh" and kind == "thousand"
+                        said = f"{write(effect)}（{unit}）" if aside else f"{write(effect)} {unit}"
+                        best = (effect, policy, said.rstrip())
+                page.ax.text(reach + 0.02 * span, y, text, va="center", fontsize=0.85 * page.size)
+                y += 1
+        page.ax.set_yticks([t for t, _ in ticks], [_broken(name) for _, name in ticks])
+        page.ax.set_ylim(y - 0.4, -0.6)
+        page.ax.tick_params(axis="y", length=0)
+        page.ax.spines["left"].set_visible(False)
+        page.ax.grid(axis="x", color=LIGHT, linewidth=0.8)
+        page.ax.grid(axis="y", visible=False)
+        full = page.say("and").join(filter(None, (word, unit)))
+        axis = full if kind == "share" else page.say("effect_axis", base=baseline, measure=full)
+        page.axes_words(axis, "")
+        if sense != "+" or len(scenarios) > 1:
+            found = axis
+        elif best is None:
+            found = page.say("effect_none", measure=word)
+        else:
+            found = page.say("effect_best", measure=word, policy=best[1], text=best[2])
+        sentence = page.say(
+            "effect_words",
+            base=baseline,
+            measure=full,
+            level=f"{100 * level:g}",
+            list=page.say("and").join(shown),
+        )
+        return page.finish(title or found, sentence, note)
+
+
+def money(
+    comparison: Any,
+    policy: str | None = None,
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    scenario: str | None = None,
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """Where a policy's money comes from and goes: margin, acquisition, policy cost, and the net.
+
+    comparison: what `compare` gives. policy, scenario: needed where several are compared. All are
+    differences from the baseline, discounted; the net has its interval.
+    """
+    net = comparison.effect("equity", policy, scenario)
+    name, where, baseline = str(net["policy"]), str(net["scenario"]), str(net["baseline"])
+    part = {m: comparison.effect(m, name, where)["effect"] for m in ("gross_equity", "acquisition", "cost")}
+    steps = {
+        "margin": part["gross_equity"] + part["acquisition"],
+        "acquisition": -part["acquisition"],
+        "policy_cost": -part["cost"],
+    }
+    size = _money_size(max(abs(x) for x in [*steps.values(), net["effect"]]))
+    write = _writer(pd.Series([*steps.values(), net["effect"]]) / size, False)
+    with _page(ax, language) as page:
+        unit = page.money_unit(size, comparison.currency)
+
+        def shown(x: float, sign: str = "+") -> str:
+            return f"{write(x / size, sign)} {unit}".rstrip()
+
+        good, bad = OKABE_ITO["blue"], OKABE_ITO["orange"]
+        edges = [0.0, *np.cumsum(list(steps.values())), net["low"], net["high"], net["effect"]]
+        edges = [x / size for x in edges if math.isfinite(x)]
+        room = 0.12 * ((max(edges) - min(edges)) or 1.0)
+        page.ax.set_ylim(min(edges) - room * (min(edges) < 0), max(edges) + room)
+        level = 0.0
+        for k, step in enumerate(steps.values()):
+            page.ax.bar(k, step / size, bottom=level / size, width=0.62, color=good if step >= 0 else bad)
+            after = level + step
+            page.ax.plot([k + 0.31, k + 0.69], [after / size] * 2, color=GREY, linewidth=1)
+            page.value(k, max(level, after) / size, write(step / size))
+            level = after
+        colour = good if net["effect"] >= 0 else bad
+        page.ax.bar(3, net["effect"] / size, width=0.62, color=colour, edgecolor="black", linewidth=2)
+        top, text = max(0.0, net["effect"]), write(net["effect"] / size)
+        if math.isfinite(net["low"]):
+            page.ax.plot([3, 3], [net["low"] / size, net["high"] / size], color="black", linewidth=3)
+            top = max(top, net["high"])
+            text += f" [{write(net['low'] / size, '')}, {write(net['high'] / size, '')}]"
+        page.value(3, top / size, text)
+        page.ax.axhline(0, color="black", linewidth=1.2)
+        page.ax.set_xticks(range(4), [page.say(k) for k in (*steps, "net")])
+        page.ax.tick_params(axis="x", length=0)
+        page.axes_words("", page.say("money_axis", base=baseline, unit=unit))
+        if math.isfinite(net["low"]) and net["low"] < 0 < net["high"]:
+            low, high = shown(net["low"]), shown(net["high"])
+            found = page.say("money_open", policy=name, net=shown(net["effect"]), low=low, high=high)
+        else:
+            key = "money_gain" if net["effect"] >= 0 else "money_loss"
+            found = page.say(key, policy=name, net=shown(abs(net["effect"]), ""))
+        sentence = page.say(
+            "money_words", policy=name, base=baseline, margin=shown(steps["margin"]),
+            acquisition=shown(steps["acquisition"]), cost=shown(steps["policy_cost"]),
+            net=shown(net["effect"]),
+        )  # fmt: skip
+        return page.finish(title or found, sentence, note)
+
+
+def two_lives(
+    without: pd.DataFrame,
+    with_policies: pd.DataFrame,
+    axes: Sequence[Axes] | None = None,
+    note: str = "",
+    *,
+    customer: int | None = None,
+    title: str = "",
+    language: str = "en",
+) -> np.ndarray:
+    """One customer's life without the policies (above) and with them (below).
+
+    The tables are that customer's rows of `Run.lives`, indexed by month: satisfaction and trust as
+    lines, the layer of loyalty as a ribbon, and marks for failures, complaints and their solution,
+    offers, missed payments and leaving. Returns the two axes.
+    """
+    lives = [_life(without), _life(with_policies)]
+    if customer is None:
+        customer = next((life.attrs["customer"] for life in lives if "customer" in life.attrs), None)
+    months = 1 + max(int(life.index.max()) for life in lives)
+    with _pages(axes, language) as pages:
+        ends = []
+        for page, life, key in zip(pages, lives, ("without", "with"), strict=True):
+            ends.append(_draw_life(page, life, months, page.say(key)))
+        first = pages[0]
+        who = first.say("customer", id=customer) if customer is not None else first.say("customer", id="")
+        who = who.strip()
+        gone = [end is not None for end in ends]
+        month = _parting(*lives)
+        if gone[0] and not gone[1]:
+            found = first.say("lives_saved", who=who, month=ends[0][0])  # type: ignore[index]
+        elif gone[1] and not gone[0]:
+            found = first.say("lives_harmed", who=who, month=ends[1][0])  # type: ignore[index]
+        elif month is None:
+            found = first.say("lives_same", who=who)
+        else:
+            found = first.say("lives_part", who=who, month=month)
+        if month is not None:
+            for page in pages:
+                page.ax.axvline(month, color=GREY, linewidth=1.5, linestyle=(0, (2, 2)))
+            right = month < months / 2
+            # In the life that goes on, or below the word that says why both ended.
+            page, y = (pages[1], 111) if ends[1] is None else (first, 111 if ends[0] is None else 92)
+            page.ax.annotate(
+                first.say("part"), (month, y), (8 if right else -8, 0), textcoords="offset points",
+                ha="left" if right else "right", va="center", fontsize=first.size, color=GREY,
+            )  # fmt: skip
+        said = [
+            first.say("stays") if end is None else first.say("leaves_in", month=end[0], cause=end[1])
+            for end in ends
+        ]
+        sentence = first.say("lives_words", who=who, without=said[0], with_=said[1])
+        pages[1].axes_words(first.say("month"), first.say("points"))
+        first.axes_words("", first.say("points"))
+        first.finish(title or found, sentence, "", pad=14 + 1.3 * first.size)
+        pages[1].finish("", sentence, note)
+        return np.array([page.ax for page in pages])
+
+
+def facts(
+    report: Any,
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """Published bands and the simulated figures, a row a fact.
+
+    report: what `facts()` gives, or its `table` with the columns name, preset, figure, low, high, met
+    (None where it could not be measured; such rows are left out) and, if known, fitted and
+    standard_error. Each band is drawn from 0 to 1; figures far outside stand at the edge.
+    """
+    table = getattr(report, "table", report)
+    table = table[table["met"].notna() & table["figure"].notna()]
+    if table.empty:
+        raise ValueError("facts: the report has no measured fact")
+    with _page(ax, language, height=1.9 + 0.34 * len(table)) as page:
+        missed = []
+        page.ax.axvspan(0, 1, color="#EDEDED", linewidth=0)
+        for k, row in enumerate(table.itertuples()):
+            low, high, figure = float(row.low), float(row.high), float(row.figure)
+            place, start, end, unit = _in_band(figure, low, high)
+            colour = OKABE_ITO["blue"] if row.met else OKABE_ITO["vermillion"]
+            page.ax.plot(
+                [start, end], [k, k], color="#9A9A9A", linewidth=6 * page.scale, solid_capstyle="butt"
+            )
+            error = float(getattr(row, "standard_error", math.nan))
+            if math.isfinite(error):
+                reach = 1.96 * error / unit
+                bar = np.clip([place - reach, place + reach], -1.15, 2.15)
+                page.ax.plot(bar, [k, k], color=colour, linewidth=2)
+            shown = float(np.clip(place, -1.15, 2.15))
+            marker = "o" if shown == place else "<" if place < 0 else ">"
+            fill = colour if row.met else "white"
+            page.ax.plot(
+                [shown], [k], marker, color=fill, markeredgecolor=colour, markeredgewidth=2.2,
+                markersize=9 * page.scale,
+            )  # fmt: skip
+            text = f"{figure:.3g}  ({_band(low, high)})".replace("-", "\N{MINUS SIGN}")
+            page.ax.text(2.28, k, text, va="center", fontsize=0.72 * page.size)
+            if not row.met:
+                missed.append(f"{row.name} ({row.preset})")
+        several = table["preset"].nunique() > 1
+        labels = []
+        for row in table.itertuples():
+            name = textwrap.shorten(str(row.name), 44, placeholder=" ...")
+            fitted = page.say("fitted") if getattr(row, "fitted", False) else ""
+            labels.append(" · ".join(filter(None, (name, str(row.preset) if several else "", fitted))))
+        page.ax.set_yticks(range(len(table)), labels)
+        page.ax.tick_params(axis="y", labelsize=0.72 * page.size, length=0)
+        page.ax.set_xticks([0, 1], ["", ""])
+        page.ax.set_xlim(-1.25, 3.4)
+        page.ax.set_ylim(len(table) - 0.4, -0.6)
+        page.ax.grid(visible=False)
+        for spine in page.ax.spines.values():
+            spine.set_visible(False)
+        page.ax.text(
+            0.5,
+            len(table) - 0.3,
+            page.say("facts_axis"),
+            ha="center",
+            va="top",
+            fontsize=0.8 * page.size,
+            color=GREY,
+        )
+        found = page.say("facts_title", met=int(table["met"].astype(bool).sum()), known=len(table))
+        sentence = page.say("facts_words", list=page.say("and").join(missed) or page.say("nothing"))
+        return page.finish(title or found, sentence, note)
+
+
+def save_figure(figure: Any, path: str | Path) -> tuple[Path, Path]:
+    """Write a figure (or that of axes) as PATH.png and PATH.svg, each whole or not at all.
+
+    The files carry no date, and the same figure gives the same bytes. Returns the two paths.
+    """
+    import matplotlib
+
+    if isinstance(figure, np.ndarray):
+        figure = figure.flat[0]
+    fig: Figure = figure.get_figure(root=True) if hasattr(figure, "get_figure") else figure
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sentence = next((text for ax in fig.axes if (text := words(ax))), "")
+    written = []
+    metadata: dict[str, dict[str, Any]] = {
+        "png": {"Software": None, "Description": sentence},
+        "svg": {"Date": None, "Creator": None, "Description": sentence},
+    }
+    with matplotlib.rc_context({"svg.hashsalt": "crmsim"}):
+        for kind, about in metadata.items():
+            target = path.with_name(f"{path.name}.{kind}")
+            part = target.with_name(target.name + ".part")
+            fig.savefig(part, format=kind, metadata=about, facecolor="white")
+            part.replace(target)
+            written.append(target)
+    return written[0], written[1]
+
+
+def words(ax: Any) -> str:
+    """The sentence that says what a figure of this module shows; empty for another's axes."""
+    if isinstance(ax, np.ndarray):
+        ax = ax.flat[0]
+    return _words.get(ax, "")
+
+
+def chinese_font() -> str | None:
+    """Name of an installed font with Chinese characters, None if there is none."""
+    return _find_font(_installed())
+
+
+# -- the page ------------------------------------------------------------------------------------------
+
+
+class _Page:
+    """Axes with sizes that fit them and words in the reader's language."""
+
+    def __init__(self, ax: Axes, language: Language, own: bool, told: str) -> None:
+        self.ax, self.language, self.own, self.told = ax, language, own, told
+        figure = ax.get_figure(root=True)
+        assert figure is not None
+        width = ax.get_position().width * figure.get_size_inches()[0] if not own else 9.0
+        self.scale = min(max(width / 8.5, 0.5), 1.1)
+        self.size = 15 * self.scale  # points
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.tick_params(labelsize=0.9 * self.size, labelfontfamily=_families(language))
+        ax.grid(axis="y", color=LIGHT, linewidth=0.8)
+        ax.set_axisbelow(True)
+
+    def say(self, key: str, **values: Any) -> str:
+        return _TEXT[key][self.language == "zh"].format(**values)
+
+    def money_unit(self, size: float, currency: str) -> str:
+        word = self.say(f"{size:.0f}") if size > 1 else ""
+        return f"{word} {currency}".strip()
+
+    def axes_words(self, x: str, y: str) -> None:
+        self.ax.set_xlabel(x, fontsize=self.size)
+        self.ax.set_ylabel(y, fontsize=self.size)
+
+    def value(self, x: float, y: float, text: str) -> None:
+        """A number above a bar."""
+        self.ax.annotate(
+            text, (x, y), (0, 4), textcoords="offset points", ha="center", va="bottom", fontsize=self.size
+        )
+
+    def label_ends(
+        self, ends: Mapping[str, tuple[float, float, str]], number: str = "", *, leaders: bool = True
+    ) -> None:
+        """Name lines where they end, moved apart where they would meet.
+
+        ends: name -> x and y of the end, colour; the labels stand right of the axes.
+        """
+        if not ends:
+            return
+        ax = self.ax
+        low, high = ax.get_ylim()
+        figure = ax.get_figure(root=True)
+        assert figure is not None
+        tall = ax.get_position().height * figure.get_size_inches()[1] * 72
+        texts = {name: _broken(f"{name} {number.format(end[1])}".strip()) for name, end in ends.items()}
+        unit = (high - low) * self.size / tall
+        heights = {name: (1.25 * (text.count("\n") + 1) + 0.1) * unit for name, text in texts.items()}
+        right = max(end for end, _, _ in ends.values())
+        names = sorted(ends, key=lambda n: ends[n][1])
+        places = _apart([ends[n][1] for n in names], [heights[n] for n in names], low - unit, high + unit)
+        beside = ax.get_yaxis_transform()
+        for name, y in zip(names, places, strict=True):
+            _, at, colour = ends[name]
+            if leaders:
+                leader, ink = ([1.003, 1.018], [at, y]), _dark(colour)
+                ax.plot(*leader, color=ink, linewidth=1, transform=beside, clip_on=False)
+            ax.text(
+                1.022, y, texts[name], transform=beside, va="center", fontsize=self.size, color=_dark(colour),
+                linespacing=1.1,
+            )  # fmt: skip
+        ax.set_xlim(0, right)
+        ax.set_ylim(low, high)
+
+    def finish(self, title: str, sentence: str, note: str, pad: float = 14) -> Axes:
+        """Title, foot, and the sentence that goes with the figure."""
+        ax = self.ax
+        wide = 38 if self.language == "zh" else 72
+        if title:
+            title = title[:1].upper() + title[1:] if self.language == "en" else title
+            ax.set_title("\n".join(textwrap.wrap(title, wide)), loc="left", fontsize=1.2 * self.size, pad=pad)
+        note = "; ".join(filter(None, (note, self.told)))
+        if note:
+            below = 3.6 if ax.get_xlabel() else 2.2
+            ax.annotate(
+                note, (0, 0), (0, -below * self.size), xycoords="axes fraction", textcoords="offset points",
+                fontsize=0.75 * self.size, color=GREY, va="top", annotation_clip=False,
+            )  # fmt: skip
+        _words[ax] = sentence
+        if self.own:
+            _show_in_notebooks(ax)
+        return ax
+
+
+@contextlib.contextmanager
+def _page(ax: Axes | None, language: str, height: float = 7.2) -> Iterator[_Page]:
+    spoken, told = _language(language)
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(_style(spoken)):
+        own = ax is None
+        if ax is None:
+            ax = Figure(figsize=(12.8, height), dpi=100, layout="constrained").subplots()
+        yield _Page(ax, spoken, own, told)
+
+
+@contextlib.contextmanager
+def _pages(axes: Sequence[Axes] | None, language: str) -> Iterator[list[_Page]]:
+    """Two pages, one above the other."""
+    spoken, told = _language(language)
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(_style(spoken)):
+        own = axes is None
+        if axes is None:
+            axes = list(
+                Figure(figsize=(12.8, 8.6), dpi=100, layout="constrained").subplots(2, 1, sharex=True)
+            )
+        if len(axes) != 2:
+            raise ValueError(f"two axes are needed, one for each life, not {len(axes)}")
+        yield [_Page(ax, spoken, own, told if k else "") for k, ax in enumerate(axes)]
+
+
+def _style(language: Language) -> Any:
+    return {
+        "font.family": _families(language),
+        "text.parse_math": False,
+        "axes.unicode_minus": True,
+        "lines.solid_capstyle": "round",
+    }
+
+
+def _families(language: Language) -> list[str]:
+    font = chinese_font() if language == "zh" else None
+    return [font, "DejaVu Sans"] if font else ["DejaVu Sans"]
+
+
+def _language(language: str) -> tuple[Language, str]:
+    """The language to use, and a word for the foot where it is not the one wanted."""
+    if language not in ("en", "zh"):
+        raise ValueError(f'language {language!r} is not known; use "en" or "zh"')
+    if language == "zh" and chinese_font() is None:
+        return "en", _TEXT["no_font"][0]
+    return ("zh" if language == "zh" else "en"), ""
+
+
+@lru_cache(maxsize=1)
+def _installed() -> tuple[str, ...]:
+    from matplotlib.font_manager import fontManager
+
+    return tuple(sorted({entry.name for entry in fontManager.ttflist}))
+
+
+def _find_font(installed: Sequence[str]) -> str | None:
+    for wanted in CHINESE_FONTS:
+        for name in installed:
+            if name.startswith(wanted):
+                return name
+    return None
+
+
+def _show_in_notebooks(ax: Axes) -> None:
+    """A notebook asks the last value of a cell for its picture."""
+
+    def picture() -> bytes:
+        figure = ax.get_figure(root=True)
+        assert figure is not None
+        file = io.BytesIO()
+        figure.savefig(file, format="png", facecolor="white")
+        return file.getvalue()
+
+    ax._repr_png_ = picture  # type: ignore[attr-defined]
+
+
+# -- parts -----------------------------------------------------------------------------------------------
+
+
+def _lines(names: Sequence[str]) -> Iterator[tuple[str, str, float]]:
+    """Name, colour and width of lines: the first thin and black."""
+    for k, name in enumerate(names):
+        if k == 0 and len(names) > 1:
+            yield name, OKABE_ITO["black"], 1.6
+        else:
+            yield name, POLICY_COLOURS[max(k - 1, 0) % len(POLICY_COLOURS)], 3.2
+
+
+def _broken(text: str, wide: int = 26) -> str:
+    """A long label on two lines or more, broken after a space, colon, plus sign or comma."""
+    lines, line = [], ""
+    for part in re.split(r"(?<=[ :+,])", text):
+        if line and len(line) + len(part.rstrip()) > wide:
+            lines.append(line.rstrip())
+            line = ""
+        line += part
+    return "\n".join([*lines, line.rstrip()])
+
+
+@lru_cache
+def _dark(colour: str) -> str:
+    """The same hue, dark enough to be read as text on white (contrast of 4.5, WCAG 2)."""
+    parts = [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
+    for percent in range(100, 0, -1):
+        shade = [c * percent // 100 for c in parts]
+        linear = [
+            c / 3294.6 if c <= 10.31475 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in map(float, shade)
+        ]
+        light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+        if 1.05 / (light + 0.05) >= 4.5:
+            break
+    return "#{:02X}{:02X}{:02X}".format(*shade)
+
+
+def _apart(places: Sequence[float], heights: Sequence[float], low: float, high: float) -> list[float]:
+    """Middles of labels of these heights near sorted places: moved as little as keeps them apart,
+    and between low and high where they all fit."""
+    groups: list[tuple[float, list[float]]] = []  # lower edge, heights
+    for place, height in zip(places, heights, strict=True):
+        groups.append((_inside(place - height / 2, height, low, high), [height]))
+        while len(groups) > 1:
+            (a, below), (b, above) = groups[-2:]
+            if b >= a + sum(below):
+                break
+            # Their common middle, each label pulling alike.
+            joined = below + above
+            middle = (len(below) * (a + sum(below) / 2) + len(above) * (b + sum(above) / 2)) / len(joined)
+            edge = _inside(middle - sum(joined) / 2, sum(joined), low, high)
+            groups[-2:] = [(edge, joined)]
+    found = []
+    for edge, joined in groups:
+        for height in joined:
+            found.append(edge + height / 2)
+            edge += height
+    return found
+
+
+def _inside(edge: float, height: float, low: float, high: float) -> float:
+    """A lower edge such that the height stays between low and high, if it can."""
+    return edge if height > high - low else min(max(edge, low), high - height)
+
+
+def _kept_title(page: _Page, final: Mapping[str, float], months: int) -> str:
+    """What the last shares say: the policy that keeps most against the first one."""
+    names = list(final)
+    if len(names) == 1:
+        return page.say("survival_one", n=f"{1000 * final[names[0]]:.0f}", months=months)
+    best = max(names[1:], key=lambda name: final[name])
+    more = 1000 * (final[best] - final[names[0]])
+    if more < 0.05:
+        return page.say("survival_none", base=names[0], months=months)
+    return page.say(
+        "survival_more", name=best, base=names[0], n=f"{more:.{0 if more >= 1 else 1}f}", months=months
+    )
+
+
+def _wide(monthly: pd.DataFrame) -> pd.DataFrame:
+    """Monthly means as columns, from either kind of monthly table."""
+    if "measure" not in monthly:
+        return monthly
+    pairs = monthly[["scenario", "policy"]].drop_duplicates()
+    if len(pairs) > 1:
+        names = ", ".join(f"{p} in {s}" for s, p in pairs.itertuples(index=False))
+        raise ValueError(f"choose the rows of one scenario and policy; there are {names}")
+    return monthly.pivot(index="month", columns="measure", values="mean")
+
+
+def _one_scenario(table: pd.DataFrame, scenario: str | None, who: str) -> pd.DataFrame:
+    names = list(dict.fromkeys(table["scenario"]))
+    if scenario is None and len(names) > 1:
+        raise ValueError(f"{who}: name one of the scenarios {', '.join(names)}")
+    if scenario is not None and scenario not in names:
+        raise ValueError(f"{who}: unknown scenario {scenario!r}; the table has {', '.join(names)}")
+    return table if scenario is None else table[table["scenario"] == scenario]
+
+
+def _baseline_first(policies: list[str], baseline: str | None, who: str) -> list[str]:
+    if baseline is None:
+        return policies
+    if baseline not in policies:
+        raise ValueError(f"{who}: unknown policy {baseline!r}; the table has {', '.join(policies)}")
+    return [baseline, *(p for p in policies if p != baseline)]
+
+
+def _money_size(largest: float) -> float:
+    """1, a thousand or a million: the unit in which such money is shown."""
+    return next((size for size in (1e6, 1e3) if largest >= 10 * size), 1.0)
+
+
+def _writer(values: pd.Series, whole: bool) -> Any:
+    """How to write such numbers: a function of the number and the sign wanted."""
+    effects = np.abs(values.to_numpy(float))
+    largest = float(np.max(effects[np.isfinite(effects)], initial=0.0))
+    digits = 0 if largest >= 100 or (whole and largest >= 10) else 1 if largest >= 1 else 2
+
+    def write(x: float, sign: str = "+") -> str:
+        text = f"{x:{sign},.{digits}f}"
+        return (text if any(c in "123456789" for c in text) else text.lstrip("+-")).replace(
+            "-", "\N{MINUS SIGN}"
+        )
+
+    return write
+
+
+def _in_band(figure: float, low: float, high: float) -> tuple[float, float, float, float]:
+    """Place of a figure where its band is 0 to 1, where the band begins and ends, and its width."""
+    if math.isfinite(low) and math.isfinite(high):
+        width = (high - low) or max(abs(low), 1e-9)
+        return (figure - low) / width, 0.0, 1.0 if high > low else 0.02, width
+    # One bound: the figure stands no further from it than the middle, unless the bound is far from 0.
+    if math.isfinite(low):
+        width = max(abs(low), 2 * abs(figure - low), 1e-9)
+        return (figure - low) / width, 0.0, 2.2, width
+    if math.isfinite(high):
+        width = max(abs(high), 2 * abs(figure - high), 1e-9)
+        return 1 + (figure - high) / width, -1.2, 1.0, width
+    return 0.5, -1.2, 2.2, 1.0
+
+
+def _band(low: float, high: float) -> str:
+    if math.isfinite(low) and math.isfinite(high):
+        return f"{low:.3g} to {high:.3g}"
+    return f"at least {low:.3g}" if math.isfinite(low) else f"at most {high:.3g}"
+
+
+def _life(table: pd.DataFrame) -> pd.DataFrame:
+    """One customer's months as a customer, indexed by month."""
+    needed = ("satisfaction", "trust", "layer", "active")
+    if missing := [name for name in needed if name not in table]:
+        raise ValueError(f"two_lives: column {missing[0]!r} is missing; rows of Run.lives are needed")
+    customer = None
+    if isinstance(table.index, pd.MultiIndex):
+        ids = table.index.get_level_values(0).unique()
+        if len(ids) != 1:
+            raise ValueError(f"two_lives: rows of one customer are needed, not of {len(ids)}")
+        customer, table = int(ids[0]), table.droplevel(0)
+    if table.empty:
+        raise ValueError("two_lives: the table has no month")
+    active = table["active"].to_numpy() > 0
+    here = active.copy()
+    here[1:] |= active[:-1]  # the month of leaving belongs to the life
+    here[0] = True
+    life = table[here].copy()
+    if customer is not None:
+        life.attrs["customer"] = customer
+    return life
+
+
+def _draw_life(page: _Page, life: pd.DataFrame, months: int, name: str) -> tuple[int, str] | None:
+    """One life on one page; returns month and cause of leaving, None for who stays."""
+    ax = page.ax
+    x = life.index.to_numpy(float) + 0.5
+    lines = {"satisfaction": (OKABE_ITO["blue"], "-"), "trust": (GREY, "--")}
+    ends = {}
+    for column, (colour, dash) in lines.items():
+        ax.plot(x, life[column], color=colour, linestyle=dash, linewidth=3)
+        ends[page.say(column)] = (float(months), float(life[column].iloc[-1]), colour)
+    ax.set_ylim(-14, 122)
+    ax.set_yticks([0, 25, 50, 75, 100])
+    stays = bool(life["active"].iloc[-1] > 0)
+    page.label_ends(ends, leaders=stays)
+    layers = life["layer"].astype(int)
+    for _, run in layers.groupby((layers != layers.shift()).cumsum()):
+        layer, start, long = LoyaltyLayer(int(run.iloc[0])), int(run.index[0]), len(run)
+        ax.bar(start, 9, bottom=-12, width=long, align="edge", color=LAYER_COLOURS[layer.key], linewidth=0)
+        word = layer.label(page.language)
+        if long / months > 0.013 * len(word) * (2 if page.language == "zh" else 1):
+            ax.text(
+                start + long / 2, -7.5, word, ha="center", va="center", fontsize=0.75 * page.size,
+                color="white" if layer >= LoyaltyLayer.CONATIVE else "black",
+            )  # fmt: skip
+    ax.text(
+        1.012, -7.5, page.say("layer"), transform=ax.get_yaxis_transform(), va="center",
+        fontsize=page.size, color=_dark(LAYER_COLOURS["conative"]),
+    )  # fmt: skip
+    marks = {
+        "failure": (life.get("failed"), "X", OKABE_ITO["purple"], 27),
+        "complaint": (life.get("complained"), "v", OKABE_ITO["vermillion"], 21),
+        "answer": (life.get("resolved"), "^", OKABE_ITO["green"], 15),
+        "missed": (life.get("unpaid"), "s", OKABE_ITO["orange"], 9),
+        "offer": (_offered(life), "D", OKABE_ITO["sky"], 3),
+    }
+    for mark, (happened, marker, colour, height) in marks.items():
+        if happened is None:
+            continue
+        at = life.index[happened.to_numpy() > 0].to_numpy(float) + 0.5
+        if at.size:
+            ax.plot(
+                at, np.full(at.size, height), marker, color=colour, markersize=10 * page.scale,
+                label=page.say(mark), linestyle="none", markeredgecolor="white",
+            )  # fmt: skip
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(
+            loc="lower right", bbox_to_anchor=(1.0, 0.99), ncols=5, frameon=False, fontsize=0.8 * page.size,
+            handletextpad=0.1, columnspacing=1.2, borderpad=0,
+        )  # fmt: skip
+    ax.text(
+        0.0, 1.02, name, transform=ax.transAxes, fontsize=1.1 * page.size, color=GREY, va="bottom",
+    )  # fmt: skip
+    if stays:
+        return None
+    month, code = int(life.index[-1]), int(life["cause"].iloc[-1]) if "cause" in life else 0
+    cause = ChurnCause(code) if code else None
+    word = cause.label(page.language) if cause else ""
+    colour = CAUSE_COLOURS[cause.key] if cause else "black"
+    ax.axvline(month + 1, color=colour, linewidth=4)
+    left = month > months / 2
+    ax.annotate(
+        page.say("leaves", cause=word), (month + 1, 111), (-10 if left else 10, 0),
+        textcoords="offset points", ha="right" if left else "left", va="center",
+        fontsize=page.size, color=_dark(colour),
+        bbox={"boxstyle": "round", "facecolor": "white", "edgecolor": colour},
+    )  # fmt: skip
+    return month, word
+
+
+def _offered(life: pd.DataFrame) -> pd.Series | None:
+    """1 in the months in which an offer was made."""
+    if "last_offer" not in life:
+        return None
+    return (life["last_offer"] == life.index.to_numpy()).astype(int)
+
+
+def _parting(without: pd.DataFrame, with_policies: pd.DataFrame) -> int | None:
+    """The first month in which the two lives differ, None if they never do."""
+    columns = [c for c in ("active", "satisfaction", "trust", "layer", "unpaid", "cured") if c in without]
+    columns = [c for c in columns if c in with_policies]
+    both = without.index.intersection(with_policies.index)
+    gap = np.abs(
+        without.loc[both, columns].to_numpy(float) - with_policies.loc[both, columns].to_numpy(float)
+    )
+    different = np.flatnonzero((gap > 1e-3).any(axis=1))
+    if different.size:
+        return int(both[different[0]])
+    if len(without) != len(with_policies):
+        return int(both[-1]) + 1
+    return None
