@@ -130,6 +130,8 @@ def fit(options: argparse.Namespace) -> None:
         raise Mistake(f"--out {target}: the name of a scenario file ends in .toml")
     if not target.parent.is_dir():
         raise Mistake(f"--out {target}: there is no folder {target.parent}")
+    if target.is_dir() or not os.access(target.parent, os.W_OK):
+        raise Mistake(f"--out {target}: cannot be written")
     from .data.transactions import read_transactions
     from .research.fit import fit_scenario
 
@@ -147,6 +149,7 @@ def fit(options: argparse.Namespace) -> None:
 def facts(options: argparse.Namespace) -> None:
     """Hold published facts against the simulated worlds; takes some minutes."""
     folder = Results(options.out, options) if options.out else None
+    from . import plots
     from .research.facts import facts as measure
 
     report = measure(seed=options.seed, replications=options.replications, customers=options.customers)
@@ -154,6 +157,7 @@ def facts(options: argparse.Namespace) -> None:
         with folder.writing(seed=options.seed, replications=options.replications) as stage:
             report.to_csv(stage / "facts.csv")
             report.to_markdown(stage / "facts.md")
+            _save(stage, "facts", plots.facts(report))
     say(str(report))
     if folder:
         folder.report()
@@ -253,7 +257,7 @@ def own_policies(scenario: Scenario) -> dict[str, list[Any]]:
     for content in scenario.policies:
         made = policy(content)
         name, number = made.name, 2
-        while name in found:
+        while name in found or name in ("none", "together"):
             name, number = f"{made.name} ({number})", number + 1
         found[name] = [made]
     if len(found) > 1:
@@ -321,7 +325,7 @@ class Results:
     @property
     def _stage(self) -> Path:
         folder = self.folder.resolve()
-        return folder.with_name(folder.name + ".part")
+        return folder.with_name(f".{folder.name}.crmsim-part")
 
     def _files(self) -> list[str]:
         """The files of results written here before; empty if this is no such folder."""

@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -168,11 +170,11 @@ def test_joined_policies_act_together(crmsim):
 
 
 def test_compare_takes_the_policies_of_the_file(crmsim):
-    tables = [{"name": "dunning"}, {"name": "dunning", "cure": 0.9}, {"name": "delight", "label": "surprise"}]
+    tables = [{"name": "dunning"}, {"name": "dunning", "cure": 0.9}, {"name": "delight", "label": "none"}]
     cs.Scenario.preset("subscription").replace(name="mine", policies=tables).save("mine.toml")
     assert crmsim("compare", "mine.toml", *SMALL, "--replications", 2, "--jobs", 1)[0] == 0
     runs = pd.read_csv("results/mine-compare/runs.csv")
-    assert set(runs["policy"]) == {"none", "dunning", "dunning (2)", "surprise", "together"}
+    assert set(runs["policy"]) == {"none", "dunning", "dunning (2)", "none (2)", "together"}
 
 
 def test_figures_are_written_as_png_and_svg(crmsim, monkeypatch):
@@ -253,14 +255,14 @@ def test_an_interrupted_write_leaves_the_old_results(crmsim, monkeypatch, fault)
     assert {name: Path("o", name).read_bytes() for name in files("o")} == before
     code, _, _ = crmsim("run", "retail", *SMALL, "--out", "new")
     assert code and not Path("new").exists()
-    assert not list(Path().glob("*.part"))
+    assert not list(Path().glob(".*part"))
 
 
 def test_what_a_killed_write_left_does_not_stay(crmsim):
-    Path("o.part").mkdir()
-    Path("o.part/half.csv").write_text("1,2")
+    Path(".o.crmsim-part").mkdir()
+    Path(".o.crmsim-part/half.csv").write_text("1,2")
     crmsim("run", "retail", *SMALL, "--out", "o")
-    assert files("o") == RUN_FILES and not Path("o.part").exists()
+    assert files("o") == RUN_FILES and not Path(".o.crmsim-part").exists()
 
 
 # -- stopping --------------------------------------------------------------------------------------
@@ -289,6 +291,7 @@ def test_a_stopped_compare_goes_on_where_it_was(crmsim, monkeypatch):
     assert files("o") == COMPARE_FILES
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals as on Linux and macOS")
 def test_ctrl_c_ends_with_one_line(tmp_path):
     code = (
@@ -307,7 +310,7 @@ def test_ctrl_c_ends_with_one_line(tmp_path):
     assert process.returncode == 130
     assert out == "" and "Traceback" not in err
     assert err.splitlines()[-1].startswith("crmsim: stopped; finished cells are kept")
-    assert not (tmp_path / "o").exists() and not (tmp_path / "o.part").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["cells"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes as on Linux and macOS")
@@ -383,7 +386,7 @@ def test_facts_prints_and_writes_its_report(crmsim, monkeypatch):
     assert code == 0 and not list(Path().iterdir())
     code, out, _ = crmsim(*words, "--out", "o")
     assert code == 0 and few[0].name in out
-    assert files("o") == ["about.json", "facts.csv", "facts.md"]
+    assert files("o") == ["about.json", "facts.csv", "facts.md", "figures/facts.png"]
     assert len(pd.read_csv("o/facts.csv")) == 2
 
 
@@ -511,3 +514,62 @@ def test_a_database_of_another_version_can_be_opened_by_duckdb_alone(crmsim):
     crmsim("run", "retail", *SMALL, "--out", "o")
     with duckdb.connect("o/crm.duckdb", read_only=True) as connection:
         assert connection.execute("SELECT count(*) FROM purchases").fetchone()[0] > 0
+
+
+# -- the README ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def readme(root):
+    """The blocks of the README by language, and its text."""
+    text = (root / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    return text, {kind: [body for k, body in blocks if k == kind] for kind in ("", "python", "toml")}
+
+
+def test_the_readme_begins_with_two_commands(readme):
+    first = readme[1][""][0].splitlines()
+    assert [line.partition("#")[0].strip() for line in first] == [
+        "python3 start.py compare subscription",
+        "python3 start.py test",
+    ]
+
+
+def test_the_python_of_the_readme_runs(readme, monkeypatch, capsys):
+    small = cs.Scenario.preset("subscription").replace(population__size=400, population__months=36)
+    monkeypatch.setattr(cs.Scenario, "preset", lambda name: small)
+    names: dict = {}
+    for block in readme[1]["python"]:
+        exec(
+            block.replace("replications=20", "replications=2").replace(
+                "experiment.run()", "experiment.run(1)"
+            ),
+            names,
+        )
+    out = capsys.readouterr().out
+    assert "rival: 400 customers" in out and "Customer 102 in month 33" in out and "complaints" in out
+
+
+def test_the_commands_of_the_readme_can_be_typed(readme):
+    lines = [line for block in readme[1][""] for line in block.splitlines() if line.startswith("crmsim ")]
+    assert len(lines) >= 3
+    for line in lines:
+        options = cli.parser().parse_args(shlex.split(line, comments=True)[1:])
+        for word in getattr(options, "policy", None) or []:
+            assert cli._parts(word)
+    assert set(re.findall(r"^\| `crmsim (\w+)", readme[0], flags=re.MULTILINE)) == set(cli.COMMANDS)
+
+
+def test_the_scenario_of_the_readme_loads(readme):
+    (text,) = readme[1]["toml"]
+    mine = cs.Scenario.from_dict(tomllib.loads(text))
+    assert list(cli.own_policies(mine)) == ["dunning", "retention_call:value", "together"]
+
+
+def test_the_lists_of_the_readme_are_complete(readme):
+    from crmsim.simulation.policies import LIBRARY
+
+    first = re.findall(r"^\| `([^`]+)` \|", readme[0], flags=re.MULTILINE)
+    listed = [word for word in first if word.partition(":")[0] in LIBRARY]
+    assert [cs.policy(word) for word in listed] == [kind() for kind in LIBRARY.values()]
+    assert [word for word in first if word in cs.Scenario.presets()] == cs.Scenario.presets()
