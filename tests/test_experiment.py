@@ -219,7 +219,7 @@ def uninterrupted(longer) -> pd.DataFrame:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL to a process group")
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_killed_experiment_goes_on_where_it_was(tmp_path, root, longer, uninterrupted, jobs):
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, str(tmp_path), str(jobs)],
@@ -290,7 +290,7 @@ def test_monthly_says_what_is_missing(world, folder, table):
 
 @dataclass(frozen=True)
 class Picky:
-    """A campaign of one's own that fails in one replication's luck only through its month."""
+    """A campaign of one's own that goes wrong."""
 
     fault: str
     name: str = "picky"
@@ -305,16 +305,16 @@ class Picky:
         return cs.Offers(view.id[:10], "call", 1.0)
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize(
-    ("fault", "words"),
+    ("fault", "jobs", "words"),
     [
-        ("zero", "ZeroDivisionError.*\nin line .*test_experiment.py: .*1 // 0"),
-        ("stranger", "month 0: no customer 123456"),
-        ("nothing", "must return Offers, not NoneType"),
+        ("zero", 1, "ZeroDivisionError.*\nin line .*test_experiment.py: .*1 // 0"),
+        ("zero", 2, "ZeroDivisionError.*\nin line .*test_experiment.py: .*1 // 0"),
+        ("stranger", 1, "month 0: no customer 123456"),
+        ("nothing", 1, "must return Offers, not NoneType"),
     ],
 )
-def test_an_error_of_a_policy_names_its_cell(world, fault, words, jobs):
+def test_an_error_of_a_policy_names_its_cell(world, fault, jobs, words):
     exp = Experiment({"none": [], "mine": [Picky(fault)]}, world, 2, cache=False)
     with pytest.raises(
         cs.PolicyError, match=f"^policy 'mine', scenario 'subscription', replication [01]: .*{words}"
@@ -376,6 +376,7 @@ print(exp._folders[0, "mine"].name)
 """
 
 
+@pytest.mark.slow
 def test_a_class_of_ones_own_defined_in_a_script_works_in_workers(root, tmp_path):
     script = tmp_path / "mine.py"
     environment = {**os.environ, "PYTHONPATH": str(root)}

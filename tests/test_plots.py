@@ -392,7 +392,7 @@ def test_effects_name_the_best_and_what_cannot_be_told(compared):
     dots = [line for line in ax.get_lines() if line.get_marker() == "o"]
     assert [line.get_xdata()[0] for line in dots] == [20, 5, -10]
     assert plots.policy_effects(compared, "equity").get_title(loc="left") == (
-        "Best for customer equity: dunning, +20 thousand EUR"
+        "Best for customer equity: dunning, +20.0 thousand EUR"
     )
     assert plots.policy_effects(compared, "return").get_title(loc="left") == "Best for return: dunning, +40 %"
     fault = plots.policy_effects(compared, "left_fault")
