@@ -15,7 +15,7 @@ BLOCK = 1024
 # for the same places in the processor's cache.
 STRIDE = BLOCK + 16
 # Totals of a block are kept in so many lanes and added up at the end of the month.
-LANES = 64
+LANES = 32
 
 # name: meaning. Every number is a float32; months, counts and codes are whole.
 STATE: dict[str, str] = {

@@ -35,7 +35,7 @@ from .scenario import RULE_SECTIONS, Scenario
 HELPERS = ("clip", "exp", "log", "logistic", "normal", "poisson")
 ALLOWED_CALLS = {*HELPERS, "min", "max", "abs", "float", "int", "bool"}
 # Functions called from outside the compiled module.
-ENTRIES = ("run_month", "born", "uniforms", "normals")
+ENTRIES = ("run_month", "born", "take_out", "close_up", "uniforms", "normals")
 DYNAMIC = ("month", "demand", "discount", "imitation", "premium_margin")
 
 

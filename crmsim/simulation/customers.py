@@ -7,7 +7,10 @@ part the firm could have written down; a policy gets nothing else.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,6 +24,8 @@ from .scenario import Scenario
 # count from 50 million.
 COHORT = 100_000_000
 REFERRED = 50_000_000
+# Customers who left are moved out of the blocks when they are this share of them.
+COMPACT_AT = 0.06
 GRID = np.linspace(-6.0, 6.0, 2049)
 
 
@@ -38,6 +43,7 @@ class People:
         self.module = module
         self.count = 0
         self.live = 0
+        self.threads = 1
         self.columns = state_columns(len(scenario.touchpoints))
         capacity = scenario.population.size + int(1.2 * expected_arrivals) + BLOCK
         blocks = -(-capacity // BLOCK)
@@ -47,7 +53,7 @@ class People:
         self._all = np.zeros(capacity, dtype=np.int64)
         self._slots = np.zeros(capacity, dtype=np.int32)
         self._rows = np.zeros(capacity, dtype=np.int32)
-        self.archive: list[tuple[np.ndarray, np.ndarray]] = []
+        self.archive: list[tuple[np.ndarray, list[np.ndarray]]] = []
         self.cohort_ids: list[int] = []
         self.cohort_rows: list[int] = []
         self.cohort_sizes: list[int] = []
@@ -98,9 +104,31 @@ class People:
         self.cohort_sizes.append(number)
         self.count += number
         self.live = high
-        self.module.born(
-            self.state, self.ids, touchpoints, values, self.tables, self.key, np.float32(source), low, high
-        )
+
+        def born(first: int, last: int) -> None:
+            self.module.born(
+                self.state,
+                self.ids,
+                touchpoints,
+                values,
+                self.tables,
+                self.key,
+                np.float32(source),
+                low + first,
+                low + last,
+            )
+
+        self.in_parts(number, born)
+
+    def in_parts(self, number: int, work: Callable[[int, int], None]) -> None:
+        """Do work(low, high) for 0 to `number`, on several threads where there is much to do."""
+        if self.threads == 1 or self.live < 50_000 or number < 2:
+            work(0, number)
+            return
+        edges = [number * k // self.threads for k in range(self.threads + 1)]
+        with ThreadPoolExecutor(self.threads) as pool:
+            for done in [pool.submit(work, a, b) for a, b in pairwise(edges)]:
+                done.result()
 
     def _make_room(self, slots: int) -> None:
         while slots > self.state.shape[0] * BLOCK:
@@ -113,23 +141,17 @@ class People:
         """Move those who left out of the blocks; the others close up in their order."""
         here = self.live_column("active") > 0
         stay, go = np.flatnonzero(here), np.flatnonzero(~here)
-        if go.size < 0.1 * self.live:
+        if go.size < COMPACT_AT * self.live:
             return
         gone = np.empty((self.columns, go.size), dtype=np.float32)
-        blocks = self.state.reshape(self.state.shape[0], self.columns, STRIDE)[:, :, :BLOCK]
-        used = self.blocks
-        for c in range(self.columns):
-            column = blocks[:used, c].reshape(-1)
-            gone[c] = column[go]
-            closed = np.zeros_like(column)
-            closed[: stay.size] = column[stay]
-            blocks[:used, c] = closed.reshape(used, BLOCK)
-        ids = self.ids[:used].reshape(-1)
-        closed_ids = np.zeros_like(ids)
-        closed_ids[: stay.size] = ids[stay]
-        self.ids[:used] = closed_ids.reshape(used, BLOCK)
+        self.in_parts(self.columns, lambda low, high: self.module.take_out(self.state, go, gone, low, high))
+        self.in_parts(
+            self.columns, lambda low, high: self.module.close_up(self.state, stay, self.live, low, high)
+        )
+        ids = self.ids.reshape(-1)
+        ids[: stay.size] = ids[stay]
         left, kept = self.rows[go], self.rows[stay]
-        self.archive.append((left, gone))
+        self.archive.append((left, [_packed(column) for column in gone]))
         self.slots[left] = -1
         self.live = int(stay.size)
         self._rows[: self.live] = kept
@@ -192,7 +214,10 @@ class People:
             away = dict(zip(np.asarray(rows)[~here].tolist(), given[~here].tolist(), strict=True))
             for archived, kept in self.archive:
                 found = np.flatnonzero(np.isin(archived, list(away)))
-                kept[c, found] = [away[r] for r in archived[found].tolist()]
+                if found.size:
+                    column = np.broadcast_to(kept[c], archived.shape).astype(np.float32)
+                    column[found] = [away[r] for r in archived[found].tolist()]
+                    kept[c] = _packed(column)
 
     def get(self, name: str, rows: np.ndarray) -> np.ndarray:
         """A column for some rows."""
@@ -237,6 +262,19 @@ def _grown(array: np.ndarray, size: int) -> np.ndarray:
     longer = np.zeros(max(size, array.size * 3 // 2), dtype=array.dtype)
     longer[: array.size] = array
     return longer
+
+
+def _packed(column: np.ndarray) -> np.ndarray:
+    """The same numbers in less memory: one number when all are equal, small integers where they are."""
+    if np.all(column == column[0]):
+        return column[0].copy()
+    for kind in (np.int8, np.int16):
+        low, high = np.iinfo(kind).min, np.iinfo(kind).max
+        if column.min() >= low and column.max() <= high:
+            small = column.astype(kind)
+            if np.array_equal(small, column):
+                return small
+    return column.copy()
 
 
 @lru_cache(maxsize=256)

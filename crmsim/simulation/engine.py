@@ -425,6 +425,8 @@ class CompiledWorld(World):
         self.threads = threads or os.cpu_count() or 1
         if not hasattr(self.module.run_month, "py_func"):
             self.threads = 1
+        self.people.threads = self.threads
+        self.sums = np.zeros((0, len(TOTALS), LANES), dtype=np.float32)
         self.spare = np.zeros((self.threads, SCRATCH_COLUMNS * STRIDE), dtype=np.float32)
         self.pool: ThreadPoolExecutor | None = None
 
@@ -443,7 +445,9 @@ class CompiledWorld(World):
         if month % COMPACT_EVERY == 0 and month:
             people.compact()
         blocks = people.blocks
-        self.totals = np.zeros((blocks, len(TOTALS), LANES), dtype=np.float32)
+        if len(self.sums) < blocks:
+            self.sums = np.zeros((blocks + blocks // 8, len(TOTALS), LANES), dtype=np.float32)
+        self.totals = self.sums[:blocks]
         keep = self.kept_blocks()
         if len(keep) == blocks:
             self.scratch = np.zeros((blocks, SCRATCH_COLUMNS * STRIDE), dtype=np.float32)

@@ -477,7 +477,7 @@ def talk(b: Array, w: Array, values: Array) -> None:
 
 
 def sum_of(column: Array, out: Array) -> None:
-    """Add a column up into 64 lanes: the same bits in every order of blocks and threads."""
+    """Add a column up into a few lanes: the same bits in every order of blocks and threads."""
     for j in range(LANES):
         total = column[j]
         for r in range(1, BLOCK // LANES):
@@ -649,6 +649,24 @@ def run_month(
         b = state[k]
         w = scratch[k] if keep else scratch[0]
         block_month(b, w, ids[k], touchpoints, values, spending, key, totals[k])
+
+
+def take_out(state: Array, slots: Array, out: Array, low: int, high: int) -> None:
+    """Copy the customers in `slots`, columns `low` to `high`, to the rows of `out`."""
+    for c in range(low, high):
+        for k in range(slots.shape[0]):
+            out[c, k] = state[slots[k] // BLOCK, c * STRIDE + slots[k] % BLOCK]
+
+
+def close_up(state: Array, stay: Array, live: int, low: int, high: int) -> None:
+    """Move the customers in the ascending slots `stay` to the front, columns `low` to `high`, and zero
+    what is left of the first `live` slots."""
+    number = stay.shape[0]
+    for c in range(low, high):
+        for k in range(number):
+            state[k // BLOCK, c * STRIDE + k % BLOCK] = state[stay[k] // BLOCK, c * STRIDE + stay[k] % BLOCK]
+        for k in range(number, live):
+            state[k // BLOCK, c * STRIDE + k % BLOCK] = 0.0
 
 
 def uniforms(ids: Array, month: Any, group: Any, word: int, key: Array, out: Array) -> None:
