@@ -77,6 +77,7 @@ class Purpose(IntEnum):
     DROPOUT_RATE = 48
     ARRIVALS = 56
     DEMAND_SHOCK = 57
+    JOINING_SPEND = 60
     # Touchpoint d uses 64 + 2 d for meeting it and failing there, 65 + 2 d for the severity.
     TOUCHPOINT = 64
     # The k-th purchase of a month falls on the day drawn with 128 + k, and takes its part of the

@@ -122,15 +122,52 @@ def _purchases(run: Run, events: pd.DataFrame, counts: list[np.ndarray]) -> pd.D
         part[several] = gammaincinv(run.scenario.purchase.spend_shape, u)
     total = np.bincount(of, part, minlength=len(bought))
     days: Any = Purpose.PURCHASE_DAY + k
+    day = uniform(run.key, days, customer[of], month[of])
+    end, at_purchase = _ends(run, events, customer, month, number)
+    last_one = at_purchase[of] & (k == number[of] - 1)
     table = pd.DataFrame(
         {
             "month": month[of].astype(np.int32),
             "customer": customer[of],
-            "day": uniform(run.key, days, customer[of], month[of]),
+            "day": end[of] * np.where(last_one, 1.0, day),
             "amount": bought["amount"].to_numpy()[of] * part / total[of],
         }
     )
     return table.sort_values(["month", "day", "customer"], ignore_index=True)
+
+
+def _ends(
+    run: Run, events: pd.DataFrame, customer: np.ndarray, month: np.ndarray, number: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """When a customer with so many purchases in a month stopped buying in it, and whether that was at
+    a purchase (drop-out, BG/NBD). 1 for those who stayed.
+
+    Purchases are a Poisson process. Who drops out at the n-th has it at a gamma time of shape n, who
+    leaves otherwise after n purchases has left at one of shape n + 1, both within the month; taken at
+    the person's own rate, without the month's satisfaction and demand.
+    """
+    from scipy.special import gammainc, gammaincinv
+
+    left = events[events["event"].str.startswith("left_")]
+    gone = pd.MultiIndex.from_arrays([left["customer"], left["month"]])
+    rows = np.flatnonzero(pd.MultiIndex.from_arrays([customer, month]).isin(gone) & (number > 0))
+    end, at_purchase = np.ones(len(customer)), np.zeros(len(customer), dtype=bool)
+    if not rows.size:
+        return end, at_purchase
+    people = run.customers[["rate", "dropout"]].reindex(customer[rows]).to_numpy(dtype=float)
+    n = number[rows].astype(float)
+    rate, chance = np.maximum(people[:, 0], 1e-6), np.minimum(people[:, 1], 0.9999999)
+    u = np.asarray(uniform(run.key, Purpose.DROPOUT, customer[rows], month[rows]))
+    with np.errstate(divide="ignore"):
+        last = np.maximum(np.ceil(np.log1p(-u) / np.log1p(-chance)), 1)
+    dropped = (chance > 0) & (last <= n)
+    shape = n + ~dropped
+    # The number after those of the month's purchases decides the moment.
+    after: Any = Purpose.PURCHASE_DAY + number[rows]
+    u = np.asarray(uniform(run.key, after, customer[rows], month[rows]))
+    end[rows] = np.minimum(gammaincinv(shape, u * gammainc(shape, rate)) / rate, 1.0)
+    at_purchase[rows] = dropped
+    return end, at_purchase
 
 
 def _departures(key: Key, events: pd.DataFrame) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import pandas as pd
 from ..vocabulary import ChurnCause, LoyaltyLayer, RelationshipStage
 from .columns import BLOCK, SCRATCH, SCRATCH_INDEX, STATE, STRIDE
 from .customers import CustomerView, People
-from .draws import Key
+from .draws import Key, Purpose, uniform
 from .scenario import Scenario
 
 if TYPE_CHECKING:
@@ -95,20 +95,19 @@ class Run:
         attributed = people.column("attributed").astype(int)
         layer_words = [layer.key for layer in LoyaltyLayer]
         stage_words = [stage.key for stage in RelationshipStage]
+        categorical: Any = pd.Categorical  # its stubs want more than it does
         data: dict[str, Any] = {
             "joined_month": people.column("joined").astype(np.int32),
             "left_month": pd.array(np.where(gone, left, 0).astype(np.int32), dtype="Int32"),
-            "source": pd.Categorical.from_codes(
+            "source": categorical.from_codes(
                 people.column("source").astype(np.int8), categories=["initial", "won", "referred"]
             ),
-            "cause": pd.Categorical(np.where(gone, cause_words[cause], None), categories=CAUSES),
-            "attributed_cause": pd.Categorical(
-                np.where(gone, cause_words[attributed], None), categories=CAUSES
-            ),
-            "layer": pd.Categorical.from_codes(
+            "cause": categorical(np.where(gone, cause_words[cause], None), categories=CAUSES),
+            "attributed_cause": categorical(np.where(gone, cause_words[attributed], None), categories=CAUSES),
+            "layer": categorical.from_codes(
                 people.column("layer").astype(np.int8), categories=layer_words, ordered=True
             ),
-            "stage": pd.Categorical.from_codes(
+            "stage": categorical.from_codes(
                 people.column("stage").astype(np.int8), categories=stage_words, ordered=True
             ),
         }
@@ -166,7 +165,9 @@ class Run:
             month_part = pd.DataFrame(scratch[:, : len(scratch_names)], columns=scratch_names)
             drops = scratch[:, SCRATCH_INDEX["drop"] : SCRATCH_INDEX["drop"] + len(names)]
             drop_part = pd.DataFrame(drops, columns=[f"drop_{n}" for n in names])
-            unused = [c for c in month_part if c.startswith("draws") or c in ("tally", "gap", "was_active")]
+            unused = [
+                c for c in month_part if str(c).startswith("draws") or c in ("tally", "gap", "was_active")
+            ]
             frame = pd.concat([frame, month_part.drop(columns=unused), drop_part], axis=1)
             frame.insert(0, "month", month)
             frame.insert(0, "customer", ids)
@@ -253,6 +254,47 @@ class Run:
         from .records import records
 
         return records(self)
+
+    def transactions(self, start: str = "2024-01-01", *, joining: bool = False) -> pd.DataFrame:
+        """Every purchase by itself, as a shop's log: customer, date (a day), amount (money).
+
+        Month 0 of the run is the calendar month of `start`, a date. With `joining`, the purchase by
+        which each customer began is put on the first day of the month of joining; its amount follows
+        the person's own spending and is not part of the run's revenue. Days with several purchases
+        have a row for each. Empty with a contract; `to_database` writes bills. Raises ValueError for a
+        `start` that is no date.
+        """
+        try:
+            zero = int(np.datetime64(start, "M").astype(np.int64))
+        except ValueError:
+            raise ValueError(f"start={start!r} is no date; write it as '2024-01-01'") from None
+        single = self.records().purchases[["customer", "month", "day", "amount"]]
+        if joining and not self.scenario.purchase.contract:
+            from scipy.special import gammaincinv
+
+            u = np.asarray(uniform(self.key, Purpose.JOINING_SPEND, self.customers.index.to_numpy(), 0))
+            rate = np.maximum(self.customers["spend_rate"].to_numpy(dtype=float), 1e-12)
+            first = pd.DataFrame(
+                {
+                    "customer": self.customers.index,
+                    "month": self.customers["joined_month"].to_numpy(),
+                    "day": 0.0,
+                    "amount": gammaincinv(self.scenario.purchase.spend_shape, u) / rate,
+                }
+            )
+            single = pd.concat([first, single], ignore_index=True)
+        month = single["month"].to_numpy(dtype=np.int64) + zero
+        begin = month.astype("datetime64[M]").astype("datetime64[D]")
+        length = ((month + 1).astype("datetime64[M]").astype("datetime64[D]") - begin).astype(np.int64)
+        day = np.minimum((single["day"].to_numpy() * length).astype(np.int64), length - 1)
+        log = pd.DataFrame(
+            {
+                "customer": single["customer"].to_numpy(dtype=np.int64),
+                "date": (begin + day).astype("datetime64[s]"),
+                "amount": single["amount"].to_numpy(),
+            }
+        )
+        return log.sort_values(["date", "customer"], kind="stable", ignore_index=True)
 
     def to_database(self, path: str | Path) -> Path:
         """Write what a firm could have recorded, and apart from it the truth, to a DuckDB file."""
