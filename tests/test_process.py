@@ -205,7 +205,8 @@ def test_both_engines_give_the_same_histories_in_every_preset(name):
 @pytest.mark.parametrize("name", Scenario.presets())
 def test_both_engines_give_the_same_histories_at_length(name):
     scenario = Scenario.preset(name).replace(population__size=2_500, population__months=60)
-    check_equal(scenario, [RetentionCall(), "complaint_handling"])
+    # Called at random: a ranking by computed scores may swap two customers who are all but tied.
+    check_equal(scenario, [RetentionCall(target="random"), "complaint_handling"])
 
 
 def test_the_worlds_use_what_they_are_for():

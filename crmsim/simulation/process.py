@@ -3,7 +3,7 @@
 A customer's month is `STORY`: meet the touchpoints, be billed, be satisfied or not, complain, and so
 on to leaving. The rules are those of `rules.py`, called as they stand in double precision; the luck is
 that of `draws.py`; levers, arrivals, offers and books are the compiled engine's own (`engine.World`).
-So `simulate_process` gives the histories of `simulate` customer by customer, some thousand times more
+So `simulate_process` gives the histories of `simulate` customer by customer, a few thousand times more
 slowly. It is for reading, for small populations and for checking the compiled engine.
 """
 
@@ -65,7 +65,7 @@ def simulate_process(
     """Simulate a scenario with one SimPy process for each customer.
 
     Takes what `simulate` takes and returns the same kind of `Run`, with the same customers, luck and
-    histories. A customer-month costs some 50 microseconds: keep to a few thousand customers.
+    histories. A customer-month costs some 80 microseconds: keep to a few thousand customers.
 
     Raises ScenarioError, PolicyError, RuleError, ValueError.
     """
