@@ -336,7 +336,7 @@ def monthly_table(raw: pd.DataFrame) -> pd.DataFrame:
     at_risk = raw["at_risk"].where(raw["at_risk"] > 0)
     here = raw["customers"].where(raw["customers"] > 0)
     left = raw[[f"left_{c}" for c in CAUSES]].sum(axis=1)
-    table = pd.DataFrame(index=raw.index)
+    table: dict[str, pd.Series] = {}
     table["customers"] = raw["customers"]
     table["at_risk"] = raw["at_risk"]
     table["joined"] = raw["joined"]
@@ -362,7 +362,7 @@ def monthly_table(raw: pd.DataFrame) -> pd.DataFrame:
     )  # fmt: skip
     for name in rest:
         table[name] = raw[name]
-    return table
+    return pd.DataFrame(table)
 
 
 def month_events(people: People, scratch: np.ndarray, month: int, _: Any = None) -> pd.DataFrame:
