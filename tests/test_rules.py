@@ -4,6 +4,7 @@ Rules are tried as plain Python with the parameters of the four presets, drawn b
 arguments.
 """
 
+import itertools
 import math
 
 import pytest
@@ -250,7 +251,7 @@ def test_a_referred_customer_brings_more_at_first(spent, p):
     assert extra[0] == pytest.approx(
         p.acquisition_referred_margin * (r.margin(spent, 0.0, 0.0, 0.0, p) + p.purchase_cost_to_serve)
     )
-    assert all(late <= early + 1e-6 for early, late in zip(extra[:-1], extra[1:], strict=True))
+    assert all(late <= early + 1e-6 for early, late in itertools.pairwise(extra))
     assert extra[-1] == pytest.approx(0, abs=1e-9)
 
 
