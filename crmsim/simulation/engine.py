@@ -268,13 +268,11 @@ class World:
         raise NotImplementedError
 
     def _followed_slots(self) -> np.ndarray:
-        rows = []
-        for who in self.follow:
-            try:
-                rows.append(int(self.people.rows_of([who])[0]))
-            except KeyError:
-                continue  # not yet joined
-        slots = self.people.slots[np.asarray(rows, dtype=np.int64)]
+        """Slots of the followed customers who have joined and are kept in the blocks."""
+        if not len(self.follow):
+            return np.zeros(0, dtype=np.int64)
+        rows = np.flatnonzero(np.isin(self.people.all, self.follow))
+        slots = self.people.slots[rows]
         return slots[slots >= 0].astype(np.int64)
 
     def _record(self, month: int) -> None:

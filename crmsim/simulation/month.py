@@ -63,7 +63,7 @@ def parameters(values: Array) -> Any:
 
 def faded(x: Any) -> Any:
     """A fading memory, cut to zero before the numbers become slow denormals."""
-    return x if x > 1e-9 else 0.0
+    return x if max(x, -x) > 1e-9 else 0.0
 
 
 def draw(w: Array, ids: Array, group: Any, values: Array, key: Array) -> None:
@@ -436,8 +436,11 @@ def depart(b: Array, w: Array, values: Array) -> None:
             + w[W.exit_retaliatory + i]
             + b[C.baseline + i]
         )
-        stays = exp(-total) * (1.0 - w[W.exit_payment + i])
-        w[W.exit_chance + i] = (1.0 - stays) * w[W.was_active + i]
+        # 1 - exp(-total) by its series where single precision would lose the digits.
+        series = total * (1.0 - total * (0.5 - total * (0.16666667 - total * 0.041666668)))
+        leaves = series if total < 0.05 else 1.0 - exp(-total)
+        cut = w[W.exit_payment + i]
+        w[W.exit_chance + i] = (leaves + cut * (1.0 - leaves)) * w[W.was_active + i]
     for i in range(BLOCK):
         b[C.expected_exit + i] = b[C.expected_exit + i] + w[W.exit_chance + i]
         b[C.hazard + i] = w[W.exit_chance + i] if w[W.was_active + i] > 0.0 else b[C.hazard + i]
