@@ -88,7 +88,7 @@ def compare(options: argparse.Namespace) -> None:
     about = {"seed": options.seed, "replications": options.replications, "policies": list(policies)}
     with folder.writing(scenario, **about) as stage:
         _write_csv(stage / "runs.csv", table)
-        table.to_parquet(stage / "runs.parquet", index=False)
+        _write_parquet(stage / "runs.parquet", table)
         _write_csv(stage / "effects.csv", comparison.table)
         _write_csv(stage / "monthly.csv", monthly)
         _compare_figures(stage, comparison, monthly, f"{scenario.name}, seed {options.seed}")
@@ -409,6 +409,16 @@ def _file_name(name: str) -> str:
 
 def _write_csv(path: Path, frame: pd.DataFrame) -> None:
     frame.to_csv(path, index=False, lineterminator="\n")
+
+
+def _write_parquet(path: Path, frame: pd.DataFrame) -> None:
+    """Parquet by way of DuckDB, which the package needs anyway."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        connection.register("frame", frame)
+        place = str(path).replace("'", "''")
+        connection.execute(f"COPY frame TO '{place}' (FORMAT parquet)")
 
 
 # -- text --------------------------------------------------------------------------------------------

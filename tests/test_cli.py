@@ -136,7 +136,7 @@ def test_compare_writes_all_its_files(crmsim):
     assert code == 0
     assert "experiment: 100%" in err  # the progress bar
     assert files("o") == COMPARE_FILES
-    runs = pd.read_parquet("o/runs.parquet")
+    runs = duckdb.sql("SELECT * FROM 'o/runs.parquet'").df()
     assert len(runs) == 4 * 3
     assert set(runs["policy"]) == {"none", *words}
     pd.testing.assert_frame_equal(pd.read_csv("o/runs.csv"), runs, check_dtype=False)
