@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import crmsim as cs
-from crmsim.data.database import Database, tables_of, write_run, write_tables
+from crmsim.data.database import FIRST_YEAR, Database, tables_of, write_run, write_tables
 from crmsim.data.schema import BY_NAME, TABLES, dictionary, faults
 from crmsim.data.transactions import DataError
 
@@ -128,7 +128,8 @@ def test_single_purchases_add_up_to_the_run(shop, shop_tables):
     own = purchases.groupby("customer").size().reindex(shop.customers.index, fill_value=0)
     assert (own == shop.customers["purchases"]).all()
     assert (
-        purchases["date"].dt.year * 12 + purchases["date"].dt.month - 1 - 2020 * 12 == purchases["month"]
+        purchases["date"].dt.year * 12 + purchases["date"].dt.month - 1 - FIRST_YEAR * 12
+        == purchases["month"]
     ).all()
     assert purchases["date"].is_monotonic_increasing
     assert set(purchases["date"].dt.day) == set(range(1, 32))

@@ -21,7 +21,7 @@ from .schema import BY_NAME, CHANNELS, TABLES, Table, dictionary, faults
 from .transactions import DataError
 
 # Month 0 is January of this year; only the season and the calendar days depend on it.
-FIRST_YEAR = 2020
+FIRST_YEAR = 2024
 
 
 # -- writing -----------------------------------------------------------------------------------
