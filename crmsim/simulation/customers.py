@@ -182,7 +182,9 @@ class People:
         return self.all[self.rows]
 
     def _live(self, c: int) -> np.ndarray:
-        return self.state[: self.blocks, c * STRIDE : c * STRIDE + BLOCK].reshape(-1)[: self.live]
+        column = self.state[: self.blocks, c * STRIDE : c * STRIDE + BLOCK].reshape(-1)[: self.live]
+        # Of a single block NumPy would give the store itself.
+        return column.copy() if self.blocks == 1 else column
 
     def _column(self, c: int) -> np.ndarray:
         live = self._live(c)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .columns import BLOCK, INDEX, LANES, SCRATCH_COLUMNS, SCRATCH_INDEX, STATE_FIXED, STRIDE, TOTALS
+from .columns import BLOCK, INDEX, LANES, SCRATCH_COLUMNS, SCRATCH_INDEX, STRIDE, TOTALS
 from .compile import (
     PARAMETER_INDEX,
     RuleError,
@@ -220,7 +220,10 @@ class World:
         sums = self.totals.sum(axis=(0, 2), dtype=np.float64)
         totals = dict(zip(TOTALS, sums.tolist(), strict=True))
         if not all(map(math.isfinite, sums.tolist())):
-            self._explain_nan(month)
+            self._explain_nan(self._missing(month) or f"month {month}: a total is not a number")
+        # What no total sums may go missing by a user's rule alone.
+        if self.rules and (where := self._missing(month)):
+            self._explain_nan(where)
         for programme in self.policies:
             if isinstance(programme, Programme) and programme.runs_in(month):
                 cost = programme.cost(self.scenario)
@@ -389,18 +392,18 @@ class World:
         ):  # fmt: skip
             people.set(column, back, value)
 
-    def _explain_nan(self, month: int) -> None:
-        """Find the customer and rule behind a number that is none, and say so."""
+    def _missing(self, month: int) -> str:
+        """The first number of someone who lived this month that is none, or nothing."""
         people = self.people
-        state = people.state[: people.blocks].reshape(people.blocks, people.columns, STRIDE)
-        bad = np.argwhere(~np.isfinite(state))
-        if bad.size:
-            block, column, lane = (int(x) for x in bad[0])
-            name = list(INDEX)[min(column, STATE_FIXED)]
-            who = int(people.ids[block, lane])
-            where = f"customer {who}, month {month}: {name} is not a number"
-        else:
-            where = f"month {month}: a total is not a number"
+        lived = (people.live_column("active") > 0) | (people.live_column("left") == month)
+        for name in INDEX:
+            bad = np.flatnonzero(lived & ~np.isfinite(people.live_column(name)))
+            if bad.size:
+                return f"customer {people.live_ids()[bad[0]]}, month {month}: {name} is not a number"
+        return ""
+
+    def _explain_nan(self, where: str) -> None:
+        """Say whose number is missing and which rule to look at."""
         mine = ", ".join(self.rules)
         hint = f"look at your own rule {mine}" if mine else "a parameter may be extreme"
         raise RuleError(f"{where}; {hint}")
