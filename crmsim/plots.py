@@ -107,7 +107,8 @@ _TEXT: dict[str, tuple[str, str]] = {
         "bands: {level} % of {n} replications, the same luck for every policy",
         "色带：{n}次重复的{level}%，各策略运气相同",
     ),
-    "effect_none": ("No policy raises {measure}", "没有策略能提高{measure}"),
+    "effect_none": ("No policy surely raises {measure}", "没有策略确能提高{measure}"),
+    "return_none": ("No policy surely pays for itself", "没有策略确能收回成本"),
     "effect_best": ("Best for {measure}: {policy}, {text}", "{measure}最佳：{policy}，{text}"),
     "effect_words": (
         "Difference from {base} in {measure}, with {level} % intervals: {list}.",
@@ -429,7 +430,7 @@ def policy_effects(
         if sense != "+" or len(scenarios) > 1:
             found = axis
         elif best is None:
-            found = page.say("effect_none", measure=word)
+            found = page.say("return_none" if kind == "share" else "effect_none", measure=word)
         else:
             found = page.say("effect_best", measure=word, policy=best[1], text=best[2])
         sentence = page.say(

@@ -397,10 +397,10 @@ def test_effects_name_the_best_and_what_cannot_be_told(compared):
     assert plots.policy_effects(compared, "return").get_title(loc="left") == "Best for return: dunning, +40 %"
     fault = plots.policy_effects(compared, "left_fault")
     assert fault.get_title(loc="left").startswith("Difference from none: fault churn")
-    compared.table["effect"] *= -1
-    compared.table[["low", "high"]] = -compared.table[["high", "low"]]
     none = plots.policy_effects(Compared({("a", "kept"): (1.0, -1.0, 3.0)}))
-    assert none.get_title(loc="left") == "No policy raises customers kept"
+    assert none.get_title(loc="left") == "No policy surely raises customers kept"
+    loss = plots.policy_effects(Compared({("a", "return"): (0.1, -0.1, 0.3)}), "return")
+    assert loss.get_title(loc="left") == "No policy surely pays for itself"
     with pytest.raises(ValueError, match="no measure 'keept' in the comparison; it has kept, equity"):
         plots.policy_effects(compared, "keept")
 
