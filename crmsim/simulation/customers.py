@@ -25,7 +25,7 @@ from .scenario import Scenario
 COHORT = 100_000_000
 REFERRED = 50_000_000
 # Customers who left are moved out of the blocks when they are this share of them.
-COMPACT_AT = 0.06
+COMPACT_AT = 0.05
 GRID = np.linspace(-6.0, 6.0, 2049)
 
 

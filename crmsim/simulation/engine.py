@@ -30,7 +30,7 @@ from .scenario import Scenario
 
 NEIGHBOURHOOD = 8
 # Months between moving those who left out of the blocks.
-COMPACT_EVERY = 6
+COMPACT_EVERY = 4
 
 
 class Stopped(RuntimeError):

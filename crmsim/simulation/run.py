@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from ..vocabulary import ChurnCause, LoyaltyLayer, RelationshipStage
 from .columns import BLOCK, SCRATCH, SCRATCH_INDEX, STATE, STRIDE
@@ -17,6 +16,7 @@ from .draws import Key, Purpose, uniform
 from .scenario import Scenario
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
     from .records import Records
@@ -73,11 +73,15 @@ class Run:
 
     @cached_property
     def monthly(self) -> pd.DataFrame:
+        import pandas as pd
+
         raw = pd.DataFrame(self._rows).set_index("month")
         return monthly_table(raw)
 
     @cached_property
     def costs(self) -> pd.DataFrame:
+        import pandas as pd
+
         return pd.DataFrame(self._costs).set_index("month").fillna(0.0)
 
     @cached_property
@@ -87,6 +91,8 @@ class Run:
         `left_month` and `cause` are missing while active. `cause` is the proximate cause,
         `attributed_cause` the root. `layer` and `stage` are words of the vocabulary.
         """
+        import pandas as pd
+
         people = self._people
         left = people.column("left")
         gone = (people.column("active") == 0) & (left >= 0)
@@ -136,6 +142,8 @@ class Run:
 
         Not kept during the run unless asked for; then the run is repeated with the same luck.
         """
+        import pandas as pd
+
         if self._log is None:
             from .engine import simulate
 
@@ -154,6 +162,8 @@ class Run:
     @cached_property
     def lives(self) -> pd.DataFrame:
         """Every month of the followed customers: state at the month's end and what happened in it."""
+        import pandas as pd
+
         if not self._lives:
             return pd.DataFrame()
         names = [t.name for t in self.scenario.touchpoints]
@@ -190,6 +200,8 @@ class Run:
 
     def survival(self, source: str | None = "initial") -> pd.Series:
         """Share of a cohort still customers after 0, 1, 2 ... months (Kaplan-Meier by count)."""
+        import pandas as pd
+
         codes = {"initial": 0, "won": 1, "referred": 2}
         durations, gone = self.durations()
         if source is not None:
@@ -216,10 +228,12 @@ class Run:
     def equity(self) -> float:
         """Customer equity over the simulated months: discounted margin less policy and acquisition
         cost, in money. Value beyond the last month is not counted."""
-        return float((self.monthly["profit"] * self.monthly["discount"]).sum())
+        return float(sum(row["profit"] * row["discount"] for row in self._rows))
 
     def summary(self) -> pd.Series:
         """The run in some fifteen numbers."""
+        import pandas as pd
+
         m = self.monthly
         last = m.iloc[-1]
         left = {f"left_{c}": m[f"left_{c}"].sum() for c in CAUSES}
@@ -264,6 +278,8 @@ class Run:
         have a row for each. Empty with a contract; `to_database` writes bills. Raises ValueError for a
         `start` that is no date.
         """
+        import pandas as pd
+
         try:
             zero = int(np.datetime64(start, "M").astype(np.int64))
         except ValueError:
@@ -321,10 +337,10 @@ class Run:
         return f"{self.scenario.name}, seed {self.key.seed}, {size:,} customers"
 
     def __repr__(self) -> str:
-        m = self.monthly
+        first, last = self._rows[0], self._rows[-1]
         return (
             f"Run({self.scenario.name!r}, {self.label}, seed {self.key.seed}: "
-            f"{m['at_risk'].iloc[0]:,.0f} -> {m['customers'].iloc[-1]:,.0f} customers in {len(m)} months)"
+            f"{first['at_risk']:,.0f} -> {last['customers']:,.0f} customers in {len(self._rows)} months)"
         )
 
     def _repr_html_(self) -> str:
@@ -333,6 +349,8 @@ class Run:
 
 def monthly_table(raw: pd.DataFrame) -> pd.DataFrame:
     """Totals of each month as the table a user reads: means, shares, counts, money."""
+    import pandas as pd
+
     at_risk = raw["at_risk"].where(raw["at_risk"] > 0)
     here = raw["customers"].where(raw["customers"] > 0)
     left = raw[[f"left_{c}" for c in CAUSES]].sum(axis=1)
@@ -367,6 +385,8 @@ def monthly_table(raw: pd.DataFrame) -> pd.DataFrame:
 
 def month_events(people: People, scratch: np.ndarray, month: int, _: Any = None) -> pd.DataFrame:
     """The log of one month from the kept scratch columns."""
+    import pandas as pd
+
     ids = people.live_ids()
 
     def column(k: int) -> np.ndarray:

@@ -51,6 +51,10 @@ class ScenarioError(ValueError):
         count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
         super().__init__(f"{origin}: {count}\n{lines}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors cross process borders by their arguments.
+        return type(self), (self.errors, self.origin)
+
 
 def parameter(
     default: float | int, low: float, high: float, unit: str, meaning: str, source: str = "assumed"
