@@ -547,7 +547,7 @@ def test_the_python_of_the_readme_runs(readme, monkeypatch, capsys):
             names,
         )
     out = capsys.readouterr().out
-    assert "rival: 400 customers" in out and "Customer 102 in month 33" in out and "complaints" in out
+    assert "rival: 400 customers" in out and "Customer 200 in month 35" in out and "complaints" in out
 
 
 def test_the_commands_of_the_readme_can_be_typed(readme):
