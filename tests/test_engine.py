@@ -491,10 +491,10 @@ def test_a_run_can_be_stopped():
 
 @pytest.mark.slow
 def test_a_missing_number_of_ones_own_rule_is_found():
-    """Zero where the rule is tried, with equal arguments; the root of a negative number elsewhere."""
+    """Fine where a rule is tried (0 to 30, and 100); the root of a negative number in between."""
 
     def trust(previous, satisfaction, p):
-        return previous + np.sqrt(0.0 - (satisfaction - previous) * (satisfaction - previous))
+        return previous + np.sqrt(0.0 - max(0.0, satisfaction - 31.0) * max(0.0, 99.0 - satisfaction))
 
     with pytest.raises(RuleError, match=r"customer 0, month 0: trust is not a number; .* own rule trust"):
         simulate(world("retail", population__months=2), rules={"trust": trust})
