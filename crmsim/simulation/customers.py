@@ -141,7 +141,7 @@ class People:
         """Move those who left out of the blocks; the others close up in their order."""
         here = self.live_column("active") > 0
         stay, go = np.flatnonzero(here), np.flatnonzero(~here)
-        if go.size < COMPACT_AT * self.live:
+        if not go.size or go.size < COMPACT_AT * self.live:
             return
         gone = np.empty((self.columns, go.size), dtype=np.float32)
         self.in_parts(self.columns, lambda low, high: self.module.take_out(self.state, go, gone, low, high))

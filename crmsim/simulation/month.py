@@ -688,12 +688,29 @@ def normals(ids: Array, month: Any, group: Any, word: int, key: Array, out: Arra
         out[i] = normal(out[i])
 
 
-def quantile(tables: Array, row: int, u: Any) -> Any:
-    """Look up a distribution's quantile: log values on a grid of normal scores from -6 to 6."""
-    at = (clip(normal(u), -5.999, 5.999) + 6.0) * np.float32(tables.shape[1] - 1) * 0.083333336
+def quantile(tables: Array, row: int, score: Any) -> Any:
+    """Look up a distribution's quantile at a normal score: log values on a grid from -6 to 6."""
+    at = (clip(score, -5.999, 5.999) + 6.0) * np.float32(tables.shape[1] - 1) * 0.083333336
     low = int(at)
     part = at - np.float32(low)
     return exp(tables[row, low] + part * (tables[row, low + 1] - tables[row, low]))
+
+
+def four_scores(ids: Array, group: int, key: Array, s0: Array, s1: Array, s2: Array, s3: Array) -> None:
+    """Normal scores of the four birth draws of a Philox block (month 0)."""
+    month = np.uint64(0)
+    block = np.uint64(group)
+    for i in range(ids.shape[0]):
+        x0, x1, x2, x3 = philox(ids[i] & LOW, ids[i] >> HALF, month, block, key[0], key[1])
+        s0[i] = unit(x0)
+        s1[i] = unit(x1)
+        s2[i] = unit(x2)
+        s3[i] = unit(x3)
+
+
+def to_score(s: Array) -> None:
+    for i in range(s.shape[0]):
+        s[i] = normal(s[i])
 
 
 def born(
@@ -707,100 +724,98 @@ def born(
     low: int,
     high: int,
 ) -> None:
-    """Make the customers of rows `low` to `high`: everything they bring with them.
+    """Make the customers of slots `low` to `high`: everything they bring with them.
 
     Their draws have month 0 and purposes of their own, so a person is the same whenever he joins.
     """
+    s = np.empty(20 * BLOCK, dtype=np.float32)
+    for k in range(low // BLOCK, (high + BLOCK - 1) // BLOCK):
+        first = max(low - k * BLOCK, 0)
+        last = min(high - k * BLOCK, BLOCK)
+        n = last - first
+        who = ids[k, first:last]
+        for g in range(5):
+            at = 4 * g * BLOCK
+            four_scores(
+                who,
+                8 + g,
+                key,
+                s[at : at + n],
+                s[at + BLOCK : at + BLOCK + n],
+                s[at + 2 * BLOCK : at + 2 * BLOCK + n],
+                s[at + 3 * BLOCK : at + 3 * BLOCK + n],
+            )
+        for j in range(20):
+            # The channel is placed by the uniform number itself: purpose 45, row 13.
+            if j != 13:
+                to_score(s[j * BLOCK : j * BLOCK + n])
+        bring(state[k], s, touchpoints, values, tables, source, first, last)
+
+
+def bring(
+    b: Array, s: Array, touchpoints: Array, values: Array, tables: Array, source: Any, first: int, last: int
+) -> None:
+    """What the customers in lanes `first` to `last` bring; s[j * BLOCK + k] is birth purpose 32 + j."""
     p = parameters(values)
-    zero = np.uint64(0)
     quality = np.float32(0.0)
     loss = np.float32(0.0)
     for d in range(touchpoints.shape[0]):
         t = touchpoints[d]
         quality += t[5] * t[0]
         loss += t[5] * t[1] * t[2] * t[3] / p.satisfaction_perception_rate
-    for row in range(low, high):
-        b = state[row // BLOCK]
-        i = row % BLOCK
-        who = ids[row // BLOCK, i]
-        c0 = who & LOW
-        c1 = who >> HALF
-        x0, x1, x2, x3 = philox(c0, c1, zero, np.uint64(8), key[0], key[1])
-        u_fit = unit(x0)
-        u_fairness = unit(x1)
-        u_anchor = unit(x2)
-        u_switching = unit(x3)
-        x0, x1, x2, x3 = philox(c0, c1, zero, np.uint64(9), key[0], key[1])
-        u_alternative = unit(x0)
-        u_frailty = unit(x1)
-        u_mobility = unit(x2)
-        u_payer = unit(x3)
-        x0, x1, x2, x3 = philox(c0, c1, zero, np.uint64(10), key[0], key[1])
-        u_rate = unit(x0)
-        u_spend = unit(x1)
-        u_usage = unit(x2)
-        u_propensity = unit(x3)
-        x0, x1, x2, x3 = philox(c0, c1, zero, np.uint64(11), key[0], key[1])
-        u_response = unit(x0)
-        u_channel = unit(x1)
-        u_scale = unit(x2)
-        u_baseline = unit(x3)
-        x0, x1, x2, x3 = philox(c0, c1, zero, np.uint64(12), key[0], key[1])
-        u_dropout = unit(x0)
-
+    referred = 1.0 if source == 2.0 else 0.0
+    shared = p.population_response_risk_correlation
+    own = np.sqrt(max(1.0 - shared * shared, 0.0))
+    for k in range(last - first):
+        i = first + k
         # Unused slots hold zeros; only what differs is written.
         b[C.active + i] = 1.0
         b[C.joined + i] = p.month
         b[C.left + i] = -1.0
         b[C.returned + i] = -1.0
         b[C.source + i] = source
-        referred = 1.0 if source == 2.0 else 0.0
-        fit = p.population_fit_sd * normal(u_fit) + referred * p.acquisition_referred_fit
+        fit = p.population_fit_sd * s[k] + referred * p.acquisition_referred_fit
         b[C.fit + i] = fit
-        fairness = clip(
-            p.population_fairness_mean + p.population_fairness_sd * normal(u_fairness), 0.0, 120.0
-        )
+        fairness = clip(p.population_fairness_mean + p.population_fairness_sd * s[BLOCK + k], 0.0, 120.0)
         b[C.fairness + i] = fairness
-        anchor = quality + p.satisfaction_anchor_offset + p.satisfaction_anchor_sd * normal(u_anchor)
+        anchor = quality + p.satisfaction_anchor_offset + p.satisfaction_anchor_sd * s[2 * BLOCK + k]
         b[C.anchor + i] = clip(anchor, 0.0, 100.0)
-        alternative = p.market_alternative_mean + p.market_alternative_sd * normal(u_alternative)
-        b[C.alternative + i] = alternative
         switching = clip(
-            p.market_switching_cost_mean + p.market_switching_cost_sd * normal(u_switching), 0.0, 100.0
+            p.market_switching_cost_mean + p.market_switching_cost_sd * s[3 * BLOCK + k], 0.0, 100.0
         )
         b[C.switching + i] = switching
-        b[C.mobility + i] = quantile(tables, 1, u_mobility)
-        b[C.payer + i] = quantile(tables, 2, u_payer)
-        often = quantile(tables, 3, u_rate)
+        alternative = p.market_alternative_mean + p.market_alternative_sd * s[4 * BLOCK + k]
+        b[C.alternative + i] = alternative
+        b[C.mobility + i] = quantile(tables, 1, s[6 * BLOCK + k])
+        b[C.payer + i] = quantile(tables, 2, s[7 * BLOCK + k])
+        often = quantile(tables, 3, s[8 * BLOCK + k])
         b[C.rate + i] = p.purchase_rate_mean * often
         occasions = exp(p.churn_occasion_effect * log(often))
-        b[C.frailty + i] = quantile(tables, 0, u_frailty) * occasions
-        b[C.spend_rate + i] = quantile(tables, 4, u_spend) / p.purchase_spend_scale
+        b[C.frailty + i] = quantile(tables, 0, s[5 * BLOCK + k]) * occasions
+        b[C.spend_rate + i] = quantile(tables, 4, s[9 * BLOCK + k]) / p.purchase_spend_scale
         b[C.usage + i] = exp(
-            p.purchase_usage_sd * normal(u_usage) - 0.5 * p.purchase_usage_sd * p.purchase_usage_sd
+            p.purchase_usage_sd * s[10 * BLOCK + k] - 0.5 * p.purchase_usage_sd * p.purchase_usage_sd
         )
-        b[C.propensity + i] = p.population_complaint_sd * normal(u_propensity)
-        shared = p.population_response_risk_correlation
-        own = np.sqrt(max(1.0 - shared * shared, 0.0))
+        b[C.propensity + i] = p.population_complaint_sd * s[11 * BLOCK + k]
         b[C.response + i] = p.population_response_mean + p.population_response_sd * (
-            shared * normal(u_frailty) + own * normal(u_response)
+            shared * s[5 * BLOCK + k] + own * s[12 * BLOCK + k]
         )
-        b[C.channel_draw + i] = u_channel
-        b[C.scale_use + i] = p.population_scale_use_sd * normal(u_scale)
+        b[C.channel_draw + i] = s[13 * BLOCK + k]
+        b[C.scale_use + i] = p.population_scale_use_sd * s[14 * BLOCK + k]
         if p.churn_baseline_a > 0.0:
-            b[C.baseline + i] = -log(1.0 - min(quantile(tables, 5, u_baseline), 0.9999999))
+            b[C.baseline + i] = -log(1.0 - min(quantile(tables, 5, s[15 * BLOCK + k]), 0.9999999))
         if p.purchase_dropout_a > 0.0:
-            b[C.dropout + i] = quantile(tables, 6, u_dropout)
+            b[C.dropout + i] = quantile(tables, 6, s[16 * BLOCK + k])
 
-        first = clip(quality + fit - loss, 0.0, 100.0)
-        b[C.expectation + i] = clip(0.6 * b[C.anchor + i] + 0.4 * first + p.satisfaction_promise, 0.0, 100.0)
-        b[C.satisfaction + i] = first
-        b[C.trust + i] = first
-        value = perceived_value(first, fairness, p)
+        start = clip(quality + fit - loss, 0.0, 100.0)
+        b[C.expectation + i] = clip(0.6 * b[C.anchor + i] + 0.4 * start + p.satisfaction_promise, 0.0, 100.0)
+        b[C.satisfaction + i] = start
+        b[C.trust + i] = start
+        value = perceived_value(start, fairness, p)
         b[C.value + i] = value
         cognitive = clip(50.0 + 1.5 * (value - alternative + 8.0), 0.0, 100.0)
         b[C.cognitive + i] = cognitive
-        affective = clip(2.0 * first - 70.0, 0.0, 100.0) * min(1.0, cognitive * 0.016666668)
+        affective = clip(2.0 * start - 70.0, 0.0, 100.0) * min(1.0, cognitive * 0.016666668)
         b[C.affective + i] = 0.8 * affective
         b[C.conative + i] = 0.8 * affective * (0.6 + 0.004 * switching)
         b[C.action + i] = 30.0
@@ -813,7 +828,7 @@ def born(
         b[C.last_offer + i] = -999.0
         b[C.second_life + i] = 1.0
         b[C.hazard + i] = p.churn_natural + competitive_hazard(
-            value, alternative, first, switching, 0.8 * affective, b[C.frailty + i], p
+            value, alternative, start, switching, 0.8 * affective, b[C.frailty + i], p
         )
         for d in range(touchpoints.shape[0]):
             t = touchpoints[d]
