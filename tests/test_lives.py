@@ -227,7 +227,7 @@ def months_to_trace(run, count):
 )
 def test_a_traced_month_ends_as_the_engine_ends_it(scenario, policies):
     run = simulate(scenario, policies, seed=4, follow=range(150))
-    cases = months_to_trace(run, 3)
+    cases = months_to_trace(run, 4)
     assert len(cases) >= 10
     for who, month in cases:
         traced = trace(scenario, policies, int(who), int(month), seed=4)

@@ -238,9 +238,9 @@ class WatchedWorld(CompiledWorld):
         try:
             return int(self.people.rows_of([self.who])[0])
         except KeyError:
-            raise CustomerError(self._missing()) from None
+            raise CustomerError(self._absence()) from None
 
-    def _missing(self) -> str:
+    def _absence(self) -> str:
         joins, number = divmod(self.who, COHORT)
         last = int(self.levers.values[PARAMETER_INDEX["month"]])
         if joins > last:
