@@ -157,6 +157,7 @@ def test_events_agree_with_the_months(name, runs):
         "complaint": "complaints",
         "complaint_resolved": "resolved",
         "returned": "returned",
+        "offer": "offers",
     }
     if run.scenario.purchase.contract:
         pairs |= {"payment_failed": "failed_payments", "payment_cured": "cured_payments"}
