@@ -416,7 +416,8 @@ def policy_effects(
                         aside = page.language == "zh" and kind == "thousand"
                         said = f"{write(effect)}（{unit}）" if aside else f"{write(effect)} {unit}"
                         best = (effect, policy, said.rstrip())
-                page.ax.text(reach + 0.02 * span, y, text, va="center", fontsize=0.85 * page.size)
+                # A negative effect's number stands beyond the zero line, which would cross it.
+                page.ax.text(max(reach, 0.0) + 0.02 * span, y, text, va="center", fontsize=0.85 * page.size)
                 y += 1
         page.ax.set_yticks([t for t, _ in ticks], [_broken(name) for _, name in ticks])
         page.ax.set_ylim(y - 0.4, -0.6)

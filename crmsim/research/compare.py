@@ -47,6 +47,10 @@ _KEYS = ["seed", "replication"]
 _Writer = Callable[[float, str], str]
 
 
+# Below this a ratio of variances is noise.
+FEWEST_FOR_LUCK = 5
+
+
 class Comparison:
     """Policies against a baseline.
 
@@ -125,8 +129,10 @@ class Comparison:
         ]
 
     def luck(self, scenario: str) -> str:
-        """A sentence on what the common luck saves; empty without a spread."""
+        """A sentence on what the common luck saves; empty where too few replications tell."""
         parts = []
+        if self.table["replications"].min() < FEWEST_FOR_LUCK:
+            return ""
         for measure, word in (("kept", "customers kept"), ("equity", "equity")):
             rows = self.table[(self.table["scenario"] == scenario) & (self.table["measure"] == measure)]
             ratio = rows["variance_ratio"][np.isfinite(rows["variance_ratio"])]
