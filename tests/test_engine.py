@@ -87,6 +87,7 @@ def test_common_luck_parts_two_policies_only_where_they_differ():
         simulate(world("subscription"), seed=3),
     )
     pd.testing.assert_frame_equal(with_idle.customers, without.customers, check_exact=True)
+    assert with_idle.monthly.dtypes.equals(without.monthly.dtypes)
 
 
 def test_who_leaves_is_who_the_keyed_number_says():

@@ -230,7 +230,7 @@ class World:
                 money = cost.of_month(totals, self.scenario.bill, month == programme.start)
                 self.spent[programme.name] = self.spent.get(programme.name, 0.0) + money
         acquisition = self.scenario.acquisition.cost * (self.joined["won"] if month else 0)
-        policy_cost = sum(self.spent.values())
+        policy_cost = sum(self.spent.values(), 0.0)
         self.rows.append(
             {
                 "month": month,
