@@ -23,7 +23,7 @@ def keyed_draws(who: np.ndarray, month: int, number: int, seed: int) -> np.ndarr
             who & LOW, who >> HALF, np.uint64(month), np.uint64(group), np.uint64(seed), np.uint64(0)
         )
         rows += [
-            ((w >> np.uint64(8)).astype(np.float32) + np.float32(0.5)) * np.float32(2.0**-24) for w in words
+            ((w >> np.uint64(9)).astype(np.float32) + np.float32(0.5)) * np.float32(2.0**-23) for w in words
         ]
     return np.stack(rows[:number])
 
@@ -221,14 +221,18 @@ def simulate(scenario: Scenario, seed: int, keyed: bool = False) -> np.ndarray:
         customers[month] = active.sum()
         if month % 6 == 5:
             kept = np.flatnonzero(active)
-            (fit, fairness, anchor, rival, switching, frailty, mobility, usage, propensity, failing, expectation, satisfied,
-             trust, value, cognitive, affective, conative, action, care, last_failure, unresolved, faults, earned, paid,
-             referrals, active) = (
-                column[kept]
-                for column in (fit, fairness, anchor, rival, switching, frailty, mobility, usage, propensity, failing,
-                               expectation, satisfied, trust, value, cognitive, affective, conative, action, care,
-                               last_failure, unresolved, faults, earned, paid, referrals, active)
-            )  # fmt: skip
+            fit, fairness, anchor, rival, switching, frailty, mobility, usage = (
+                c[kept] for c in (fit, fairness, anchor, rival, switching, frailty, mobility, usage)
+            )
+            propensity, failing, expectation, satisfied, trust, value = (
+                c[kept] for c in (propensity, failing, expectation, satisfied, trust, value)
+            )
+            cognitive, affective, conative, action, care, last_failure = (
+                c[kept] for c in (cognitive, affective, conative, action, care, last_failure)
+            )
+            unresolved, faults, earned, paid, referrals, active = (
+                c[kept] for c in (unresolved, faults, earned, paid, referrals, active)
+            )
             seen = [z[kept] for z in seen]
             who = who[kept]
     return customers

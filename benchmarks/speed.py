@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -209,7 +210,7 @@ def main() -> None:
         run = cs.simulate(base, policies, seed=1)
         add(
             f"20,000 x 60, full subscription world, {label}",
-            best(lambda: cs.simulate(base, policies, seed=1), 9),
+            best(partial(cs.simulate, base, policies, seed=1), 9),
             customer_months(run),
         )
     for size in (10_000, 100_000):
@@ -218,7 +219,7 @@ def main() -> None:
         for threads in (1, 2):
             add(
                 f"{size:,} x 60, closed world, {threads} thread(s)",
-                best(lambda: cs.simulate(world, [], seed=1, threads=threads), 7),
+                best(partial(cs.simulate, world, [], seed=1, threads=threads), 7),
                 customer_months(run),
             )
 
@@ -240,7 +241,7 @@ def main() -> None:
     for name, model in (("SimPy process a customer", simpy_model), ("Mesa agent a customer", mesa_model)):
         for plain in (True, False):
             luck = "random.random()" if plain else "keyed draws"
-            seconds = best(lambda: model(small, plain), 3)  # noqa: B023
+            seconds = best(partial(model, small, plain), 3)
             rates[name, plain] = add(f"{name}, {luck}", seconds, small_months)
 
     limit = limit_ns()
@@ -270,7 +271,7 @@ def main() -> None:
             "import crmsim as cs; cs.simulate(cs.Scenario.preset('subscription'), seed=1)",
         ),
     ):
-        seconds = best(lambda: subprocess.run([sys.executable, "-c", code], check=True), 3)  # noqa: B023
+        seconds = best(partial(subprocess.run, [sys.executable, "-c", code], check=True), 3)
         rows.append({"what": name, "seconds": round(seconds, 2)})
         print(f"{name:58s} {seconds:9.2f} s")
 
@@ -280,8 +281,11 @@ def main() -> None:
             "s = cs.Scenario.preset('subscription')\n"
             "cs.simulate(s.replace(population__size=1000), ['dunning'])\n"
             "s = s.replace(population__size=1_000_000)\n"
-            "t = time.perf_counter(); r = cs.simulate(s, ['dunning'], progress=False); t = time.perf_counter() - t\n"
-            "print(t, sum(row['at_risk'] for row in r._rows), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+            "start = time.perf_counter()\n"
+            "run = cs.simulate(s, ['dunning'], progress=False)\n"
+            "seconds = time.perf_counter() - start\n"
+            "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+            "print(seconds, sum(row['at_risk'] for row in run._rows), peak)"
         )
         out = subprocess.run(
             [sys.executable, "-c", code], check=True, capture_output=True, text=True
