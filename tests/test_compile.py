@@ -290,12 +290,6 @@ def trust_of_words(previous, satisfaction, p):
     return satisfaction if text == "0.0" else previous
 
 
-unfinished = pytest.mark.xfail(
-    reason="compile.py: own rules are tried with equal arguments only, not compiled"
-)
-
-
-@unfinished
 @pytest.mark.parametrize(
     ("function", "what"),
     [
@@ -312,7 +306,6 @@ def test_what_cannot_be_compiled_is_said_of_the_rule(function, what, tmp_path, m
         kernels({"trust": function})
 
 
-@unfinished
 def test_a_users_number_may_have_the_name_of_a_rule():
     assert "own_trust_margin = _f32(0.3)" in generate({"trust": trust_with_a_number_called_as_a_rule})
 

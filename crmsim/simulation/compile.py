@@ -14,6 +14,7 @@ import difflib
 import hashlib
 import importlib.util
 import inspect
+import itertools
 import math
 import os
 import sys
@@ -213,6 +214,8 @@ def kernels(own: Mapping[str, Callable[..., Any]] | None = None) -> ModuleType:
     if own:
         check_rules(own)
     module = _load(generate(own)) if own else _standard()
+    if own and has_numba() and not is_compiled(module):
+        _try_compiled(module, own)
     if not has_numba() and not getattr(module, "_told", False):
         module._told = True  # type: ignore[attr-defined]
         warnings.warn(
@@ -249,7 +252,10 @@ def check_rules(own: Mapping[str, Callable[..., Any]]) -> None:
         if not callable(function):
             raise RuleError(f"rule {name!r}: a function is needed, not {type(function).__name__}")
         wanted = list(inspect.signature(RULES[name]).parameters)
-        given = list(inspect.signature(function).parameters)
+        try:
+            given = list(inspect.signature(function).parameters)
+        except (TypeError, ValueError):
+            given = ["?"]
         if wanted != given:
             raise RuleError(
                 f"rule {name!r} takes ({', '.join(wanted)}), yours takes ({', '.join(given)}); "
@@ -261,8 +267,10 @@ def check_rules(own: Mapping[str, Callable[..., Any]]) -> None:
 
 def _try_rule(name: str, function: Callable[..., Any], arguments: list[str]) -> None:
     p = parameters_of(Scenario())
-    for level in (0.5, 0.0, 1.0, 30.0, 100.0):
-        values = [p if a == "p" else level for a in arguments]
+    levels = (0.5, 0.0, 1.0, 30.0, 100.0)
+    mixed = itertools.product(levels, repeat=min(len(arguments), 4))
+    for some in itertools.chain(((level,) for level in levels), mixed):
+        values = [p if a == "p" else some[k % len(some)] for k, a in enumerate(arguments)]
         try:
             result = function(*values)
         except Exception as error:
@@ -279,6 +287,23 @@ def _try_rule(name: str, function: Callable[..., Any], arguments: list[str]) -> 
             )
         if not math.isfinite(result):
             raise RuleError(f"rule {name!r} returns {result} with {_shown(arguments, values)}")
+
+
+def _try_compiled(module: ModuleType, own: Mapping[str, Callable[..., Any]]) -> None:
+    """Compile each own rule by itself, so that what numba does not take is said of the rule."""
+    p = module.parameters(np.zeros(len(PARAMETERS), dtype=np.float32))
+    for name in own:
+        arguments = inspect.signature(RULES[name]).parameters
+        try:
+            getattr(module, name)(*(p if a == "p" else np.float32(0.5) for a in arguments))
+        except ArithmeticError:
+            continue  # compiled; zero parameters are no fair trial
+        except Exception as error:
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            raise RuleError(
+                f"rule {name!r} cannot be compiled: {lines[0] if lines else type(error).__name__}\n"
+                "write it with numbers, if and else, and the functions a rule may use"
+            ) from None
 
 
 def _shown(arguments: list[str], values: list[Any]) -> str:
@@ -306,21 +331,45 @@ def _own_rule(name: str, function: Callable[..., Any]) -> tuple[ast.FunctionDef,
     def line_of(part: Any) -> str:
         return f"line {first + part.lineno - 1}: {text.splitlines()[part.lineno - 1].strip()}"
 
+    def refuse(part: Any, what: str) -> RuleError:
+        return RuleError(f"rule {name!r}: {what}\n{line_of(part)}")
+
     class Adapt(ast.NodeTransformer):
+        def visit_Import(self, part: ast.Import) -> ast.AST:
+            raise refuse(part, "import outside of the rule")
+
+        def visit_ImportFrom(self, part: ast.ImportFrom) -> ast.AST:
+            raise refuse(part, "import outside of the rule")
+
+        def visit_Call(self, part: ast.Call) -> ast.AST:
+            called = getattr(part.func, "attr", getattr(part.func, "id", ""))
+            if called in HELPERS and called not in local:
+                takes = len(inspect.signature(getattr(single, called)).parameters)
+                if len(part.args) != takes or part.keywords:
+                    count = f"{takes} argument" + ("s" if takes > 1 else "")
+                    raise refuse(part, f"{called} takes {count} in a rule")
+            self.generic_visit(part)
+            return part
+
         def visit_Attribute(self, part: ast.Attribute) -> ast.AST:
             if isinstance(part.value, ast.Name) and part.value.id in ("math", "np", "numpy"):
                 if part.attr in HELPERS:
                     return ast.Name(part.attr, ast.Load())
                 if part.attr in ("sqrt", "floor", "ceil"):
                     return ast.Attribute(ast.Name("np", ast.Load()), part.attr, ast.Load())
-                raise RuleError(f"rule {name!r}: {part.attr} is not known to rules\n{line_of(part)}")
+                raise refuse(part, f"{part.attr} is not known to rules")
             self.generic_visit(part)
             return part
 
         def visit_Name(self, part: ast.Name) -> ast.AST:
-            if part.id in local or part.id in ALLOWED_CALLS or part.id in RULES or part.id == "p":
-                return part
             value = known.get(part.id)
+            if part.id in local or part.id == "p":
+                return part
+            # A user's number may have the name of a rule: margin = 0.3.
+            if not isinstance(value, int | float | np.number) and (
+                part.id in ALLOWED_CALLS or part.id in RULES
+            ):
+                return part
             if isinstance(value, int | float | np.number) and not isinstance(value, bool):
                 constants.append(f"own_{name}_{part.id} = _f32({float(value)!r})")
                 return ast.copy_location(ast.Name(f"own_{name}_{part.id}", ast.Load()), part)
