@@ -307,7 +307,10 @@ def birth_tables(scenario: Scenario) -> np.ndarray:
 
 
 def spending_table(scenario: Scenario) -> np.ndarray:
-    """Quantiles of the sum of 1 to 8 purchases for a spending rate of one, on the same grid."""
+    """Quantiles of the sum of 1 to 8 purchases for a spending rate of one, on the same grid; zeros with
+    a contract, where nobody buys."""
+    if scenario.purchase.contract:
+        return np.zeros((8, GRID.size), dtype=np.float32)
     shape = scenario.purchase.spend_shape
     return np.stack([_gamma_quantiles(n * shape) for n in range(1, 9)]).astype(np.float32)
 
