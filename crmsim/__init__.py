@@ -78,7 +78,7 @@ _HOMES = {
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = [*_HOME, "vocabulary"]  # noqa: PLE0604
+__all__ = [*_HOME, "vocabulary"]
 
 
 def __getattr__(name: str) -> Any:
