@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import crmsim as cs
-from crmsim.simulation import engine
+from crmsim.simulation import customers, engine
 
 CASES = [
     ("subscription", ["dunning", "win_back", "retention_call:target=risk"]),
@@ -18,6 +18,7 @@ CASES = [
 @pytest.mark.parametrize(("preset", "policies"), CASES)
 def test_moving_out_those_who_left_changes_no_life(monkeypatch, preset, policies):
     scenario = cs.Scenario.preset(preset).replace(population__size=3_000, population__months=30)
+    monkeypatch.setattr(customers, "COMPACT_AT", 0.03)
     often = cs.simulate(scenario, policies, seed=3, events=True, follow=[7, 8, 9])
     monkeypatch.setattr(engine, "COMPACT_EVERY", 10_000)
     never = cs.simulate(scenario, policies, seed=3, events=True, follow=[7, 8, 9])

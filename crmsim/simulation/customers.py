@@ -24,8 +24,10 @@ from .scenario import Scenario
 # count from 50 million.
 COHORT = 100_000_000
 REFERRED = 50_000_000
-# Customers who left are moved out of the blocks when they are this share of them.
-COMPACT_AT = 0.05
+# Customers who left are moved out of the blocks when they are this share of them; sooner in a large
+# world, where memory counts more than the moving.
+COMPACT_AT, COMPACT_LARGE_AT, LARGE = 0.15, 0.05, 200_000
+PACK_FROM = 20_000
 GRID = np.linspace(-6.0, 6.0, 2049)
 
 
@@ -54,6 +56,7 @@ class People:
         self._slots = np.zeros(capacity, dtype=np.int32)
         self._rows = np.zeros(capacity, dtype=np.int32)
         self.archive: list[tuple[np.ndarray, list[np.ndarray]]] = []
+        self._cohorts = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
         self.cohort_ids: list[int] = []
         self.cohort_rows: list[int] = []
         self.cohort_sizes: list[int] = []
@@ -141,7 +144,7 @@ class People:
         """Move those who left out of the blocks; the others close up in their order."""
         here = self.live_column("active") > 0
         stay, go = np.flatnonzero(here), np.flatnonzero(~here)
-        if not go.size or go.size < COMPACT_AT * self.live:
+        if go.size <= (COMPACT_LARGE_AT if self.live > LARGE else COMPACT_AT) * self.live:
             return
         gone = np.empty((self.columns, go.size), dtype=np.float32)
         self.in_parts(self.columns, lambda low, high: self.module.take_out(self.state, go, gone, low, high))
@@ -151,7 +154,9 @@ class People:
         ids = self.ids.reshape(-1)
         ids[: stay.size] = ids[stay]
         left, kept = self.rows[go], self.rows[stay]
-        self.archive.append((left, [_packed(column) for column in gone]))
+        # Packing pays where memory is short, not in a small world.
+        kept_columns = [_packed(column) for column in gone] if go.size >= PACK_FROM else list(gone)
+        self.archive.append((left, kept_columns))
         self.slots[left] = -1
         self.live = int(stay.size)
         self._rows[: self.live] = kept
@@ -203,6 +208,21 @@ class People:
     def perception(self, touchpoint: int) -> np.ndarray:
         """The perception of a touchpoint for all customers by row, points."""
         return self._column(STATE_FIXED + touchpoint)
+
+    def places(self, name: str, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where a column of some slots stands in `state`."""
+        return slots // BLOCK, INDEX[name] * STRIDE + slots % BLOCK
+
+    def at(self, name: str, slots: np.ndarray) -> np.ndarray:
+        """A column for some slots."""
+        return self.state[self.places(name, slots)]
+
+    @property
+    def cohorts(self) -> tuple[np.ndarray, np.ndarray]:
+        """First row and size of each cohort, in the order of joining."""
+        if len(self._cohorts[0]) != len(self.cohort_rows):
+            self._cohorts = np.array(self.cohort_rows), np.array(self.cohort_sizes)
+        return self._cohorts
 
     def set(self, name: str, rows: np.ndarray, values: Any) -> None:
         """Write a column for some rows."""

@@ -198,22 +198,20 @@ class World:
         if self.scenario.word_of_mouth.contagion == 0:
             return
         people = self.people
-        active = people.live_column("active")
-        left = (people.live_column("left") == month) & (active == 0)
-        gone = people.rows[np.flatnonzero(left)]
+        slots = np.flatnonzero(people.live_column("left") == month)
+        gone = people.rows[slots[people.at("active", slots) == 0]]
         if not gone.size:
             return
-        starts = np.asarray(people.cohort_rows)
+        starts, sizes = people.cohorts
         cohort = np.searchsorted(starts, gone, side="right") - 1
         first = starts[cohort] + (gone - starts[cohort]) // NEIGHBOURHOOD * NEIGHBOURHOOD
-        end = starts[cohort] + np.asarray(people.cohort_sizes)[cohort]
         neighbour = first[:, None] + np.arange(NEIGHBOURHOOD)
-        slots = people.slots[neighbour[neighbour < end[:, None]]]
+        slots = people.slots[neighbour[neighbour < (starts + sizes)[cohort, None]]]
         # Those who left this month are no longer active, so nobody is a neighbour of himself.
         slots = slots[slots >= 0]
-        slots = slots[active[slots] > 0]
-        at = (slots // BLOCK, INDEX["neighbours"] * STRIDE + slots % BLOCK)
-        np.add.at(people.state, at, np.float32(1))
+        slots = slots[people.at("active", slots) > 0]
+        block, place = people.places("neighbours", slots)
+        np.add.at(people.state.reshape(-1), block * people.state.shape[1] + place, np.float32(1))
 
     def close_month(self, month: int) -> None:
         """Add up, pay, and write the month's row."""
@@ -454,19 +452,17 @@ class CompiledWorld(World):
             self.scratch = np.zeros((blocks, SCRATCH_COLUMNS * STRIDE), dtype=np.float32)
             self._blocks(self.scratch, True, 0, blocks)
             return
-        parts = min(self.threads, blocks) or 1
+        parts = max(min(self.threads, blocks), 1)
         edges = [blocks * k // parts for k in range(parts + 1)]
         jobs = [(self.spare[k : k + 1], False, edges[k], edges[k + 1]) for k in range(parts)]
         # Followed blocks run twice from a copy: once for the record, once with the others.
         self.scratch = np.zeros((len(keep), SCRATCH_COLUMNS * STRIDE), dtype=np.float32)
         self.kept = keep
         self.before = people.state[keep].copy() if keep else None
-        if self.pool is None or parts == 1:
-            for job in jobs:
-                self._blocks(*job)
-        else:
-            for done in [self.pool.submit(self._blocks, *job) for job in jobs]:
-                done.result()
+        others = [self.pool.submit(self._blocks, *job) for job in jobs[1:]] if self.pool else []
+        self._blocks(*jobs[0])
+        for done in others:
+            done.result()
         if keep:
             assert self.before is not None
             spare = np.zeros((len(keep), len(TOTALS), LANES), dtype=np.float32)
