@@ -36,6 +36,7 @@ from .quantities import (
     billing_first,
     card_over_debit,
     cause_share,
+    cdnow_recency,
     cdnow_refit,
     churn_r2,
     cured,
@@ -115,7 +116,8 @@ class Fact:
     number: that of the collection of facts; several rows may share it. preset: the world it is
     measured in, "null" for a world with modules switched off. low, high: the band, both included.
     evidence: how well the figure is known. fitted: it served to choose parameters. measure: gives
-    the figure, None where the package cannot; `note` then says what is lacking.
+    the figure, None where the package cannot; `note` then says what is lacking. reason: why the
+    preset does not meet it, where that is known.
     """
 
     number: str
@@ -129,6 +131,12 @@ class Fact:
     fitted: bool = False
     measure: Measure | None = None
     note: str = ""
+    reason: str = ""
+
+    @property
+    def why(self) -> str:
+        """What to tell a reader who sees it not met or not measured."""
+        return self.reason or self.note
 
 
 # -- the collection --------------------------------------------------------------------------------
@@ -136,6 +144,18 @@ class Fact:
 FH = "Fader & Hardie 2007, Table 1"
 ECSI = "Tenenhaus et al. 2005, ECSI mobile phones"
 SURVEYED = "not yet: needs the survey simulator"
+STRAIGHT = (
+    "the hazard falls exponentially with satisfaction, so the chance of staying bends down where leaving is "
+    "rare; only the bonus above satisfaction 85 bends it up, and a survey's error hides most of that"
+)
+UNSELECTED = (
+    "payment channels are given to customers by chance; in the field careful payers choose direct debit, and "
+    "that selection is part of the published gap"
+)
+LEDGER = (
+    "the ledger counts failures at touchpoints of about the last six months only; Keaveney's switchers also "
+    "name disappointing encounters without a failure, which here count as a rival's success"
+)
 SHARP = (
     "five percentage points of retention cut defection by a third or a half; that is a large change, not a "
     "small one (Sharp 2010)"
@@ -224,7 +244,11 @@ FACTS: tuple[Fact, ...] = (
          measure=top_share),
     Fact("7", "best fifth of subscribers", "subscription", "share of 18 months' revenue from the top 20 %",
          0.25, 0.65, "McCarthy & Winer 2019: .59", "found, high", fitted=True, measure=top_share),
-    Fact("8", "recency tells", "retail", "later purchases of the best over the worst fifth by recency", 3, 8,
+    Fact("8", "recency tells, CDNOW", "null",
+         "share who buy again in nine months, best over worst fifth by recency", 3, 8,
+         "CDNOW: .683 over .135", "computed, high", measure=cdnow_recency),
+    Fact("8", "recency tells", "retail",
+         "share who buy again in nine months, best over worst fifth by recency", 3, 8,
          "CDNOW: .683 over .135", "computed, high", measure=rfm_ratio("recency")),
     Fact("8", "recency tells more than money", "retail", "that ratio by recency less that by mean amount", 0,
          ANY, "CDNOW", "computed, high", measure=rfm_order),
@@ -285,7 +309,7 @@ FACTS: tuple[Fact, ...] = (
          "found, high", measure=slope_order),
     Fact("21", "opening a monopoly", "water_utility",
          "leaving in the year after opening, affective loyalty below 50 over 70 and more", 3, ANY,
-         "Jones & Sasser 1995 (direction)", "remembered, medium", measure=opened_ratio),
+         "Jones & Sasser 1995 (direction)", "remembered, medium", fitted=True, measure=opened_ratio),
     Fact("21", "slow to leave", "water_utility", "share who switch in the year after opening", 0.02, 0.11,
          "Ofwat, non-household market from 2017: .029", "found, medium; upper bound assumed", fitted=True,
          measure=opened_switching),
@@ -295,7 +319,7 @@ FACTS: tuple[Fact, ...] = (
          "an earlier model: .07", "computed, low; band assumed", measure=low_affective),
     *_each(("retail", "subscription"), "22", "behaviour is convex",
            quantity="curvature of staying three years in satisfaction", low=0, high=ANY,
-           source="Mittal & Kamakura 2001", evidence="found, high", measure=behaviour_curve),
+           source="Mittal & Kamakura 2001", evidence="found, high", measure=behaviour_curve, reason=STRAIGHT),
     *_each(("retail", "subscription"), "22", "intention is concave",
            quantity="curvature of the intention to stay", low=-ANY, high=0, source="Mittal & Kamakura 2001",
            evidence="found, high", measure=intention_curve),
@@ -371,10 +395,11 @@ FACTS: tuple[Fact, ...] = (
          0.40, 0.85, "vendors: up to .70 to .85", "trade figure, medium", fitted=True,
          measure=cured(Dunning())),
     Fact("39", "card and direct debit", "subscription", "leaving a month, card over direct debit", 1.5, 4,
-         "Zuora: 14 % over 4 % a year", "trade figure, medium", measure=card_over_debit),
+         "Zuora: 14 % over 4 % a year", "trade figure, medium", measure=card_over_debit, reason=UNSELECTED),
     *_each(("subscription", "retail"), "40", "faults are the root",
            quantity="share of fault less the next largest, attributed causes without natural ones", low=0,
-           high=ANY, source="Keaveney 1995", evidence="remembered, high", measure=fault_largest),
+           high=ANY, source="Keaveney 1995", evidence="remembered, high", measure=fault_largest,
+           reason=LEDGER),
     # E. targeting and programmes
     *_each(("subscription", "retail"), "42", "risk is not response",
            quantity="saves by uplift less 1.5 x saves by risk, per 1,000 called, worst of 10, 20, 30 %",
@@ -451,6 +476,12 @@ class Result(NamedTuple):
         """Whether the figure lies in the band; None when there is no figure."""
         return bool(self.fact.low <= self.figure <= self.fact.high) if math.isfinite(self.figure) else None
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether an edge of the band lies within two standard errors."""
+        near = min(abs(self.figure - self.fact.low), abs(self.figure - self.fact.high))
+        return math.isfinite(self.error) and near < 2 * self.error
+
     @classmethod
     def of(cls, fact: Fact, figures: Floats) -> Result:
         """From the figures of the replications."""
@@ -491,8 +522,8 @@ class FactsReport:
     @cached_property
     def table(self) -> pd.DataFrame:
         """number, name, preset, quantity, figure (mean over replications), standard_error (NaN where
-        nothing is left to chance), low, high, met (True, False, or None for not measurable), fitted,
-        evidence, source, note."""
+        nothing is left to chance), low, high, met (True, False, or None for not measurable), in_doubt
+        (an edge of the band lies within two standard errors), fitted, evidence, source, note."""
         table = pd.DataFrame(
             [
                 {
@@ -505,10 +536,11 @@ class FactsReport:
                     "low": r.fact.low,
                     "high": r.fact.high,
                     "met": r.met,
+                    "in_doubt": r.in_doubt,
                     "fitted": r.fact.fitted,
                     "evidence": r.fact.evidence,
                     "source": r.fact.source,
-                    "note": r.fact.note,
+                    "note": r.fact.note if r.met else r.fact.why,
                 }
                 for r in self.results
             ]
@@ -528,13 +560,14 @@ class FactsReport:
         return sum(r.fact.fitted == fitted and r.met is met for r in self.results)
 
     def __repr__(self) -> str:
-        marks = {True: "met    ", False: "NOT MET", None: "not yet"}
+        marks = {True: "met", False: "NOT MET", None: "not yet"}
         lines = [self._headline()]
         for r in self.results:
             use = ", fitted" if r.fact.fitted else ""
-            end = f": {r.fact.note}" if r.fact.note and not r.met else ""
+            end = f": {r.fact.why}" if r.fact.why and not r.met else ""
             what = f"{r.fact.number:>3} {r.fact.preset}: {r.fact.name}"
-            lines.append(f"{marks[r.met]} {what}, {r.text} ({r.band}{use}){end}")
+            mark = marks[r.met] + ("?" if r.in_doubt else "")
+            lines.append(f"{mark:8} {what}, {r.text} ({r.band}{use}){end}")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -559,7 +592,7 @@ class FactsReport:
                     "quantity": r.fact.quantity,
                     "figure": r.text,
                     "band": r.band,
-                    "met": met[r.met],
+                    "met": met[r.met] + ("?" if r.in_doubt else ""),
                     "fitted": "fitted" if r.fact.fitted else "",
                     "evidence": r.fact.evidence,
                     "source": r.fact.source,
@@ -587,7 +620,7 @@ class FactsReport:
             "",
             "Written by `crmsim.research.facts.facts().to_markdown()`; not edited by hand. A figure is the "
             f"mean of {self.replications} replications (seed {self.seed}, {size} customers) and ± its "
-            "standard error. "
+            "standard error; a question mark says that an edge of the band lies within two of them. "
             "Facts marked fitted served to choose the presets' numbers; only the others test the model.",
             "",
             self._headline() + ".",
@@ -600,7 +633,7 @@ class FactsReport:
             found = [r for r in self.results if r.met is wanted]
             lines += ["", f"## {title}", ""]
             lines += [
-                f"- {r.fact.number}, {r.fact.preset}, {r.fact.name}: {r.fact.note or 'reason not known'}"
+                f"- {r.fact.number}, {r.fact.preset}, {r.fact.name}: {r.fact.why or 'reason not known'}"
                 for r in found
             ] or ["None."]
         remarks = {r.fact.note: r.fact for r in self.results if r.fact.note and r.met}

@@ -230,6 +230,15 @@ def mean_purchases(worlds: Worlds, preset: str) -> float:
     return float(_cdnow_purchases(worlds).mean())
 
 
+def cdnow_recency(worlds: Worlds, preset: str) -> float:
+    """Share who buy in weeks 40 to 78, best fifth by recency over the worst."""
+    bought = _cdnow(worlds).happened("purchase") > 0
+    early, late = bought[:273], bought[273:]
+    last = np.where(early.any(axis=0), 273 - np.argmax(early[::-1], axis=0), 0)
+    mean = pd.Series(late.any(axis=0)).groupby(_fifths(pd.Series(last))).mean()
+    return float(mean.iloc[-1] / mean.iloc[0])
+
+
 def top_share(worlds: Worlds, preset: str) -> float:
     """Share of 18 months' revenue that the best fifth of those who bought at all bring."""
     table = main(worlds, preset).snapshot(18)
@@ -239,7 +248,8 @@ def top_share(worlds: Worlds, preset: str) -> float:
 
 
 def _rfm(worlds: Worlds, preset: str) -> tuple[pd.DataFrame, pd.Series]:
-    """Recency, frequency and mean amount of nine months, and purchases of the next nine."""
+    """Recency, frequency and mean amount of nine months, and whether a purchase followed in the next
+    nine."""
     world = main(worlds, preset)
     then, later = world.snapshot(9), world.snapshot(18)
     known = then[(then["source"] == 0) & (then["purchases"] >= 1)]
@@ -250,7 +260,7 @@ def _rfm(worlds: Worlds, preset: str) -> tuple[pd.DataFrame, pd.Series]:
             "money": known["revenue"] / known["purchases"],
         }
     )
-    return table, later.loc[known.index, "purchases"] - known["purchases"]
+    return table, later.loc[known.index, "purchases"] > known["purchases"]
 
 
 def _fifths(column: pd.Series) -> pd.Series:
@@ -259,7 +269,7 @@ def _fifths(column: pd.Series) -> pd.Series:
 
 
 def rfm_ratio(column: str) -> Measure:
-    """Purchases of the best fifth over those of the worst."""
+    """Share of the best fifth who buy again over that of the worst."""
 
     def measure(worlds: Worlds, preset: str) -> float:
         table, later = _rfm(worlds, preset)
@@ -574,19 +584,21 @@ def satisfied_not_advocates(worlds: Worlds, preset: str) -> float:
 
 
 def _staff(worlds: Worlds, preset: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Months 12 to 23 without and with staff five points better from month 12 on."""
+    """The months without and with staff five points better from month 12 on."""
     base, better = plain(worlds, preset), plain(worlds, preset, StaffSkill(points=5, start=12))
-    return base.run.monthly.iloc[12:24], better.run.monthly.iloc[12:24]
+    return base.run.monthly, better.run.monthly
 
 
 def staff_satisfaction(worlds: Worlds, preset: str) -> float:
+    """In the second year, when satisfaction has settled."""
     base, better = _staff(worlds, preset)
-    return float((better["satisfaction"] - base["satisfaction"]).iloc[6:].mean())
+    return float((better["satisfaction"] - base["satisfaction"]).iloc[24:36].mean())
 
 
 def staff_revenue(worlds: Worlds, preset: str) -> float:
-    base, better = _staff(worlds, preset)
-    return 100 * float(better["revenue"].sum() / base["revenue"].sum() - 1)
+    """In the first year: what it adds to the growth of revenue."""
+    base, better = (monthly["revenue"].iloc[12:24].sum() for monthly in _staff(worlds, preset))
+    return 100 * float(better / base - 1)
 
 
 # -- C. complaint, recovery, word of mouth ---------------------------------------------------------
@@ -816,7 +828,7 @@ def harmful_risk(worlds: Worlds, preset: str) -> float:
 def sleeping_dogs(worlds: Worlds, preset: str) -> float:
     """Rise of expected three-month leaving among all customers called, per cent, where contact wakes."""
     changes = {
-        "population__response_mean": -0.6, "population__months": 18, "firm__score_validity": 1.0
+        "population__response_mean": -0.65, "population__months": 18, "firm__score_validity": 1.0
     }  # fmt: skip
     base = plain(worlds, preset, **changes)
     called = plain(worlds, preset, RetentionCall(target="random", share=1.0, start=12, stop=13), **changes)
@@ -901,7 +913,7 @@ def second_life_order(worlds: Worlds, preset: str) -> float:
 # -- F. water --------------------------------------------------------------------------------------
 
 
-def _areas(worlds: Worlds) -> dict[str, float]:
+def water_areas(worlds: Worlds) -> dict[str, float]:
     """Mean perception by area; billing and payment are one, by weight."""
     world = main(worlds, "water_utility")
     here = world.customers["left_month"].isna()
@@ -917,7 +929,7 @@ def _areas(worlds: Worlds) -> dict[str, float]:
 
 def water_order(worlds: Worlds, preset: str) -> float:
     """Rank correlation of the areas' mean perception with the published order."""
-    areas = _areas(worlds)
+    areas = water_areas(worlds)
     ranks = [np.argsort(np.argsort(list(values))) for values in (areas.values(), WATER_AREAS.values())]
     return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
