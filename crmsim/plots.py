@@ -145,6 +145,10 @@ _TEXT: dict[str, tuple[str, str]] = {
     "leaves": ("leaves: {cause}", "离开：{cause}"),
     "stays": ("stays", "留下"),
     "lives_part": ("{who}: the two lives part in month {month}", "{who}：两种人生在第{month}月分开"),
+    "lives_felt": (
+        "{who}: the same happens in both lives, and is felt otherwise",
+        "{who}：两种人生经历相同，感受不同",
+    ),
     "lives_same": ("{who}: the policies change nothing", "{who}：策略没有带来变化"),
     "lives_saved": (
         "{who} leaves in month {month} without the policies, and stays with them",
@@ -520,6 +524,7 @@ def two_lives(
     note: str = "",
     *,
     customer: int | None = None,
+    parted: int | Literal["felt"] | None = "felt",
     title: str = "",
     language: str = "en",
 ) -> np.ndarray:
@@ -527,7 +532,8 @@ def two_lives(
 
     The tables are that customer's rows of `Run.lives`, indexed by month: satisfaction and trust as
     lines, the layer of loyalty as a ribbon, and marks for failures, complaints and their solution,
-    offers, missed payments and leaving. Returns the two axes.
+    offers, missed payments and leaving. `parted` is the month in which the lives part, None for never;
+    "felt" takes the first in which anything differs, attitudes too. Returns the two axes.
     """
     lives = [_life(without), _life(with_policies)]
     if customer is None:
@@ -541,13 +547,14 @@ def two_lives(
         who = first.say("customer", id=customer) if customer is not None else first.say("customer", id="")
         who = who.strip()
         gone = [end is not None for end in ends]
-        month = _parting(*lives)
+        month = _parting(*lives) if parted == "felt" else parted
         if gone[0] and not gone[1]:
             found = first.say("lives_saved", who=who, month=ends[0][0])  # type: ignore[index]
         elif gone[1] and not gone[0]:
             found = first.say("lives_harmed", who=who, month=ends[1][0])  # type: ignore[index]
         elif month is None:
-            found = first.say("lives_same", who=who)
+            same = _parting(*lives) is None
+            found = first.say("lives_same" if same else "lives_felt", who=who)
         else:
             found = first.say("lives_part", who=who, month=month)
         if month is not None:

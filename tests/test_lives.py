@@ -357,3 +357,12 @@ def test_a_customer_of_one_world_only_has_no_second_life():
     more = simulate(scenario, policies).customers.index.difference(simulate(scenario, []).customers.index)
     with pytest.raises(CustomerError, match="no second life to compare: without the policies no customer"):
         counterfactual(scenario, policies, int(more[-1]))
+
+
+def test_a_life_only_felt_otherwise_is_drawn_as_such():
+    """Better quality lifts satisfaction from the first month; what happens to customer 12 stays the same."""
+    lives = counterfactual("subscription", ["quality_control"], customer=12)
+    assert lives.parted is None
+    assert (lives.with_policies["satisfaction"] > lives.without["satisfaction"]).mean() > 0.9
+    upper = lives.plot()[0]
+    assert "felt otherwise" in upper.get_title(loc="left") + upper.figure.get_suptitle()

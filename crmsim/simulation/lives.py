@@ -396,7 +396,13 @@ class TwoLives:
         decided = f"{self.decisive}\n" if self.decisive else ""
         note = f"{decided}{self.scenario.name}, {self.label}, seed {self.key.seed}"
         return two_lives(
-            self.without, self.with_policies, axes, note, customer=self.customer, language=language
+            self.without,
+            self.with_policies,
+            axes,
+            note,
+            customer=self.customer,
+            parted=self.parted,
+            language=language,
         )
 
     def __repr__(self) -> str:
