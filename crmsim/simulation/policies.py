@@ -200,7 +200,7 @@ class Cost:
     revenue_share: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, value in dataclasses.asdict(self).items():
+        for name, value in vars(self).items():
             if not (isinstance(value, int | float) and math.isfinite(value) and value >= 0):
                 raise PolicyError(f"cost {name} must be a number of at least 0, not {value!r}")
 
