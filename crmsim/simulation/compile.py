@@ -123,11 +123,11 @@ _f32 = np.float32
 BLOCK = {block}
 STRIDE = {stride}
 LANES = {lanes}
-M0 = np.uint64(0xD2511F53)
-M1 = np.uint64(0xCD9E8D57)
-W0 = np.uint64(0x9E3779B9)
-W1 = np.uint64(0xBB67AE85)
-LOW = np.uint64(0xFFFFFFFF)
+M0 = np.uint64({M0})
+M1 = np.uint64({M1})
+W0 = np.uint64({W0})
+W1 = np.uint64({W1})
+LOW = np.uint64({LOW})
 HALF = np.uint64(32)
 try:
     from numba import njit as _njit
@@ -145,7 +145,9 @@ from crmsim.simulation.compile import Parameters
 
 def generate(own: Mapping[str, Callable[..., Any]] | None = None, *, cache: bool = True) -> str:
     """The text of the module to compile, with a user's own rules in their places."""
-    parts = [HEADER.format(block=columns.BLOCK, stride=columns.STRIDE, lanes=columns.LANES, cache=cache)]
+    words = {name: f"0x{int(getattr(draws, name)):X}" for name in ("M0", "M1", "W0", "W1", "LOW")}
+    sizes = {"block": columns.BLOCK, "stride": columns.STRIDE, "lanes": columns.LANES}
+    parts = [HEADER.format(**sizes, **words, cache=cache)]
     record = ", ".join(f"values[{k}]" for k in range(len(PARAMETERS)))
     parts.append(f"@_inline\ndef parameters(values):\n    return Parameters({record})\n")
     change = _Single()

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .columns import BLOCK, INDEX, STATE_FIXED, STRIDE, state_columns
-from .compile import PARAMETER_INDEX, touchpoint_values
+from .compile import PARAMETER_INDEX
 from .draws import Key, Purpose
 from .scenario import Scenario
 
@@ -61,7 +61,6 @@ class People:
         self.cohort_rows: list[int] = []
         self.cohort_sizes: list[int] = []
         self.tables = birth_tables(scenario)
-        self.touchpoints = touchpoint_values(scenario).astype(np.float32)
 
     @property
     def all(self) -> np.ndarray:
@@ -364,9 +363,8 @@ class CustomerView:
         "customer", "lapsed", "risk_score", "response_score", "reported_satisfaction",
     )  # fmt: skip
 
-    def __init__(self, people: People, key: Key, month: int, values: np.ndarray) -> None:
+    def __init__(self, people: People, month: int, values: np.ndarray) -> None:
         self._people = people
-        self._key = key
         self._values = values
         self._cache: dict[str, np.ndarray] = {}
         self.month = month

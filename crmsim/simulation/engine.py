@@ -131,7 +131,6 @@ class World:
         self.active = 0.0
         self.referrals = 0
         self.premium: float | None = None
-        self.offered = np.zeros(0, dtype=np.int64)
 
     # -- the month, step by step -----------------------------------------------------------
 
@@ -184,7 +183,7 @@ class World:
         for campaign in campaigns:
             if not getattr(campaign, "runs_in", lambda m: True)(month):
                 continue
-            view = CustomerView(self.people, self.key, month, self.levers.values)
+            view = CustomerView(self.people, month, self.levers.values)
             offers = campaign.offers(view)
             if not isinstance(offers, Offers):
                 raise PolicyError(
@@ -280,7 +279,7 @@ class World:
         if self.events:
             from .run import month_events
 
-            self.log.append(month_events(self.people, self.scratch, month, self.offered))
+            self.log.append(month_events(self.people, self.scratch, month))
         slots = self._followed_slots()
         if slots.size:
             at = {b: k for k, b in enumerate(self.kept_blocks())}
@@ -457,17 +456,15 @@ class CompiledWorld(World):
         jobs = [(self.spare[k : k + 1], False, edges[k], edges[k + 1]) for k in range(parts)]
         # Followed blocks run twice from a copy: once for the record, once with the others.
         self.scratch = np.zeros((len(keep), SCRATCH_COLUMNS * STRIDE), dtype=np.float32)
-        self.kept = keep
-        self.before = people.state[keep].copy() if keep else None
+        before = people.state[keep] if keep else None
         others = [self.pool.submit(self._blocks, *job) for job in jobs[1:]] if self.pool else []
         self._blocks(*jobs[0])
         for done in others:
             done.result()
-        if keep:
-            assert self.before is not None
+        if before is not None:
             spare = np.zeros((len(keep), len(TOTALS), LANES), dtype=np.float32)
             self.module.run_month(
-                self.before, self.scratch, True, people.ids[keep], self.touchpoints, self.values,
+                before, self.scratch, True, people.ids[keep], self.touchpoints, self.values,
                 self.spending, people.key, spare, 0, len(keep),
             )  # fmt: skip
 

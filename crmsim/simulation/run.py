@@ -218,9 +218,7 @@ class Run:
         """What the firm can see at the end of the run."""
         from .compile import parameter_values
 
-        return CustomerView(
-            self._people, self.key, self.scenario.population.months, parameter_values(self.scenario)
-        )
+        return CustomerView(self._people, self.scenario.population.months, parameter_values(self.scenario))
 
     # -- totals -----------------------------------------------------------------------------------
 
@@ -383,7 +381,7 @@ def monthly_table(raw: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def month_events(people: People, scratch: np.ndarray, month: int, _: Any = None) -> pd.DataFrame:
+def month_events(people: People, scratch: np.ndarray, month: int) -> pd.DataFrame:
     """The log of one month from the kept scratch columns."""
     import pandas as pd
 
