@@ -449,6 +449,8 @@ def test_the_mark_of_library_policies_is_their_parameters():
 def test_a_policy_of_unknown_content_runs_but_is_not_kept(world, tmp_path):
     import threading
 
+    import dill  # noqa: F401  (comes with lifetimes; teaches pickle to take a lock)
+
     odd = campaign("return cs.Offers(view.id[:5], 'call', 1.0)")
     odd.lock = threading.Lock()
     assert content_mark(odd) is None

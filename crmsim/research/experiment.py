@@ -17,6 +17,7 @@ import hashlib
 import inspect
 import json
 import os
+import pickle
 import shutil
 import sys
 import tempfile
@@ -682,6 +683,9 @@ def _describe(thing: Any, add: Callable[[bytes], None], seen: dict[int, int]) ->
     from joblib import hash as joblib_hash
 
     try:
+        # the compiled pickler decides: packages such as dill teach the other one, on which
+        # joblib's hash stands, to take locks and files
+        pickle.dumps(thing)
         say(kind.__module__, kind.__qualname__, joblib_hash(thing))
     except Exception:
         raise _Unknown from None
