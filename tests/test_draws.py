@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from crmsim.simulation.columns import BLOCK, SCRATCH_COLUMNS, STRIDE, W
+from crmsim.simulation.columns import BLOCK, STRIDE
 from crmsim.simulation.compile import PARAMETER_INDEX, PARAMETERS, kernels
 from crmsim.simulation.customers import COHORT, REFERRED
 from crmsim.simulation.draws import WORLD, Key, Purpose, make_key, normal, philox, uniform, unit
@@ -72,11 +72,11 @@ def test_uniform_is_what_the_compiled_month_draws():
     ids = np.concatenate([np.arange(1000), 57 * COHORT + REFERRED + np.arange(24)]).astype(np.uint64)
     values = np.zeros(len(PARAMETERS), dtype=np.float32)
     values[PARAMETER_INDEX["month"]] = 57
-    w = np.zeros(SCRATCH_COLUMNS * STRIDE, dtype=np.float32)
+    u = np.zeros(4 * STRIDE, dtype=np.float32)
     for group in (0, 4, Purpose.TOUCHPOINT // 4 + 5):
-        kernels().draw(w, ids, np.uint64(group), values, np.array(key, dtype=np.uint64))
+        kernels().draw(u, ids, BLOCK, np.uint64(group), values, np.array(key, dtype=np.uint64))
         for j in range(4):
-            drawn = w[W.draws + j * STRIDE : W.draws + j * STRIDE + BLOCK].astype(float)
+            drawn = u[j * STRIDE : j * STRIDE + BLOCK].astype(float)
             assert np.array_equal(drawn, uniform(key, 4 * group + j, ids, 57))
 
 
@@ -127,9 +127,9 @@ PAIRS = {
     "same number in the next cohort": (A, (BASE, Purpose.ENCOUNTER, IDS + COHORT, 0)),
     "next month": (A, (BASE, Purpose.ENCOUNTER, IDS, 1)),
     "a year later": (A, (BASE, Purpose.ENCOUNTER, IDS, 12)),
-    "next purpose, same block": (A, (BASE, Purpose.COMPLAINT, IDS, 0)),
-    "third purpose, same block": (A, (BASE, Purpose.FAST_ANSWER, IDS, 0)),
-    "same place in the next block": (A, (BASE, Purpose.LEAVE_NATURAL, IDS, 0)),
+    "next purpose, same block": (A, (BASE, Purpose.LEAVE_NATURAL, IDS, 0)),
+    "third purpose, same block": (A, (BASE, Purpose.LEAVE_COMPETITIVE, IDS, 0)),
+    "same place in the next block": (A, (BASE, Purpose.PAYMENT_FAILS, IDS, 0)),
     "next seed": (A, (make_key(2), Purpose.ENCOUNTER, IDS, 0)),
     "a distant seed": (A, (make_key(1 << 31), Purpose.ENCOUNTER, IDS, 0)),
     "next replication": (A, (make_key(1, 1), Purpose.ENCOUNTER, IDS, 0)),
@@ -190,7 +190,8 @@ def test_sums_over_months_spread_as_independent_numbers_do():
 def test_no_two_decisions_share_a_number():
     """Single purposes, twelve touchpoints and as many purchases as a month can hold."""
     ranges = {
-        Purpose.TOUCHPOINT: 4 * MAX_TOUCHPOINTS,
+        Purpose.TOUCHPOINT: MAX_TOUCHPOINTS,
+        Purpose.SEVERITY: MAX_TOUCHPOINTS,
         Purpose.PURCHASE_DAY: 100_000,
         Purpose.PURCHASE_PART: 100_000,
     }

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from crmsim.simulation import numeric
 from crmsim.simulation import rules as r
 from crmsim.simulation.compile import parameters_of
 from crmsim.simulation.scenario import Scenario
@@ -368,8 +369,8 @@ def test_only_a_loss_to_a_rival_is_attributed_to_faults(cause, fault_points, shi
 def test_an_event_happens_within_the_month_with_the_chance_of_its_hazard(u, hazard):
     chance = -math.expm1(-hazard)
     assume(abs(u - chance) > 1e-9)
-    assert (r.exit_time(u, hazard) < 1) == (u < chance)
-    assert r.exit_time(u, hazard) > 0
+    assert (numeric.exit_time(u, hazard) < 1) == (u < chance)
+    assert numeric.exit_time(u, hazard) > 0
 
 
 # -- telling and growing ---------------------------------------------------------------------------------

@@ -24,9 +24,10 @@ from .scenario import Scenario
 # count from 50 million.
 COHORT = 100_000_000
 REFERRED = 50_000_000
-# Customers who left are moved out of the blocks when they are this share of them; sooner in a large
-# world, where memory counts more than the moving.
-COMPACT_AT, COMPACT_LARGE_AT, LARGE = 0.15, 0.05, 200_000
+# Customers who left are moved out of the blocks when they are this share of them.
+COMPACT_AT = 0.07
+# For fewer customers at once several threads are not worth their start.
+PARTS_FROM = 8_000
 PACK_FROM = 20_000
 GRID = np.linspace(-6.0, 6.0, 2049)
 
@@ -120,11 +121,11 @@ class People:
                 low + last,
             )
 
-        self.in_parts(number, born)
+        self.in_parts(number, number, born)
 
-    def in_parts(self, number: int, work: Callable[[int, int], None]) -> None:
-        """Do work(low, high) for 0 to `number`, on several threads where there is much to do."""
-        if self.threads == 1 or self.live < 50_000 or number < 2:
+    def in_parts(self, number: int, customers: int, work: Callable[[int, int], None]) -> None:
+        """Do work(low, high) for 0 to `number`, on several threads where it is for many customers."""
+        if self.threads == 1 or customers < PARTS_FROM:
             work(0, number)
             return
         edges = [number * k // self.threads for k in range(self.threads + 1)]
@@ -140,26 +141,34 @@ class People:
         self._rows = _grown(self._rows, slots)
 
     def compact(self) -> None:
-        """Move those who left out of the blocks; the others close up in their order."""
-        here = self.live_column("active") > 0
-        stay, go = np.flatnonzero(here), np.flatnonzero(~here)
-        if go.size <= (COMPACT_LARGE_AT if self.live > LARGE else COMPACT_AT) * self.live:
+        """Move those who left out of the blocks; the last of the others move into their slots."""
+        go = np.flatnonzero(self.live_column("active") == 0)
+        if go.size <= COMPACT_AT * self.live:
             return
+        kept = self.live - go.size
+        holes = go[: np.searchsorted(go, kept)]
+        tail = np.ones(go.size, dtype=bool)
+        tail[go[holes.size :] - kept] = False
+        movers = kept + np.flatnonzero(tail)
         gone = np.empty((self.columns, go.size), dtype=np.float32)
-        self.in_parts(self.columns, lambda low, high: self.module.take_out(self.state, go, gone, low, high))
         self.in_parts(
-            self.columns, lambda low, high: self.module.close_up(self.state, stay, self.live, low, high)
+            self.columns, go.size, lambda low, high: self.module.take_out(self.state, go, gone, low, high)
+        )
+        self.in_parts(
+            self.columns,
+            go.size,
+            lambda low, high: self.module.move_in(self.state, holes, movers, kept, self.live, low, high),
         )
         ids = self.ids.reshape(-1)
-        ids[: stay.size] = ids[stay]
-        left, kept = self.rows[go], self.rows[stay]
+        ids[holes] = ids[movers]
+        left, moved = self.rows[go], self.rows[movers]
         # Packing pays where memory is short, not in a small world.
         kept_columns = [_packed(column) for column in gone] if go.size >= PACK_FROM else list(gone)
         self.archive.append((left, kept_columns))
         self.slots[left] = -1
-        self.live = int(stay.size)
-        self._rows[: self.live] = kept
-        self.slots[kept] = np.arange(self.live)
+        self._rows[holes] = moved
+        self.slots[moved] = holes
+        self.live = kept
 
     def revive(self, rows: np.ndarray) -> None:
         """Bring customers who had been moved out back into the blocks."""

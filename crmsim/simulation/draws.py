@@ -32,32 +32,34 @@ class Purpose(IntEnum):
     Four consecutive purposes share one Philox block, so those used together stand together.
     """
 
+    # For every customer, every month.
     ENCOUNTER = 0
-    COMPLAINT = 1
-    RESOLUTION = 2
-    FAST_ANSWER = 3
-    LEAVE_NATURAL = 4
-    LEAVE_COMPETITIVE = 5
-    LEAVE_FAULT = 6
-    LEAVE_RETALIATORY = 7
-    PAYMENT_FAILS = 8
-    PAYMENT_CURED = 9
-    CUT_OFF = 10
-    DELIGHT = 11
-    PURCHASES = 12
-    SPEND = 13
-    DROPOUT = 14
-    LEAVE_BASELINE = 15
-    RIVAL_OFFER = 16
-    REFERRAL = 17
-    WIN_BACK = 19
+    LEAVE_NATURAL = 1
+    LEAVE_COMPETITIVE = 2
+    REFERRAL = 3
+    PAYMENT_FAILS = 4
+    RIVAL_OFFER = 5
+    DELIGHT = 6
+    LEAVE_BASELINE = 7
+    PURCHASES = 8
+    SPEND = 9
+    DROPOUT = 10
+    # For the few concerned.
+    COMPLAINT = 12
+    RESOLUTION = 13
+    FAST_ANSWER = 14
+    PAYMENT_CURED = 16
+    CUT_OFF = 17
     SCORE_RISK = 20
     SCORE_RESPONSE = 21
     RANDOM_TARGET = 22
+    WIN_BACK = 23
     SURVEY_ASKED = 24
     SURVEY_ERROR = 25
     STATED_WRONG = 26
     STATED_CAUSE = 27
+    LEAVE_FAULT = 28
+    LEAVE_RETALIATORY = 29
     FIT = 32
     FAIRNESS = 33
     ANCHOR = 34
@@ -78,8 +80,9 @@ class Purpose(IntEnum):
     ARRIVALS = 56
     DEMAND_SHOCK = 57
     JOINING_SPEND = 60
-    # Touchpoint d uses 64 + 2 d for meeting it and failing there, 65 + 2 d for the severity.
+    # Meeting touchpoint d and failing there is decided by 64 + d, the severity by 80 + d.
     TOUCHPOINT = 64
+    SEVERITY = 80
     # The k-th purchase of a month falls on the day drawn with 128 + k, and takes its part of the
     # month's amount by 2**20 + k: far enough apart for any number of purchases.
     PURCHASE_DAY = 128
@@ -132,6 +135,11 @@ def uniform(key: Key, purpose: Any, customer: Any, month: Any) -> Any:
     `customer` and `month` may be whole numbers or arrays that broadcast; so does `purpose` (any
     number from 0). Returns float64 holding the single-precision number the engine uses.
     """
+    if isinstance(customer, int) and isinstance(month, int) and isinstance(purpose, int):
+        # One number, without the cost of arrays.
+        who, block = np.uint64(customer), np.uint64(purpose // 4)
+        four = philox(who & LOW, who >> HALF, np.uint64(month), block, np.uint64(key[0]), np.uint64(key[1]))
+        return (int(four[purpose % 4] >> np.uint64(9)) + 0.5) * 2.0**-23
     customer, month, which = np.broadcast_arrays(
         np.asarray(customer, dtype=np.uint64), np.asarray(month, dtype=np.uint64), np.asarray(purpose)
     )

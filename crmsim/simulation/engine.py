@@ -98,7 +98,8 @@ class World:
 
     # How `Run.events` repeats the run; None for `simulate`.
     again: Callable[..., Run] | None = None
-    # Sums of the month over parts of the population, and what happened in it: the engine's to fill.
+    # The month's sums in the order of TOTALS (double precision), and what happened in it: the engine's
+    # to fill.
     totals: np.ndarray
     scratch: np.ndarray
 
@@ -197,26 +198,16 @@ class World:
         if self.scenario.word_of_mouth.contagion == 0:
             return
         people = self.people
-        slots = np.flatnonzero(people.live_column("left") == month)
-        gone = people.rows[slots[people.at("active", slots) == 0]]
-        if not gone.size:
-            return
         starts, sizes = people.cohorts
-        cohort = np.searchsorted(starts, gone, side="right") - 1
-        first = starts[cohort] + (gone - starts[cohort]) // NEIGHBOURHOOD * NEIGHBOURHOOD
-        neighbour = first[:, None] + np.arange(NEIGHBOURHOOD)
-        slots = people.slots[neighbour[neighbour < (starts + sizes)[cohort, None]]]
-        # Those who left this month are no longer active, so nobody is a neighbour of himself.
-        slots = slots[slots >= 0]
-        slots = slots[people.at("active", slots) > 0]
-        block, place = people.places("neighbours", slots)
-        np.add.at(people.state.reshape(-1), block * people.state.shape[1] + place, np.float32(1))
+        self.module.miss(
+            people.state, people.rows, people.slots, starts, starts + sizes, np.float32(month), people.live,
+            NEIGHBOURHOOD,
+        )  # fmt: skip
 
     def close_month(self, month: int) -> None:
         """Add up, pay, and write the month's row."""
-        sums = self.totals.sum(axis=(0, 2), dtype=np.float64)
-        totals = dict(zip(TOTALS, sums.tolist(), strict=True))
-        if not all(map(math.isfinite, sums.tolist())):
+        totals = dict(zip(TOTALS, self.totals.tolist(), strict=True))
+        if not all(map(math.isfinite, totals.values())):
             self._explain_nan(self._missing(month) or f"month {month}: a total is not a number")
         # What no total sums may go missing by a user's rule alone.
         if self.rules and (where := self._missing(month)):
@@ -425,6 +416,7 @@ class CompiledWorld(World):
             self.threads = 1
         self.people.threads = self.threads
         self.sums = np.zeros((0, len(TOTALS), LANES), dtype=np.float32)
+        self.totals = np.zeros(len(TOTALS))
         self.spare = np.zeros((self.threads, SCRATCH_COLUMNS * STRIDE), dtype=np.float32)
         self.pool: ThreadPoolExecutor | None = None
 
@@ -445,11 +437,11 @@ class CompiledWorld(World):
         blocks = people.blocks
         if len(self.sums) < blocks:
             self.sums = np.zeros((blocks + blocks // 8, len(TOTALS), LANES), dtype=np.float32)
-        self.totals = self.sums[:blocks]
         keep = self.kept_blocks()
         if len(keep) == blocks:
             self.scratch = np.zeros((blocks, SCRATCH_COLUMNS * STRIDE), dtype=np.float32)
             self._blocks(self.scratch, True, 0, blocks)
+            self.module.add_up(self.sums[:blocks], self.totals)
             return
         parts = max(min(self.threads, blocks), 1)
         edges = [blocks * k // parts for k in range(parts + 1)]
@@ -461,6 +453,7 @@ class CompiledWorld(World):
         self._blocks(*jobs[0])
         for done in others:
             done.result()
+        self.module.add_up(self.sums[:blocks], self.totals)
         if before is not None:
             spare = np.zeros((len(keep), len(TOTALS), LANES), dtype=np.float32)
             self.module.run_month(
@@ -477,7 +470,7 @@ class CompiledWorld(World):
         people = self.people
         self.module.run_month(
             people.state, scratch, keep, people.ids, self.touchpoints, self.values, self.spending,
-            people.key, self.totals, low, high,
+            people.key, self.sums, low, high,
         )  # fmt: skip
 
 

@@ -129,10 +129,9 @@ class ObservedCustomer(Customer):
     def _word(self, purpose: int) -> str:
         if purpose < Purpose.TOUCHPOINT:
             return WORDS[Purpose(purpose)]
-        d, part = divmod(purpose - Purpose.TOUCHPOINT, 2)
-        name = self.touchpoint_names[d]
-        if part:
-            return f"severity at {name}"
+        if purpose >= Purpose.SEVERITY:
+            return f"severity at {self.touchpoint_names[purpose - Purpose.SEVERITY]}"
+        name = self.touchpoint_names[purpose - Purpose.TOUCHPOINT]
         # One number decides twice: whether the touchpoint is met, and whether it fails.
         before = any(step.purpose == purpose for step in self.steps)
         return f"{name} fails" if before else f"meets {name}"

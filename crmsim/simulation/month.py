@@ -25,7 +25,6 @@ from .rules import (
     complaint_probability,
     conative_loyalty,
     episode_satisfaction,
-    exit_time,
     expectation,
     fault_exit,
     hazard_modifiers,
@@ -49,7 +48,7 @@ from .rules import (
     trust,
     warning,
 )
-from .single import clip, exp, log, normal, poisson
+from .single import clip, exit_time, exp, log, normal, poisson
 
 Array = Any
 
@@ -66,19 +65,29 @@ def faded(x: Any) -> Any:
     return x if max(x, -x) > 1e-9 else 0.0
 
 
-def draw(w: Array, ids: Array, group: Any, values: Array, key: Array) -> None:
-    """Four uniforms for each lane: purposes 4 x group to 4 x group + 3 of this month."""
+def draw(u: Array, ids: Array, number: int, group: Any, values: Array, key: Array) -> None:
+    """Four uniforms for each of the first `number` of `ids`, into four columns of `u`: purposes
+    4 x group to 4 x group + 3 of this month."""
     p = parameters(values)
     month = np.uint64(p.month)
-    u = w[W.draws : W.draws + 4 * STRIDE]
     k0 = key[0]
     k1 = key[1]
-    for i in range(BLOCK):
+    for i in range(number):
         x0, x1, x2, x3 = philox(ids[i] & LOW, ids[i] >> HALF, month, group, k0, k1)
         u[i] = unit(x0)
         u[STRIDE + i] = unit(x1)
         u[2 * STRIDE + i] = unit(x2)
         u[3 * STRIDE + i] = unit(x3)
+
+
+def pick(flag: Array, ids: Array, lanes: Array, who: Array) -> int:
+    """The lanes whose flag is above 0, and who they are: rare decisions are drawn for them alone."""
+    number = 0
+    for i in range(BLOCK):
+        lanes[number] = i
+        who[number] = ids[i]
+        number += 1 if flag[i] > 0.0 else 0
+    return number
 
 
 def start(b: Array, w: Array) -> None:
@@ -91,29 +100,34 @@ def start(b: Array, w: Array) -> None:
         w[W.lost_points + i] = 0.0
 
 
-def meet(b: Array, w: Array, u: Array, z: Array, drop: Array, t: Array, values: Array) -> None:
-    """Meet one touchpoint `t`, perhaps see it fail, and perceive it.
-
-    One number decides among not met, met and failed; a second is the severity of a failure.
-    """
-    p = parameters(values)
+def meet(w: Array, u: Array, drop: Array, t: Array) -> None:
+    """Meet one touchpoint `t`, perhaps see it fail: one number decides among not met, met and failed."""
     exposure = t[1]
     failure = t[1] * t[2]
-    severity_mean = t[3]
-    severity_sd = t[4]
-    weight = t[5]
-    gain = t[6]
-    loss = t[7]
     for i in range(BLOCK):
         met = w[W.was_active + i] if u[i] < exposure else 0.0
         failed = w[W.was_active + i] if u[i] < failure else 0.0
         w[W.met + i] = max(w[W.met + i], met)
         w[W.failed + i] = w[W.failed + i] + failed
         drop[i] = failed
-    for i in range(BLOCK):
-        # Failures are rare: a branch costs less than a normal number for everyone.
-        if drop[i] > 0.0:
-            drop[i] = max(severity_mean + severity_sd * normal(u[STRIDE + i]), 1.0)
+
+
+def suffer(drop: Array, u: Array, lanes: Array, number: int, t: Array) -> None:
+    """How bad the failures at one touchpoint are."""
+    severity_mean = t[3]
+    severity_sd = t[4]
+    for k in range(number):
+        u[k] = max(severity_mean + severity_sd * normal(u[k]), 1.0)
+    for k in range(number):
+        drop[lanes[k]] = u[k]
+
+
+def perceive(b: Array, w: Array, z: Array, drop: Array, t: Array, values: Array) -> None:
+    """Perceive one touchpoint `t`."""
+    p = parameters(values)
+    weight = t[5]
+    gain = t[6]
+    loss = t[7]
     for i in range(BLOCK):
         seen = perception(z[i], t[0] + b[C.fit + i], drop[i], p)
         z[i] = seen if w[W.was_active + i] > 0.0 else z[i]
@@ -126,7 +140,7 @@ def satisfy(b: Array, w: Array, values: Array) -> None:
     """Perceive the month, be satisfied or not, and learn what to expect."""
     p = parameters(values)
     for i in range(BLOCK):
-        w[W.quality + i] = p.satisfaction_encounter_sd * normal(w[W.draws + i])
+        w[W.quality + i] = p.satisfaction_encounter_sd * normal(w[W.luck + i])
     for i in range(BLOCK):
         surprise = w[W.quality + i] + p.satisfaction_delight_points * w[W.delighted + i]
         quality = perceived_quality(b[C.expectation + i], w[W.gap + i], surprise, p)
@@ -142,21 +156,27 @@ def satisfy(b: Array, w: Array, values: Array) -> None:
 def delight(w: Array, values: Array) -> None:
     p = parameters(values)
     for i in range(BLOCK):
-        surprised = w[W.was_active + i] if w[W.draws + 3 * STRIDE + i] < p.satisfaction_delight_share else 0.0
+        surprised = (
+            w[W.was_active + i] if w[W.more_luck + 2 * STRIDE + i] < p.satisfaction_delight_share else 0.0
+        )
         w[W.delighted + i] = surprised
 
 
-def complain(b: Array, w: Array, values: Array) -> None:
-    """Voice the problem or keep silent; be answered or not. Draws: group 0."""
+def complain(b: Array, w: Array, lanes: Array, number: int, values: Array) -> None:
+    """Those with a failure voice it or keep silent; they are answered or not. Draws: group 3."""
     p = parameters(values)
     for i in range(BLOCK):
+        w[W.complained + i] = 0.0
+        w[W.resolved + i] = 0.0
+        w[W.fast + i] = 0.0
+    for k in range(number):
+        i = lanes[k]
         chance = complaint_probability(w[W.severity + i], b[C.trust + i], b[C.propensity + i], p)
-        had = 1.0 if w[W.failed + i] > 0.0 else 0.0
-        w[W.complained + i] = had if w[W.draws + STRIDE + i] < chance else 0.0
-    for i in range(BLOCK):
-        resolved = w[W.complained + i] if w[W.draws + 2 * STRIDE + i] < p.complaint_resolved else 0.0
+        complained = 1.0 if w[W.draws + k] < chance else 0.0
+        resolved = complained if w[W.draws + STRIDE + k] < p.complaint_resolved else 0.0
+        w[W.complained + i] = complained
         w[W.resolved + i] = resolved
-        w[W.fast + i] = resolved if w[W.draws + 3 * STRIDE + i] < p.complaint_fast else 0.0
+        w[W.fast + i] = resolved if w[W.draws + 2 * STRIDE + k] < p.complaint_fast else 0.0
 
 
 def recover(b: Array, w: Array, values: Array) -> None:
@@ -181,9 +201,10 @@ def recover(b: Array, w: Array, values: Array) -> None:
         b[C.last_complaint + i] = p.month if w[W.complained + i] > 0.0 else b[C.last_complaint + i]
 
 
-def restore(w: Array, z: Array, drop: Array) -> None:
+def restore(w: Array, z: Array, drop: Array, lanes: Array, number: int) -> None:
     """Recovery restores the perception of the touchpoint that failed."""
-    for i in range(BLOCK):
+    for k in range(number):
+        i = lanes[k]
         z[i] = clip(z[i] + w[W.restored + i] * drop[i], 0.0, 100.0)
 
 
@@ -218,7 +239,7 @@ def commit(b: Array, w: Array, values: Array) -> None:
 
 
 def buy(b: Array, w: Array, values: Array, spending: Array) -> None:
-    """Purchases of a customer without a contract. Draws: group 3.
+    """Purchases of a customer without a contract. Draws: group 2.
 
     `spending[n - 1]` is the quantile of what n purchases sum to, on a grid of normal scores from
     -6 to 6, for a spending rate of one; beyond its rows the Wilson-Hilferty approximation stands.
@@ -274,7 +295,7 @@ def buy(b: Array, w: Array, values: Array, spending: Array) -> None:
 
 
 def drop_out(b: Array, w: Array) -> None:
-    """Drop-out at a purchase (BG/NBD): the purchases after it do not happen. Draws: group 3."""
+    """Drop-out at a purchase (BG/NBD): the purchases after it do not happen. Draws: group 2."""
     for i in range(BLOCK):
         chance = min(b[C.dropout + i], 0.9999999)
         if chance > 0.0 and w[W.bought + i] > 0.0:
@@ -289,29 +310,40 @@ def drop_out(b: Array, w: Array) -> None:
 
 
 def bill(b: Array, w: Array, values: Array) -> None:
-    """The monthly bill of a contract customer, and whether it is paid. Draws: group 2."""
+    """The monthly bill of a contract customer, and whether it is paid at once. Draws: group 1."""
     p = parameters(values)
     for i in range(BLOCK):
         active = w[W.was_active + i]
-        w[W.bought + i] = active
-        w[W.spent + i] = active * p.purchase_fee * b[C.usage + i] * p.value_price * p.demand
-        w[W.dropped + i] = 0.0
-    for i in range(BLOCK):
         chance = payment_failure(b[C.channel_draw + i], b[C.payer + i], p)
-        unpaid = w[W.was_active + i] if w[W.draws + i] < chance else 0.0
-        cured = unpaid if w[W.draws + STRIDE + i] < p.payment_cure else 0.0
-        u = w[W.draws + 2 * STRIDE + i]
-        ended = (unpaid - cured) if u < p.payment_cutoff else 0.0
+        unpaid = active if w[W.more_luck + i] < chance else 0.0
         w[W.unpaid + i] = unpaid
-        w[W.cured + i] = cured
-        w[W.cut + i] = u / max(p.payment_cutoff, 1e-9) if ended > 0.0 else 2.0
-        w[W.exit_payment + i] = chance * (1.0 - p.payment_cure) * p.payment_cutoff * w[W.was_active + i]
-        w[W.bought + i] = w[W.bought + i] - unpaid + cured
-        w[W.spent + i] = w[W.spent + i] * w[W.bought + i]
-    for i in range(BLOCK):
-        b[C.payment_failures + i] = b[C.payment_failures + i] + w[W.unpaid + i]
+        w[W.cured + i] = 0.0
+        w[W.cut + i] = 2.0
+        w[W.exit_payment + i] = chance * (1.0 - p.payment_cure) * p.payment_cutoff * active
+        w[W.dropped + i] = 0.0
+        b[C.payment_failures + i] = b[C.payment_failures + i] + unpaid
         failed = b[C.last_payment_failure + i]
-        b[C.last_payment_failure + i] = p.month if w[W.unpaid + i] > 0.0 else failed
+        b[C.last_payment_failure + i] = p.month if unpaid > 0.0 else failed
+
+
+def collect(w: Array, lanes: Array, number: int, values: Array) -> None:
+    """A failed payment is cured, stays open, or ends the contract. Draws: group 4."""
+    p = parameters(values)
+    for k in range(number):
+        i = lanes[k]
+        cured = 1.0 if w[W.draws + k] < p.payment_cure else 0.0
+        u = w[W.draws + STRIDE + k]
+        w[W.cured + i] = cured
+        w[W.cut + i] = u / p.payment_cutoff if cured < 1.0 and u < p.payment_cutoff else 2.0
+
+
+def receive(b: Array, w: Array, values: Array) -> None:
+    """What the bills brought in."""
+    p = parameters(values)
+    for i in range(BLOCK):
+        paid = w[W.was_active + i] - w[W.unpaid + i] + w[W.cured + i]
+        w[W.bought + i] = paid
+        w[W.spent + i] = paid * p.purchase_fee * b[C.usage + i] * p.value_price * p.demand
 
 
 def no_bill(w: Array) -> None:
@@ -339,11 +371,11 @@ def earn(b: Array, w: Array, values: Array) -> None:
 
 
 def act(b: Array, w: Array, values: Array) -> None:
-    """Action loyalty: what was done, against which obstacle. Draws: group 4."""
+    """Action loyalty: what was done, against which obstacle. Draws: group 1."""
     p = parameters(values)
     noticed = p.loyalty_rival_offer_rate * p.market_openness
     for i in range(BLOCK):
-        tempted = 1.0 if w[W.draws + i] < noticed else 0.0
+        tempted = 1.0 if w[W.more_luck + STRIDE + i] < noticed else 0.0
         hurt = 1.0 if w[W.failed + i] > 0.0 else 0.0
         w[W.obstacle + i] = max(tempted, hurt)
         acted = 1.0 if w[W.bought + i] > 0.0 else 0.0
@@ -387,42 +419,55 @@ def hazards(b: Array, w: Array, values: Array) -> None:
         b[C.neighbours + i] = faded(b[C.neighbours + i] * decay) if kept else b[C.neighbours + i]
     for i in range(BLOCK):
         w[W.exit_natural + i] = natural_hazard(b[C.mobility + i], p)
-        chance = fault_exit(w[W.severity + i], w[W.stay + i], p)
-        w[W.exit_fault + i] = -log(1.0 - chance)
+        w[W.exit_fault + i] = fault_exit(w[W.severity + i], w[W.stay + i], p)
         waited = p.month - b[C.unresolved + i]
         w[W.exit_retaliatory + i] = retaliatory_hazard(b[C.satisfaction + i], waited, p)
-
-
-def leave(w: Array) -> None:
-    """The earliest event within the month decides the cause. Draws: group 1."""
     for i in range(BLOCK):
-        first = w[W.cut + i]
+        # Rare: a branch costs less than a logarithm for everyone.
+        if w[W.exit_fault + i] > 0.0:
+            w[W.exit_fault + i] = -log(1.0 - w[W.exit_fault + i])
+
+
+def endanger(b: Array, w: Array) -> None:
+    """Who may leave this month: everybody else is spared the times. Draws: groups 0 and 1.
+
+    An exponential time -log(1 - u) / h is never below u / h, so u >= h cannot be within the month.
+    """
+    for i in range(BLOCK):
+        natural = 1.0 if w[W.luck + STRIDE + i] < w[W.exit_natural + i] else 0.0
+        competitive = 1.0 if w[W.luck + 2 * STRIDE + i] < w[W.exit_competitive + i] else 0.0
+        constant = 1.0 if w[W.more_luck + 3 * STRIDE + i] < b[C.baseline + i] else 0.0
+        rare = max(w[W.exit_fault + i], w[W.exit_retaliatory + i])
+        cut = 1.0 if w[W.cut + i] < 1.0 else 0.0
+        w[W.tally + i] = w[W.was_active + i] * max(max(natural, competitive), max(max(constant, cut), rare))
+        w[W.exit_time + i] = 2.0
+        w[W.exit_cause + i] = 0.0
+
+
+def leave(b: Array, w: Array, lanes: Array, number: int) -> None:
+    """The earliest event within the month decides the cause. Draws: groups 0, 1 and 7."""
+    for k in range(number):
+        i = lanes[k]
+        first = min(w[W.cut + i], 1.0)
         cause = 4.0 if first < 1.0 else 0.0
-        t = exit_time(w[W.draws + i], w[W.exit_natural + i])
-        cause = 1.0 if t < min(first, 1.0) else cause
+        t = exit_time(w[W.luck + STRIDE + i], w[W.exit_natural + i])
+        cause = 1.0 if t < first else cause
         first = min(first, t)
-        t = exit_time(w[W.draws + STRIDE + i], w[W.exit_competitive + i])
-        cause = 2.0 if t < min(first, 1.0) else cause
-        w[W.exit_time + i] = min(first, t)
-        w[W.exit_cause + i] = cause
-    for i in range(BLOCK):
-        first = w[W.exit_time + i]
-        cause = w[W.exit_cause + i]
-        t = exit_time(w[W.draws + 2 * STRIDE + i], w[W.exit_fault + i])
-        cause = 3.0 if t < min(first, 1.0) else cause
+        t = exit_time(w[W.luck + 2 * STRIDE + i], w[W.exit_competitive + i])
+        cause = 2.0 if t < first else cause
         first = min(first, t)
-        t = exit_time(w[W.draws + 3 * STRIDE + i], w[W.exit_retaliatory + i])
-        cause = 5.0 if t < min(first, 1.0) else cause
-        w[W.exit_time + i] = min(first, t)
+        t = exit_time(w[W.draws + k], w[W.exit_fault + i])
+        cause = 3.0 if t < first else cause
+        first = min(first, t)
+        t = exit_time(w[W.draws + STRIDE + k], w[W.exit_retaliatory + i])
+        cause = 5.0 if t < first else cause
+        first = min(first, t)
+        # The person's own constant chance of leaving.
+        t = exit_time(w[W.more_luck + 3 * STRIDE + i], b[C.baseline + i])
+        cause = 2.0 if t < first else cause
+        first = min(first, t)
+        w[W.exit_time + i] = first if cause > 0.0 else 2.0
         w[W.exit_cause + i] = cause
-
-
-def leave_baseline(b: Array, w: Array) -> None:
-    """The person's own constant chance of leaving. Draws: group 3."""
-    for i in range(BLOCK):
-        t = exit_time(w[W.draws + 3 * STRIDE + i], b[C.baseline + i])
-        w[W.exit_cause + i] = 2.0 if t < min(w[W.exit_time + i], 1.0) else w[W.exit_cause + i]
-        w[W.exit_time + i] = min(w[W.exit_time + i], t)
 
 
 def depart(b: Array, w: Array, values: Array) -> None:
@@ -455,13 +500,13 @@ def depart(b: Array, w: Array, values: Array) -> None:
 
 
 def talk(b: Array, w: Array, values: Array) -> None:
-    """Word of mouth, referral, and the stage of the relationship. Draws: group 4."""
+    """Word of mouth, referral, and the stage of the relationship. Draws: group 0."""
     p = parameters(values)
     for i in range(BLOCK):
         w[W.praise + i] = praise(b[C.satisfaction + i], p) * w[W.was_active + i]
         w[W.warning + i] = warning(b[C.satisfaction + i], p) * w[W.was_active + i]
         chance = referral_probability(w[W.praise + i], w[W.warning + i], p)
-        w[W.referred + i] = w[W.was_active + i] if w[W.draws + STRIDE + i] < chance else 0.0
+        w[W.referred + i] = w[W.was_active + i] if w[W.luck + 3 * STRIDE + i] < chance else 0.0
         b[C.referrals + i] = b[C.referrals + i] + w[W.referred + i]
     for i in range(BLOCK):
         tenure = p.month - b[C.joined + i] + 1.0
@@ -589,42 +634,58 @@ def block_month(
 ) -> None:
     """One month of one block. This is the order of the month."""
     p = parameters(values)
+    lanes = np.empty(BLOCK, dtype=np.int64)
+    who = np.empty(BLOCK, dtype=np.uint64)
+    u = w[W.draws : W.draws + 4 * STRIDE]
+    failing = w[W.failed : W.failed + BLOCK]
     start(b, w)
+    draw(w[W.luck : W.luck + 4 * STRIDE], ids, BLOCK, np.uint64(0), values, key)
+    draw(w[W.more_luck : W.more_luck + 4 * STRIDE], ids, BLOCK, np.uint64(1), values, key)
+    for d in range(touchpoints.shape[0]):
+        drop = w[W.drop + d * STRIDE : W.drop + d * STRIDE + BLOCK]
+        place = d % 4
+        if place == 0:
+            draw(u, ids, BLOCK, np.uint64(16 + d // 4), values, key)
+        meet(w, u[place * STRIDE : place * STRIDE + BLOCK], drop, touchpoints[d])
+    for d in range(touchpoints.shape[0]):
+        drop = w[W.drop + d * STRIDE : W.drop + d * STRIDE + BLOCK]
+        number = pick(drop, ids, lanes, who)
+        draw(u, who, number, np.uint64(20 + d // 4), values, key)
+        place = d % 4
+        suffer(drop, u[place * STRIDE : place * STRIDE + BLOCK], lanes, number, touchpoints[d])
     for d in range(touchpoints.shape[0]):
         z = b[C.perception + d * STRIDE : C.perception + d * STRIDE + BLOCK]
         drop = w[W.drop + d * STRIDE : W.drop + d * STRIDE + BLOCK]
-        half = d % 2
-        if half == 0:
-            draw(w, ids, np.uint64(16 + d // 2), values, key)
-        u = w[W.draws + 2 * half * STRIDE : W.draws + 2 * (half + 1) * STRIDE]
-        meet(b, w, u, z, drop, touchpoints[d], values)
-    if p.purchase_contract > 0.0 or p.satisfaction_delight_share > 0.0:
-        draw(w, ids, np.uint64(2), values, key)
+        perceive(b, w, z, drop, touchpoints[d], values)
     delight(w, values)
     if p.purchase_contract > 0.0:
         bill(b, w, values)
+        number = pick(w[W.unpaid : W.unpaid + BLOCK], ids, lanes, who)
+        draw(u, who, number, np.uint64(4), values, key)
+        collect(w, lanes, number, values)
+        receive(b, w, values)
     else:
         no_bill(w)
-    draw(w, ids, np.uint64(0), values, key)
     satisfy(b, w, values)
-    complain(b, w, values)
+    number = pick(failing, ids, lanes, who)
+    draw(u, who, number, np.uint64(3), values, key)
+    complain(b, w, lanes, number, values)
     recover(b, w, values)
     for d in range(touchpoints.shape[0]):
         z = b[C.perception + d * STRIDE : C.perception + d * STRIDE + BLOCK]
         drop = w[W.drop + d * STRIDE : W.drop + d * STRIDE + BLOCK]
-        restore(w, z, drop)
+        restore(w, z, drop, lanes, number)
     feel(b, w, values)
     commit(b, w, values)
     hazards(b, w, values)
-    draw(w, ids, np.uint64(1), values, key)
-    leave(w)
-    if p.purchase_contract <= 0.0 or p.churn_baseline_a > 0.0:
-        draw(w, ids, np.uint64(3), values, key)
-        leave_baseline(b, w)
+    endanger(b, w)
+    number = pick(w[W.tally : W.tally + BLOCK], ids, lanes, who)
+    draw(u, who, number, np.uint64(7), values, key)
+    leave(b, w, lanes, number)
     if p.purchase_contract <= 0.0:
+        draw(u, ids, BLOCK, np.uint64(2), values, key)
         buy(b, w, values, spending)
     earn(b, w, values)
-    draw(w, ids, np.uint64(4), values, key)
     talk(b, w, values)
     act(b, w, values)
     depart(b, w, values)
@@ -661,15 +722,54 @@ def take_out(state: Array, slots: Array, out: Array, low: int, high: int) -> Non
             out[c, k] = state[slots[k] // BLOCK, c * STRIDE + slots[k] % BLOCK]
 
 
-def close_up(state: Array, stay: Array, live: int, low: int, high: int) -> None:
-    """Move the customers in the ascending slots `stay` to the front, columns `low` to `high`, and zero
-    what is left of the first `live` slots."""
-    number = stay.shape[0]
+def move_in(state: Array, holes: Array, movers: Array, first: int, last: int, low: int, high: int) -> None:
+    """Move the customers in slots `movers` to slots `holes`, columns `low` to `high`, and zero the slots
+    `first` to `last`."""
     for c in range(low, high):
-        for k in range(number):
-            state[k // BLOCK, c * STRIDE + k % BLOCK] = state[stay[k] // BLOCK, c * STRIDE + stay[k] % BLOCK]
-        for k in range(number, live):
+        for k in range(holes.shape[0]):
+            value = state[movers[k] // BLOCK, c * STRIDE + movers[k] % BLOCK]
+            state[holes[k] // BLOCK, c * STRIDE + holes[k] % BLOCK] = value
+        for k in range(first, last):
             state[k // BLOCK, c * STRIDE + k % BLOCK] = 0.0
+
+
+def miss(
+    state: Array, rows: Array, slots: Array, starts: Array, ends: Array, month: Any, live: int, near: int
+) -> None:
+    """Those who left this month are missed by their neighbours: of the `near` who joined together.
+
+    rows: row by slot; slots: slot by row, -1 for those moved out; starts, ends: rows of each cohort.
+    """
+    for block in range((live + BLOCK - 1) // BLOCK):
+        b = state[block]
+        for lane in range(BLOCK):
+            # Those who left are no longer active, so nobody is a neighbour of himself.
+            if b[C.left + lane] == month and b[C.active + lane] == 0.0 and block * BLOCK + lane < live:
+                row = rows[block * BLOCK + lane]
+                low = 0
+                high = starts.shape[0] - 1
+                while low < high:
+                    middle = (low + high + 1) // 2
+                    if starts[middle] <= row:
+                        low = middle
+                    else:
+                        high = middle - 1
+                first = starts[low] + (row - starts[low]) // near * near
+                for r in range(first, min(first + near, ends[low])):
+                    s = slots[r]
+                    if s >= 0 and state[s // BLOCK, C.active + s % BLOCK] > 0.0:
+                        at = C.neighbours + s % BLOCK
+                        state[s // BLOCK, at] = state[s // BLOCK, at] + 1.0
+
+
+def add_up(totals: Array, out: Array) -> None:
+    """The sums of all blocks and lanes, in double precision."""
+    for t in range(totals.shape[1]):
+        total = np.float64(0)
+        for k in range(totals.shape[0]):
+            for j in range(LANES):
+                total += totals[k, t, j]
+        out[t] = total
 
 
 def uniforms(ids: Array, month: Any, group: Any, word: int, key: Array, out: Array) -> None:

@@ -36,6 +36,12 @@ def normal(u: float) -> float:
     return _NORMAL.inv_cdf(u)
 
 
+def exit_time(u: float, hazard: float) -> float:
+    """When in the month an event of this hazard (per month) happens: below 1 if it does; exponential
+    time, u in (0, 1)."""
+    return -log(1.0 - u) / max(hazard, 1e-30)
+
+
 def poisson(u: float, mean: float) -> float:
     """Poisson quantile of u: the count whose cumulative probability first reaches u."""
     if mean > 60.0:

@@ -38,7 +38,7 @@ from .compile import TOUCHPOINT_FIELDS, Parameters, RuleError, rule_set
 from .draws import Key, Purpose, make_key
 from .engine import World, months_of
 from .month import faded
-from .numeric import clip, exp, log, normal, poisson
+from .numeric import clip, exit_time, exp, log, normal, poisson
 from .policies import policies_of
 from .run import Run
 from .scenario import Scenario
@@ -46,7 +46,9 @@ from .scenario import Scenario
 STATE_NAMES = tuple(name for name in STATE if name != "perception")
 # What happens to a customer in a month; the engine's blocks have columns that a person does not need.
 MONTH_NAMES = tuple(
-    name for name in SCRATCH if not name.startswith("draws") and name not in ("drop", "tally")
+    name
+    for name in SCRATCH
+    if not name.startswith(("draws", "luck", "more_luck")) and name not in ("drop", "tally")
 )
 NEVER = 2.0  # later than the end of the month, which is at 1
 
@@ -190,11 +192,11 @@ class Customer:
     def meet(self, rule: Any, p: Any) -> None:
         """Meet the firm at its touchpoints. Some fail, and each leaves a perception."""
         for d, t in enumerate(self.around.touchpoints or ()):
-            purpose = Purpose.TOUCHPOINT + 2 * d
+            purpose = Purpose.TOUCHPOINT + d
             met = self.happens(purpose, t.exposure)
             failed = self.happens(purpose, t.exposure * t.failure)
             if failed:
-                self.drops[d] = max(t.severity + t.severity_sd * self.score(purpose + 1), 1.0)
+                self.drops[d] = max(t.severity + t.severity_sd * self.score(Purpose.SEVERITY + d), 1.0)
             drop = self.drops[d]
             self.perception[d] = rule.perception(self.perception[d], t.quality + self.fit, drop, p)
             self.gap += t.weight * rule.kano(self.perception[d] - self.expectation, t.gain, t.loss)
@@ -305,8 +307,9 @@ class Customer:
             (self.strikes(Purpose.LEAVE_RETALIATORY, self.exit_retaliatory), ChurnCause.RETALIATORY),
             (self.strikes(Purpose.LEAVE_BASELINE, self.baseline), ChurnCause.COMPETITIVE),
         )
-        self.exit_time, cause = min(dangers, key=itemgetter(0))
-        self.exit_cause = float(cause) if self.exit_time < 1.0 else 0.0
+        time, cause = min(dangers, key=itemgetter(0))
+        self.exit_cause = float(cause) if time < 1.0 else 0.0
+        self.exit_time = time if time < 1.0 else NEVER
 
     def buy(self, rule: Any, p: Any) -> None:
         """Without a contract: buy when one likes, and perhaps drop out at a purchase."""
@@ -421,7 +424,7 @@ class Customer:
 
     def strikes(self, purpose: int, hazard: float) -> float:
         """When in the month an event of this hazard happens; 1 or more is not this month."""
-        return self.around.rule.exit_time(self.draw(purpose), hazard)
+        return exit_time(self.draw(purpose), hazard)
 
 
 # A month as a customer, in this order.
@@ -540,7 +543,7 @@ class Firm(World):
         columns = dict(zip(STATE_NAMES, state.T[:STATE_FIXED], strict=True))
         columns.update({name: month[:, SCRATCH_INDEX[name]] for name in MONTH_NAMES})
         sums = totals_of(columns)
-        self.totals = np.array([[[sums[name]] for name in TOTALS]])
+        self.totals = np.array([sums[name] for name in TOTALS])
 
     def kept_blocks(self) -> list[int]:
         return list(range(self.people.blocks))

@@ -275,11 +275,6 @@ def relationship_stage(
     return 6.0 if liking >= 70.0 and referrals >= 1.0 else stage
 
 
-def exit_time(u: float, hazard: float) -> float:
-    """When in the month an event of this hazard happens: below 1 if it does (exponential time)."""
-    return -log(1.0 - u) / max(hazard, 1e-30)
-
-
 def win_back_probability(
     base: float, cause: float, satisfaction: float, referrals: float, complaints: float, p: Parameters
 ) -> float:

@@ -97,3 +97,8 @@ def poisson(u: Any, mean: Any) -> Any:
         probability = probability * (mean / count)
         cumulative = cumulative + probability
     return count
+
+
+def exit_time(u: Any, hazard: Any) -> Any:
+    """When in the month an event of this hazard happens: below 1 if it does (exponential time)."""
+    return -log(1.0 - u) / max(hazard, 1e-30)
