@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..vocabulary import ChurnCause
+from .compile import PARAMETER_INDEX
 from .customers import CustomerView
 from .draws import Key, Purpose, uniform
 from .policies import Offers
@@ -20,8 +21,19 @@ from .policies import Offers
 if TYPE_CHECKING:
     from .run import Run
 
-# Share of stated causes that are wrong; assumed.
-STATED_WRONG = 0.25
+# What customers say of why they left: a row a true cause, a column a stated one, both in the order of
+# `ChurnCause` (natural, competitive, fault, payment lapse, retaliatory). Assumed, so that with the causes
+# of the subscription preset a quarter are wrong: a better offer elsewhere is the easy thing to say, and
+# a fault or anger is seldom told.
+STATED = np.array(
+    [
+        [0.68, 0.26, 0.01, 0.05, 0.00],
+        [0.11, 0.84, 0.01, 0.04, 0.00],
+        [0.13, 0.43, 0.42, 0.02, 0.00],
+        [0.10, 0.32, 0.01, 0.57, 0.00],
+        [0.08, 0.22, 0.20, 0.20, 0.30],
+    ]
+)
 
 
 class Records(NamedTuple):
@@ -52,6 +64,7 @@ class _Observer:
         self.answers: list[pd.DataFrame] = []
         self.channels: list[np.ndarray] = []
         self.purchases: list[np.ndarray] = []
+        self.openness: list[float] = []
 
     def offers(self, view: CustomerView) -> Offers:
         points = view.reported_satisfaction
@@ -61,6 +74,7 @@ class _Observer:
         )
         self.channels.append(view.channel)
         self.purchases.append(np.array(view.purchases))
+        self.openness.append(float(view._values[PARAMETER_INDEX["market_openness"]]))
         return Offers(np.zeros(0, dtype=np.int64), "contact", 0.0)
 
 
@@ -87,7 +101,7 @@ def records(run: Run) -> Records:
         answers=answers.astype({"month": np.int32}),
         purchases=_purchases(run, events, counts),
         channels=observer.channels,
-        departures=_departures(run.key, events),
+        departures=_departures(run.key, events, np.array(observer.openness)),
     )
 
 
@@ -170,18 +184,16 @@ def _ends(
     return end, at_purchase
 
 
-def _departures(key: Key, events: pd.DataFrame) -> pd.DataFrame:
-    """Who left when, of what, and what they said: wrong for `STATED_WRONG` of them.
+def _departures(key: Key, events: pd.DataFrame, openness: np.ndarray) -> pd.DataFrame:
+    """Who left when, of what, and what they or the file said of it (`stated_causes`).
 
-    A wrong statement names each of the other four causes with the same chance.
+    openness: of the market, by month.
     """
     left = events[events["event"].str.startswith("left_")]
     customer, month = left["customer"].to_numpy(), left["month"].to_numpy()
     causes = pd.Index(ChurnCause.keys())
     true = pd.Categorical(left["event"].str.removeprefix("left_"), categories=causes).codes.astype(int)
-    wrong = uniform(key, Purpose.STATED_WRONG, customer, month) < STATED_WRONG
-    other = (uniform(key, Purpose.STATED_CAUSE, customer, month) * (len(causes) - 1)).astype(int)
-    stated = np.where(wrong, (true + 1 + other) % len(causes), true)
+    stated = stated_causes(key, customer, month, true + 1, openness[month] > 0) - 1
     return pd.DataFrame(
         {
             "month": month.astype(np.int32),
@@ -190,3 +202,21 @@ def _departures(key: Key, events: pd.DataFrame) -> pd.DataFrame:
             "stated_cause": pd.Categorical.from_codes(stated, categories=causes),
         }
     )
+
+
+def stated_causes(key: Key, customer: Any, month: Any, cause: Any, rivals: Any = True) -> np.ndarray:
+    """The cause each leaving customer states, by the row of `STATED` for the true one.
+
+    cause: codes of `ChurnCause`, as are those given back. rivals: whether there is anybody to leave
+    for; if not, those who would have named a rival tell the truth. A person states the same whoever
+    asks.
+    """
+    true = np.asarray(cause, dtype=int) - 1
+    wrong = np.asarray(uniform(key, Purpose.STATED_WRONG, customer, month)) >= STATED[true, true]
+    others = STATED[true].copy()
+    others[np.arange(true.size), true] = 0.0
+    chance = np.cumsum(others, axis=1) / others.sum(axis=1, keepdims=True)
+    which = np.asarray(uniform(key, Purpose.STATED_CAUSE, customer, month))
+    other = (which[:, None] > chance).sum(axis=1) + 1
+    wrong &= np.asarray(rivals) | (other != ChurnCause.COMPETITIVE)
+    return np.where(wrong, other, true + 1)
