@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,18 +27,19 @@ FIRST_YEAR = 2024
 # -- writing -----------------------------------------------------------------------------------
 
 
-def write_run(run: Any, path: str | Path) -> Path:
+def write_run(run: Any, path: str | Path, surveys: Iterable[Any] = ()) -> Path:
     """Write a run's customer database to `path`, whole or not at all; gives the path back.
 
-    `run` is a `Run`; it is repeated once with the same luck to get what its log does not hold.
-    Raises `DataError` when the place cannot be written.
+    `run` is a `Run`; it is repeated with the same luck to get what its log does not hold, and once
+    more to take `surveys`. Raises `DataError` when the place cannot be written.
     """
-    return write_tables(tables_of(run), path)
+    return write_tables(tables_of(run, surveys), path)
 
 
-def tables_of(run: Any) -> dict[str, pd.DataFrame]:
+def tables_of(run: Any, surveys: Iterable[Any] = ()) -> dict[str, pd.DataFrame]:
     """The tables of the customer database of a run, by full name (see `schema.TABLES`)."""
     records, people = run.records(), run.customers
+    asked = run.survey(surveys)
     events = _by_event(records.events)
     contract = run.scenario.purchase.contract
     left = records.departures
@@ -50,6 +51,10 @@ def tables_of(run: Any) -> dict[str, pd.DataFrame]:
         "offers": _plain(events["offer"]),
         "returns": _plain(events["returned"]),
         "survey": records.answers,
+        "survey_waves": asked.waves,
+        "survey_items": asked.items,
+        "survey_sample": asked.sample,
+        "survey_answers": asked.answers,
         "departures": left.drop(columns="cause") if contract else left.drop(columns="cause").iloc[:0],
         "about": _about(run),
         "truth.customers": people.reset_index(),

@@ -20,6 +20,9 @@ from ..vocabulary import ChurnCause, LoyaltyLayer, RelationshipStage
 
 SOURCES = ("initial", "won", "referred")
 CHANNELS = ("manual", "card", "debit")
+FRAMES = ("random", "stratified", "contacts", "leavers")
+MODES = ("phone", "online", "visit")
+OUTCOMES = ("complete", "refused", "not_reached")
 # DuckDB types and what pandas must bring for them: the letters of numpy's dtype kinds.
 KINDS = {"BIGINT": "iu", "INTEGER": "iu", "DOUBLE": "fiu", "BOOLEAN": "b", "DATE": "M", "VARCHAR": "OT"}
 
@@ -86,6 +89,14 @@ def _cause(name: str, meaning: str, required: bool = False) -> Column:
     return Column(name, "VARCHAR", "", meaning, required=required, words=ChurnCause.keys())
 
 
+def _wave() -> Column:
+    return Column("wave", "INTEGER", "", "number of the wave, in the order of time", key=True, low=0)
+
+
+def _count(name: str, meaning: str) -> Column:
+    return Column(name, "INTEGER", "customers", meaning, low=0)
+
+
 TABLES: tuple[Table, ...] = (
     Table(
         "customers",
@@ -149,6 +160,66 @@ TABLES: tuple[Table, ...] = (
         "survey",
         "answers of the customers who were asked that month",
         (_customer(), _month(), _points("satisfaction", "reported satisfaction")),
+    ),
+    Table(
+        "survey_waves",
+        "each wave of the surveys by questionnaire",
+        (
+            _wave(),
+            Column("survey", "VARCHAR", "", "name of the survey"),
+            _month("month at whose end it was taken, counted from 0", key=False),
+            Column("frame", "VARCHAR", "", "who might be asked", words=FRAMES),
+            Column("mode", "VARCHAR", "", "how they were asked", words=MODES),
+            _yes("panel", "later waves ask those who answered the first"),
+            Column("scale", "INTEGER", "steps", "answers run from 1 to this", low=2),
+            _count("population", "customers who might have been asked"),
+            _count("asked", "customers chosen"),
+            _count("reached", "those of them who could be reached"),
+            _count("completed", "those of them who answered"),
+        ),
+    ),
+    Table(
+        "survey_items",
+        "the questions of each survey",
+        (
+            Column("survey", "VARCHAR", "", "name of the survey", key=True),
+            Column("item", "VARCHAR", "", "name of the question", key=True),
+            Column("construct", "VARCHAR", "", "what it is meant to measure"),
+            Column("touchpoint", "VARCHAR", "", "touchpoint it is about, else empty"),
+            Column("low", "INTEGER", "", "lowest answer", low=0),
+            Column("high", "INTEGER", "", "highest answer", low=1),
+            Column("english", "VARCHAR", "", "wording"),
+            Column("chinese", "VARCHAR", "", "wording in Chinese"),
+        ),
+    ),
+    Table(
+        "survey_sample",
+        "everyone chosen for a wave, whether they answered or not",
+        (
+            _wave(),
+            _customer(),
+            Column("stratum", "VARCHAR", "", "group the customer was drawn from"),
+            Column("age", "INTEGER", "years", "age on file", low=18),
+            Column("weight", "DOUBLE", "customers", "customers each stands for, by the sampling", low=0),
+            Column("outcome", "VARCHAR", "", "what became of the attempt", words=OUTCOMES),
+            Column(
+                "seconds", "DOUBLE", "seconds", "time to answer; missing without an answer", required=False,
+                low=0,
+            ),
+        ),
+    ),
+    Table(
+        "survey_answers",
+        "each answer of a respondent to a question",
+        (
+            _wave(),
+            _customer(),
+            Column("item", "VARCHAR", "", "name of the question (see survey_items)", key=True),
+            Column(
+                "answer", "INTEGER", "", "the answer; missing when the question was skipped", required=False,
+                low=0,
+            ),
+        ),
     ),
     Table(
         "departures",

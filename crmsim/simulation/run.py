@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from .records import Records
+    from .survey import Survey, SurveyData
 
 CAUSES = tuple(cause.key for cause in ChurnCause)
 MEANS = ("satisfaction", "expectation", "quality", "value", "trust")
@@ -176,7 +177,9 @@ class Run:
             drops = scratch[:, SCRATCH_INDEX["drop"] : SCRATCH_INDEX["drop"] + len(names)]
             drop_part = pd.DataFrame(drops, columns=[f"drop_{n}" for n in names])
             unused = [
-                c for c in month_part if str(c).startswith("draws") or c in ("tally", "gap", "was_active")
+                c
+                for c in month_part
+                if str(c).startswith(("draws", "luck", "more_luck")) or c in ("tally", "gap", "was_active")
             ]
             frame = pd.concat([frame, month_part.drop(columns=unused), drop_part], axis=1)
             frame.insert(0, "month", month)
@@ -267,6 +270,16 @@ class Run:
 
         return records(self)
 
+    def survey(self, surveys: Survey | Iterable[Survey]) -> SurveyData:
+        """What customers answer to surveys by questionnaire: `run.survey(Survey(months=(11, 23)))`.
+
+        The run is repeated with the same luck to ask them. Raises ScenarioError for a survey that
+        cannot be taken of this run.
+        """
+        from .survey import run_surveys
+
+        return run_surveys(self, surveys)
+
     def transactions(self, start: str = "2024-01-01", *, joining: bool = False) -> pd.DataFrame:
         """Every purchase by itself, as a shop's log: customer, date (a day), amount (money).
 
@@ -310,11 +323,14 @@ class Run:
         )
         return log.sort_values(["date", "customer"], kind="stable", ignore_index=True)
 
-    def to_database(self, path: str | Path) -> Path:
-        """Write what a firm could have recorded, and apart from it the truth, to a DuckDB file."""
+    def to_database(self, path: str | Path, surveys: Iterable[Survey] = ()) -> Path:
+        """Write what a firm could have recorded, and apart from it the truth, to a DuckDB file.
+
+        With `surveys`, customers' answers to them are in it as well (tables `survey_...`).
+        """
         from ..data.database import write_run
 
-        return write_run(self, path)
+        return write_run(self, path, surveys)
 
     def plot_survival(self, ax: Axes | None = None) -> Axes:
         """Share of the initial customers still there, by month."""
