@@ -57,11 +57,11 @@ class Purpose(IntEnum):
     ATTENTION = 10_002
     STRAIGHT = 10_003
     SECONDS = 10_004
-    COVERED = 10_005
     WRONG_TICK = 10_006
-    # The person's own, whatever the month and the stream.
+    # The person's own, whatever the month and the stream: age, general attitude, who can be reached.
     AGE = 10_008
     HALO = 10_009
+    COVERED = 10_010
     # Item k errs with ERROR + k and stays empty with MISSING + k (see `Item.code`).
     ERROR = 10_064
     MISSING = 10_192
@@ -379,10 +379,8 @@ def take(
 
     mode = MODES[survey.mode]
     old = asked_age >= ELDERLY_FROM
-    # Whom a mode can reach is lasting.
-    reached = _Luck(key, survey.stream, 0).of(Purpose.COVERED, who) < np.where(
-        old, mode.coverage_elderly, mode.coverage
-    )
+    covered = np.where(old, mode.coverage_elderly, mode.coverage)
+    reached = luck.of(Purpose.COVERED, who) < covered
     chance = response_probability(np.asarray(state["satisfaction"])[asked], old, survey, panel is not None)
     complete = reached & (luck.of(Purpose.RESPONDS, who) < chance)
     outcome = np.where(complete, 0, np.where(reached, 1, 2))
@@ -438,7 +436,7 @@ class _Luck(NamedTuple):
     month: int
 
     def of(self, purpose: int, ids: Any) -> Floats:
-        own = purpose in (Purpose.AGE, Purpose.HALO)
+        own = purpose in (Purpose.AGE, Purpose.HALO, Purpose.COVERED)
         which = int(purpose) + (0 if own else STREAM * self.stream)
         return np.asarray(uniform(self.key, which, ids, 0 if own else self.month))
 
