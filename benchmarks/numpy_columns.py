@@ -2,10 +2,13 @@
 
 Written as one would write it with care: float32 columns, the departed dropped every half year.
 Numbers come from one generator, or with `keyed=True` from the same Philox function of customer and
-month as crmsim's own. Contracts only, no arrivals, no contagion, no policies.
+month as crmsim's own; rare decisions are drawn and worked out only for those concerned, as there.
+Contracts only, no arrivals, no contagion, no policies.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
@@ -15,10 +18,10 @@ from crmsim.simulation.draws import HALF, LOW, philox
 from crmsim.simulation.scenario import Scenario
 
 
-def keyed_draws(who: np.ndarray, month: int, number: int, seed: int) -> np.ndarray:
-    """`number` rows of uniforms, four from each Philox block."""
+def keyed_draws(who: np.ndarray, month: int, number: int, seed: int, first: int = 0) -> np.ndarray:
+    """`number` rows of uniforms, four from each Philox block from block `first` on."""
     rows = []
-    for group in range(-(-number // 4)):
+    for group in range(first, first - (-number // 4)):
         words = philox(
             who & LOW, who >> HALF, np.uint64(month), np.uint64(group), np.uint64(seed), np.uint64(0)
         )
@@ -83,8 +86,15 @@ def simulate(scenario: Scenario, seed: int, keyed: bool = False) -> np.ndarray:
 
     for month in range(months):
         n = active.size
-        number = 13 + 2 * len(touchpoints)
-        draws = keyed_draws(who, month, number, seed) if keyed else rng.random((number, n), dtype=np.float32)
+
+        def draw(number: int, first: int, few: Any, who: np.ndarray = who, month: int = month) -> np.ndarray:
+            """Uniforms for those at the places `few`."""
+            if keyed:
+                return keyed_draws(who[few], month, number, seed, first)
+            return rng.random((number, who[few].size), dtype=np.float32)
+
+        draws = draw(6, 0, ...)
+        meetings = draw(len(touchpoints), 16, ...)
         met = np.zeros(n, np.float32)
         failed = np.zeros(n, np.float32)
         severity = np.zeros(n, np.float32)
@@ -92,13 +102,13 @@ def simulate(scenario: Scenario, seed: int, keyed: bool = False) -> np.ndarray:
         lost_points = np.zeros(n, np.float32)
         drops = []
         for d, t in enumerate(touchpoints):
-            u = draws[13 + 2 * d]
+            u = meetings[d]
             met = np.maximum(met, active * (u < t[1]))
             bad = active * (u < t[1] * t[2])
             failed += bad
             hit = np.flatnonzero(bad)
             drop = np.zeros(n, np.float32)
-            drop[hit] = np.maximum(t[3] + t[4] * ndtri(draws[14 + 2 * d][hit]), 1)
+            drop[hit] = np.maximum(t[3] + t[4] * ndtri(draw(1, 20 + d, hit)[0]), 1)
             drops.append(drop)
             seen[d] = np.clip(
                 seen[d] + p.satisfaction_perception_rate * (t[0] + fit - seen[d]) - drop, 0, 100
@@ -120,11 +130,15 @@ def simulate(scenario: Scenario, seed: int, keyed: bool = False) -> np.ndarray:
         )
         expectation = np.where(met > 0, np.clip(learned, 0, 100), expectation)
         lost = p.satisfaction_adjustment * (1 + p.satisfaction_loss) * lost_points * met
-        voice = p.complaint_intercept + propensity - p.complaint_effort
-        voice = voice + p.complaint_severity_effect * severity + p.complaint_trust_effect * (trust - 60)
-        complained = (failed > 0) & (draws[1] < 1 / (1 + np.exp(-voice)))
-        resolved = complained & (draws[2] < p.complaint_resolved)
-        fast = resolved & (draws[3] < p.complaint_fast)
+        hit = np.flatnonzero(failed)
+        luck = draw(3, 3, hit)
+        voice = p.complaint_intercept + propensity[hit] - p.complaint_effort
+        voice = voice + p.complaint_severity_effect * severity[hit]
+        voice = voice + p.complaint_trust_effect * (trust[hit] - 60)
+        complained, resolved, fast = np.zeros((3, n), bool)
+        complained[hit] = luck[0] < 1 / (1 + np.exp(-voice))
+        resolved[hit] = complained[hit] & (luck[1] < p.complaint_resolved)
+        fast[hit] = resolved[hit] & (luck[2] < p.complaint_fast)
         again = month - last_failure <= p.churn_fault_memory
         answered = np.where(
             again,
@@ -159,15 +173,20 @@ def simulate(scenario: Scenario, seed: int, keyed: bool = False) -> np.ndarray:
         )
         conative = conative + p.loyalty_conative_rate * (affective * (0.6 + 0.004 * switching) - conative)
         unpaid = active * (draws[4] < failing)
-        cured = unpaid * (draws[5] < p.payment_cure)
-        cut = np.where((unpaid > cured) & (draws[6] < p.payment_cutoff), draws[6] / p.payment_cutoff, 2)
+        cured, cut = np.zeros(n, np.float32), np.full(n, 2, np.float32)
+        open_bills = np.flatnonzero(unpaid)
+        luck = draw(2, 4, open_bills)
+        cured[open_bills] = luck[0] < p.payment_cure
+        cut[open_bills] = np.where(
+            (luck[0] >= p.payment_cure) & (luck[1] < p.payment_cutoff), luck[1] / p.payment_cutoff, 2
+        )
         bought = active - unpaid + cured
         earned += bought * p.purchase_fee * usage * p.purchase_margin
         paid += bought
         told = p.word_of_mouth_positive * np.maximum(0, satisfied - 70) / 30
         warned = p.word_of_mouth_negative * np.maximum(0, 60 - satisfied) / 40
-        referrals += active * (draws[7] < 0.001 * np.maximum(told - warned, 0))
-        obstacle = (draws[8] < p.loyalty_rival_offer_rate * p.market_openness) | (failed > 0)
+        referrals += active * (draws[3] < 0.001 * np.maximum(told - warned, 0))
+        obstacle = (draws[5] < p.loyalty_rival_offer_rate * p.market_openness) | (failed > 0)
         pace = np.where(obstacle, p.loyalty_action_obstacle_rate, p.loyalty_action_rate)
         action = action + pace * ((bought > 0) * (40 + 0.6 * conative) - action)
         layer = cognitive >= p.loyalty_threshold
@@ -199,19 +218,24 @@ def simulate(scenario: Scenario, seed: int, keyed: bool = False) -> np.ndarray:
             * stay
             * p.market_openness,
         )
-        fault = -np.log(1 - fault * (severity > 0))
+        fault = fault * (severity > 0)
         angry = (
             p.churn_retaliatory
             * (satisfied < p.churn_retaliatory_satisfaction)
             * (month - unresolved <= p.churn_fault_memory)
         )
-        times = [
-            -np.log1p(-draws[9 + k]) / np.maximum(h, 1e-30)
-            for k, h in enumerate((p.churn_natural * mobility, competitive, fault, angry))
-        ]
-        times.append(cut)
-        cause = np.argmin(times, axis=0)
-        gone = (np.min(times, axis=0) < 1) & (active > 0)
+        natural = p.churn_natural * mobility
+        # -log(1 - u) / h is never below u / h: only these may leave.
+        at_risk = (draws[1] < natural) | (draws[2] < competitive) | (fault > 0) | (angry > 0) | (cut < 1)
+        few = np.flatnonzero(at_risk & (active > 0))
+        luck = [draws[1][few], draws[2][few], *draw(2, 7, few)]
+        pulls = (natural[few], competitive[few], -np.log1p(-fault[few]), angry[few])
+        times = [-np.log1p(-u) / np.maximum(h, 1e-30) for u, h in zip(luck, pulls, strict=True)]
+        times.append(cut[few])
+        cause = np.zeros(n, int)
+        cause[few] = np.argmin(times, axis=0)
+        gone = np.zeros(n, bool)
+        gone[few] = np.min(times, axis=0) < 1
         _ = (
             np.bincount(cause[gone], minlength=5),
             [np.count_nonzero(x) for x in layers],

@@ -493,8 +493,18 @@ SCALAR = re.compile(r"\bv?(?:mul|add|sub|div|max|min)ss\b")
 LIBRARY_CALL = re.compile(
     r"(?:call\w*\s+|\$)((?:exp|exp2|expm1|log|log1p|log10|pow|sin|cos|tan|tanh|erf|fmod|floor|ceil)f?)\b"
 )
-# Not loops over customers, or loops that must branch: births, rare counts, the order of the month.
-NOT_VECTOR = {"poisson", "quantile", "born", "block_month", "run_month", "uniforms"}
+# Not loops over customers, or loops that must branch: births, the few concerned, the order of the month.
+NOT_VECTOR = {
+    "poisson",
+    "quantile",
+    "born",
+    "block_month",
+    "run_month",
+    "uniforms",
+    "pick",
+    "miss",
+    "complain",
+}
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ REFERRED = 50_000_000
 # Customers who left are moved out of the blocks when they are this share of them.
 COMPACT_AT = 0.07
 # For fewer customers at once several threads are not worth their start.
-PARTS_FROM = 8_000
+PARTS_FROM = 500
 PACK_FROM = 20_000
 GRID = np.linspace(-6.0, 6.0, 2049)
 
@@ -46,6 +46,7 @@ class People:
         self.module = module
         self.count = 0
         self.live = 0
+        self.pool: ThreadPoolExecutor | None = None
         self.threads = 1
         self.columns = state_columns(len(scenario.touchpoints))
         capacity = scenario.population.size + int(1.2 * expected_arrivals) + BLOCK
@@ -125,13 +126,14 @@ class People:
 
     def in_parts(self, number: int, customers: int, work: Callable[[int, int], None]) -> None:
         """Do work(low, high) for 0 to `number`, on several threads where it is for many customers."""
-        if self.threads == 1 or customers < PARTS_FROM:
+        if self.pool is None or customers < PARTS_FROM:
             work(0, number)
             return
         edges = [number * k // self.threads for k in range(self.threads + 1)]
-        with ThreadPoolExecutor(self.threads) as pool:
-            for done in [pool.submit(work, a, b) for a, b in pairwise(edges)]:
-                done.result()
+        others = [self.pool.submit(work, a, b) for a, b in pairwise(edges[1:])]
+        work(0, edges[1])
+        for done in others:
+            done.result()
 
     def _make_room(self, slots: int) -> None:
         while slots > self.state.shape[0] * BLOCK:

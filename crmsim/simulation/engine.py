@@ -422,12 +422,13 @@ class CompiledWorld(World):
 
     def __enter__(self) -> CompiledWorld:
         if self.threads > 1:
-            self.pool = ThreadPoolExecutor(self.threads)
+            self.pool = self.people.pool = ThreadPoolExecutor(self.threads)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.pool is not None:
             self.pool.shutdown()
+            self.people.pool = None
 
     def live(self, month: int) -> None:
         """Every customer lives the month: the compiled stages of `month.py`."""

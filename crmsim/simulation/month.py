@@ -90,6 +90,16 @@ def pick(flag: Array, ids: Array, lanes: Array, who: Array) -> int:
     return number
 
 
+def narrow(flag: Array, some: Array, some_who: Array, number: int, lanes: Array, who: Array) -> int:
+    """Of `some` lanes those whose flag is above 0."""
+    found = 0
+    for k in range(number):
+        lanes[found] = some[k]
+        who[found] = some_who[k]
+        found += 1 if flag[some[k]] > 0.0 else 0
+    return found
+
+
 def start(b: Array, w: Array) -> None:
     for i in range(BLOCK):
         w[W.was_active + i] = b[C.active + i]
@@ -637,7 +647,8 @@ def block_month(
     lanes = np.empty(BLOCK, dtype=np.int64)
     who = np.empty(BLOCK, dtype=np.uint64)
     u = w[W.draws : W.draws + 4 * STRIDE]
-    failing = w[W.failed : W.failed + BLOCK]
+    failing = np.empty(BLOCK, dtype=np.int64)
+    failing_who = np.empty(BLOCK, dtype=np.uint64)
     start(b, w)
     draw(w[W.luck : W.luck + 4 * STRIDE], ids, BLOCK, np.uint64(0), values, key)
     draw(w[W.more_luck : W.more_luck + 4 * STRIDE], ids, BLOCK, np.uint64(1), values, key)
@@ -647,9 +658,10 @@ def block_month(
         if place == 0:
             draw(u, ids, BLOCK, np.uint64(16 + d // 4), values, key)
         meet(w, u[place * STRIDE : place * STRIDE + BLOCK], drop, touchpoints[d])
+    failures = pick(w[W.failed : W.failed + BLOCK], ids, failing, failing_who)
     for d in range(touchpoints.shape[0]):
         drop = w[W.drop + d * STRIDE : W.drop + d * STRIDE + BLOCK]
-        number = pick(drop, ids, lanes, who)
+        number = narrow(drop, failing, failing_who, failures, lanes, who)
         draw(u, who, number, np.uint64(20 + d // 4), values, key)
         place = d % 4
         suffer(drop, u[place * STRIDE : place * STRIDE + BLOCK], lanes, number, touchpoints[d])
@@ -667,14 +679,13 @@ def block_month(
     else:
         no_bill(w)
     satisfy(b, w, values)
-    number = pick(failing, ids, lanes, who)
-    draw(u, who, number, np.uint64(3), values, key)
-    complain(b, w, lanes, number, values)
+    draw(u, failing_who, failures, np.uint64(3), values, key)
+    complain(b, w, failing, failures, values)
     recover(b, w, values)
     for d in range(touchpoints.shape[0]):
         z = b[C.perception + d * STRIDE : C.perception + d * STRIDE + BLOCK]
         drop = w[W.drop + d * STRIDE : W.drop + d * STRIDE + BLOCK]
-        restore(w, z, drop, lanes, number)
+        restore(w, z, drop, failing, failures)
     feel(b, w, values)
     commit(b, w, values)
     hazards(b, w, values)
@@ -709,7 +720,11 @@ def run_month(
 
     `scratch` has a row for each block when it is kept for the record, else one row in all.
     """
-    for k in range(low, high):
+    p = parameters(values)
+    backwards = int(p.month) % 2
+    for n in range(high - low):
+        # There and back again: the blocks lived last are still in the processor's cache.
+        k = high - 1 - n if backwards > 0 else low + n
         b = state[k]
         w = scratch[k] if keep else scratch[0]
         block_month(b, w, ids[k], touchpoints, values, spending, key, totals[k])
@@ -764,11 +779,16 @@ def miss(
 
 def add_up(totals: Array, out: Array) -> None:
     """The sums of all blocks and lanes, in double precision."""
+    lanes = np.empty(LANES, dtype=np.float64)
     for t in range(totals.shape[1]):
-        total = np.float64(0)
+        for j in range(LANES):
+            lanes[j] = 0.0
         for k in range(totals.shape[0]):
             for j in range(LANES):
-                total += totals[k, t, j]
+                lanes[j] += totals[k, t, j]
+        total = np.float64(0)
+        for j in range(LANES):
+            total += lanes[j]
         out[t] = total
 
 
