@@ -81,7 +81,8 @@ def first_share(table):
 
 @pytest.mark.parametrize("halo", [0.35, 0.5])
 def test_halo_lifts_the_first_eigenvalue_into_the_published_band(ask, water, halo):
-    """Some 4,200 attentive respondents: the share has a standard error below .01."""
+    """Some 4,200 attentive respondents, the share's standard error below .01; published .42 to .54.
+    Other seeds reach .547 with half halo, so the test lets it go to .55."""
     answers = attentive(wide(ask(EVERYBODY.replace(halo=halo))))[battery(water)]
     assert 0.42 <= first_share(answers) <= 0.55
 
