@@ -138,9 +138,13 @@ class Calendar:
 
     def duty(self, edges: np.ndarray, group: int | None = None) -> np.ndarray:
         """Server-hours on shift between successive edges (hours, rising), of one group or of all."""
-        chosen = [shifts for j, shifts in enumerate(self.shifts) if group is None or self.group[j] == group]
-        spans = np.array([span for shifts in chosen for span in shifts], float).reshape(-1, 2)
-        return overlap(spans[:, 0], spans[:, 1], edges)
+        first, begin, finish = self.openings[:3]
+        total = np.zeros(len(edges) - 1)
+        for g, one in enumerate(self.rota.groups):
+            if group is None or g == group:
+                own = slice(first[g], first[g + 1])
+                total += one.number * overlap(begin[own], finish[own], edges)
+        return total
 
     def open_hours(self, edges: np.ndarray) -> np.ndarray:
         """Hours open between successive edges."""
@@ -178,29 +182,32 @@ def _calendar(rota: Rota, days: int, weekday: int) -> Calendar:
     if weekday not in EVERY_DAY:
         raise ValueError(f"weekday is 0 (Monday) to 6 (Sunday), not {weekday}")
     end = 24.0 * (days + rota.tail_days)
-    shifts: list[tuple[tuple[float, float], ...]] = []
-    groups: list[int] = []
-    for g, group in enumerate(rota.groups):
+    of_group: list[list[tuple[float, float]]] = []
+    for group in rota.groups:
         spans = [
             (max(24.0 * day + group.from_hour, 0.0), min(24.0 * day + group.to_hour, end))
             # the night shift of the day before reaches into the month
             for day in range(-1, days + rota.tail_days)
             if (weekday + day) % 7 in group.weekdays and 24.0 * day + group.to_hour > 0.0
         ]
-        shifts += [tuple(_joined(spans))] * group.number
-        groups += [g] * group.number
-    opened = _joined(sorted({span for own in shifts for span in own}))
-    flat = [span for own in shifts for span in own]
+        of_group.append(_joined(spans))
+    numbers = [group.number for group in rota.groups]
+    staffed = [own for own, number in zip(of_group, numbers, strict=True) if number]
+    opened = _joined(sorted({span for own in staffed for span in own}))
+    flat = [span for own in of_group for span in own]
     openings = Openings(
-        np.cumsum([0, *(len(own) for own in shifts)], dtype=np.int64),
-        *(np.array([span[side] for span in flat], float) for side in (0, 1)),
-        *(np.array([span[side] for span in opened], float) for side in (0, 1)),
+        first=np.cumsum([0, *(len(own) for own in of_group)], dtype=np.int64),
+        begin=np.array([span[0] for span in flat], float),
+        finish=np.array([span[1] for span in flat], float),
+        member=np.cumsum([0, *numbers], dtype=np.int64),
+        open_begin=np.array([span[0] for span in opened], float),
+        open_finish=np.array([span[1] for span in opened], float),
     )
+    group_of = np.repeat(np.arange(len(numbers)), numbers)
     for part in openings:
         part.setflags(write=False)
-    return Calendar(
-        rota, days, weekday, tuple(shifts), np.array(groups, np.int64), 24.0 * days, end, openings
-    )
+    shifts = tuple(tuple(of_group[g]) for g in group_of)
+    return Calendar(rota, days, weekday, shifts, group_of, 24.0 * days, end, openings)
 
 
 def _joined(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -305,14 +312,13 @@ class Contacts:
             shape: tuple[int, ...] = (n,)
             if name in each:
                 shape = (n, self.attempts)
-                if array.ndim == 1 and array.shape == (n,):
-                    array = array[:, None]
+                if array.ndim == 1:
+                    array = array[:, None]  # one a contact; never taken for one an attempt
             try:
                 array = np.ascontiguousarray(np.broadcast_to(array, shape))
             except ValueError:
-                raise ValueError(
-                    f"contacts: {name} has shape {array.shape}; {n} contacts need {shape}"
-                ) from None
+                given = np.shape(value)
+                raise ValueError(f"contacts: {name} has shape {given}; {n} contacts need {shape}") from None
             object.__setattr__(self, name, array)
         self._check("arrival", "0 or more and finite", (self.arrival >= 0) & np.isfinite(self.arrival))
         self._check("patience", "0 or more", self.patience >= 0)

@@ -37,13 +37,15 @@ DIGIT = 11  # bits a pass of the radix sort takes
 class Openings(NamedTuple):
     """A calendar as the compiled desk reads it; hours since the start of the month.
 
-    Server j is on shift from `begin[q]` to `finish[q]` for q from `first[j]` to `first[j + 1] - 1`,
-    in order of time; the station is open from `open_begin[o]` to `open_finish[o]`.
+    Group g is on shift from `begin[q]` to `finish[q]` for q from `first[g]` to `first[g + 1] - 1`, in
+    order of time; its servers are `member[g]` to `member[g + 1] - 1`. The station is open from
+    `open_begin[o]` to `open_finish[o]`.
     """
 
-    first: np.ndarray  # int64, servers + 1
+    first: np.ndarray  # int64, groups + 1
     begin: np.ndarray  # float64
     finish: np.ndarray
+    member: np.ndarray  # int64, groups + 1
     open_begin: np.ndarray
     open_finish: np.ndarray
 
@@ -153,11 +155,9 @@ def push(heap: Any, size: Any, time: Any, code: Any) -> Any:
 
 
 @compiled
-def pop(heap: Any, size: Any) -> Any:
-    """Take the first off the heap; returns the new size."""
+def sink(heap: Any, size: Any, time: Any, code: Any) -> None:
+    """Put (time, code) in the place of the first of a heap and let it sink to where it belongs."""
     times, codes = heap
-    size -= 1
-    time, code = times[size], codes[size]
     k = 0
     while True:
         child = 2 * k + 1
@@ -175,6 +175,14 @@ def pop(heap: Any, size: Any) -> Any:
         k = child
     times[k] = time
     codes[k] = code
+
+
+@compiled
+def pop(heap: Any, size: Any) -> Any:
+    """Take the first off the heap; returns the new size."""
+    times, codes = heap
+    size -= 1
+    sink(heap, size, times[size], codes[size])
     return size
 
 
@@ -207,11 +215,18 @@ def answer_plain(
     Of the servers who could start at the same moment the one idle longest takes the contact, of
     these the first. A contact whose turn comes at the very moment its patience ends is served.
     """
-    first, begin, finish, open_begin, open_finish = openings
+    first, begin, finish, member, open_begin, open_finish = openings
     n, attempts = service.shape
-    servers = len(first) - 1
+    groups = len(first) - 1
     never = np.inf
-    shift = first[:servers].copy()  # the shift each server has come to
+    shift = first[:groups].copy()  # the shift each group has come to
+    # The servers of a group work the same shifts, so the one idle longest is its best: a heap a group.
+    idle_from = np.empty(len(busy_until))
+    idle = np.empty(len(busy_until), np.int64)
+    for g in range(groups):
+        here = slice(member[g], member[g + 1])
+        for j in range(member[g], member[g + 1]):
+            push((idle_from[here], idle[here]), j - member[g], busy_until[j], j)
     opening = 0
     order = in_order(arrival)
     again = (np.empty(n), np.empty(n, np.int64))  # attempts to come: moment, contact x K + attempt
@@ -261,27 +276,33 @@ def answer_plain(
                 continue
 
         # Which server could start first, and when?
-        start, idle_since, best = never, never, -1
-        for j in range(servers):
-            ready = max(busy_until[j], t)
-            q = shift[j]
-            while q < first[j + 1] and finish[q] <= ready:
+        start, since, best = never, never, -1
+        for g in range(groups):
+            if member[g] == member[g + 1]:
+                continue
+            longest = idle_from[member[g]]
+            ready = max(longest, t)
+            q = shift[g]
+            while q < first[g + 1] and finish[q] <= ready:
                 q += 1
-            shift[j] = q
-            if q < first[j + 1]:
+            shift[g] = q
+            if q < first[g + 1]:
                 could = max(begin[q], ready)
-                if could < start or (could == start and busy_until[j] < idle_since):
-                    start, idle_since, best = could, busy_until[j], j
+                if could < start or (could == start and longest < since):
+                    start, since, best = could, longest, g
 
         gives_up = t + patience[i]
         later = never
         if best >= 0 and start <= gives_up:
             leaves = start
             done = start + service[i, k]
-            busy_until[best] = done
+            here = slice(member[best], member[best + 1])
+            j = idle[member[best]]
+            busy_until[j] = done
+            sink((idle_from[here], idle[here]), member[best + 1] - member[best], done, j)
             out.kind[i, k] = SERVICE
             out.start[i, k] = start
-            out.server[i, k] = best
+            out.server[i, k] = j
             out.exit[i, k] = done
             if resolved[i, k]:
                 out.resolved[i] = k + 1
