@@ -12,10 +12,10 @@ leaves every contact as it was whose wait did not change.
 Three desks take the same rota and contacts and give the same kind of records (`stations_report.py`
 turns them into figures and an event log):
 
-- `FastDesk`: first come, first served, compiled; exact;
+- `FastDesk`: first come, first served, compiled; exact, and fast enough for any population;
 - `SimpyDesk` (stations_simpy.py): the reference, event by event, which also knows priorities, skills
   and call-backs; in the plain case its records are those of `FastDesk`, contact by contact;
-- `ErlangDesk` (erlang.py): an approximation for large populations.
+- `ErlangDesk` (erlang.py): an approximation by formula, hour by hour, for phone stations.
 
 What happens to an attempt, in all of them:
 
