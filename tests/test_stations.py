@@ -93,6 +93,7 @@ def test_night_shifts_cross_midnight_and_the_month():
     ("wrong", "says"),
     [
         (lambda: Group("a", -1), "group 'a': number"),
+        (lambda: Group("a", 1.5), "whole number from 0, not 1.5"),
         (lambda: Group("a", 1, 17, 8), "a night shift is 22 to 30"),
         (lambda: Group("a", 1, 0, 25), "lasts up to 24 hours"),
         (lambda: Group("a", 1, weekdays=(7,)), "Monday"),

@@ -37,7 +37,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -81,6 +81,7 @@ class Group:
         where = f"group {self.name!r}"
         if self.number < 0 or self.number != int(self.number):
             raise ValueError(f"{where}: number must be a whole number from 0, not {self.number!r}")
+        object.__setattr__(self, "number", int(self.number))
         if not (0 <= self.from_hour < 24 and self.from_hour < self.to_hour <= self.from_hour + 24):
             raise ValueError(
                 f"{where}: a shift begins from 0 to 24 and lasts up to 24 hours, "
@@ -520,6 +521,18 @@ class ServiceRecords:
 
 
 # -- the fast desk -------------------------------------------------------------------------------
+
+
+class Desk(Protocol):
+    """What answers contacts: `FastDesk`, `SimpyDesk`, `ErlangDesk`."""
+
+    @property
+    def rota(self) -> Rota: ...
+
+    @property
+    def options(self) -> StationOptions: ...
+
+    def answer(self, contacts: Contacts, days: int = 30, weekday: int = 0) -> ServiceRecords: ...
 
 
 def opening_state(
