@@ -115,7 +115,7 @@ class World:
         self.scenario, self.policies, self.key, self.rules = scenario, policies, key, rules
         self.module = kernels(rules)
         if not is_compiled(self.module):
-            print("crmsim: compiling the rules (some 15 s, once) ...", file=sys.stderr, flush=True)
+            print("crmsim: compiling the rules (some 20 s, once) ...", file=sys.stderr, flush=True)
         self.events, self.follow = events, follow
         self.base = parameter_values(scenario)
         self.base_touchpoints = touchpoint_values(scenario)
