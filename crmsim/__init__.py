@@ -7,6 +7,7 @@ The public names, each imported when it is first used:
 - simulate: run a scenario with policies; gives a Run
 - simulate_process: the same rules as one SimPy process a customer; gives the same kind of Run
 - Run: monthly totals, customers, events of one simulated world
+- Survey: whom to ask, when, how, and how answers go wrong; `run.survey(Survey(months=(11, 23)))`
 - counterfactual: one customer's two lives, with and without policies
 - trace: one customer's month, rule by rule
 - Experiment: policies x scenarios x replications, cached and resumable
@@ -61,6 +62,7 @@ _HOMES = {
     "simulation.engine": ("simulate",),
     "simulation.process": ("simulate_process",),
     "simulation.run": ("Run",),
+    "simulation.survey": ("Survey",),
     "simulation.lives": ("counterfactual", "trace"),
     "simulation.compile": ("RuleError",),
     "simulation.policies": (
