@@ -547,7 +547,14 @@ def test_the_python_of_the_readme_runs(readme, monkeypatch, capsys):
             names,
         )
     out = capsys.readouterr().out
-    assert "rival: 400 customers" in out and "Customer 200 in month 35" in out and "complaints" in out
+    assert "rival: 400 customers" in out and "Customer 35 in month 10" in out and "complaints" in out
+
+
+def test_the_readme_shows_the_decisive_draw_that_is_found(readme):
+    (customer,) = re.findall(r"counterfactual\(.*customer=(\d+)\)", readme[0])
+    (month,) = re.findall(r"trace\(.*month=(\d+)\)", readme[0])
+    decisive = cs.counterfactual("subscription", ["dunning"], customer=int(customer)).decisive
+    assert f"{decisive}\n" in readme[1][""] and decisive.month == int(month)
 
 
 def test_the_commands_of_the_readme_can_be_typed(readme):
