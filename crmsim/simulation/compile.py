@@ -30,13 +30,33 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import columns, draws, month, rules, single
+from . import columns, contacts, draws, month, rules, single
 from .scenario import RULE_SECTIONS, Scenario
 
 HELPERS = ("clip", "exp", "log", "logistic", "normal", "poisson")
 ALLOWED_CALLS = {*HELPERS, "min", "max", "abs", "float", "int", "bool"}
 # Functions called from outside the compiled module.
-ENTRIES = ("run_month", "born", "take_out", "move_in", "miss", "add_up", "uniforms", "normals")
+ENTRIES = (
+    "run_month",
+    "run_first",
+    "run_second",
+    "find",
+    "prepare",
+    "hand_back",
+    "send_crews",
+    "repaired",
+    "protest",
+    "answer_letters",
+    "visits",
+    "paid",
+    "born",
+    "take_out",
+    "move_in",
+    "miss",
+    "add_up",
+    "uniforms",
+    "normals",
+)
 DYNAMIC = ("month", "demand", "discount", "imitation", "premium_margin")
 
 
@@ -123,6 +143,8 @@ _f32 = np.float32
 BLOCK = {block}
 STRIDE = {stride}
 LANES = {lanes}
+PLANNED, COMMON, CREW = {fields}
+ATTEMPTS = {attempts}
 M0 = np.uint64({M0})
 M1 = np.uint64({M1})
 W0 = np.uint64({W0})
@@ -157,6 +179,8 @@ def generate(own: Mapping[str, Callable[..., Any]] | None = None, *, cache: bool
     """The text of the module to compile, with a user's own rules in their places."""
     words = {name: f"0x{int(getattr(draws, name)):X}" for name in ("M0", "M1", "W0", "W1", "LOW")}
     sizes = {"block": columns.BLOCK, "stride": columns.STRIDE, "lanes": columns.LANES}
+    sizes |= {"attempts": contacts.ATTEMPTS}
+    sizes["fields"] = (contacts.PLANNED, contacts.COMMON, contacts.CREW)
     parts = [HEADER.format(**sizes, **words, cache=cache)]
     record = ", ".join(f"values[{k}]" for k in range(len(PARAMETERS)))
     parts.append(f"@_inline\ndef parameters(values):\n    return Parameters({record})\n")
@@ -174,12 +198,16 @@ def generate(own: Mapping[str, Callable[..., Any]] | None = None, *, cache: bool
             constants += found
         wanted.append(("_inline", node))
     parts.append("\n".join(constants))
-    for name, node in _functions(month).items():
+    for name, node in {**_functions(month), **_functions(contacts)}.items():
         if name == "parameters":
             continue
         wanted.append(
             (
-                "_entry" if name in ENTRIES else "_inline" if name in ("faded", "state_column") else "_stage",
+                "_entry"
+                if name in ENTRIES
+                else "_inline"
+                if name in ("faded", "state_column", "moment")
+                else "_stage",
                 node,
             )
         )
@@ -400,7 +428,10 @@ def _own_rule(name: str, function: Callable[..., Any]) -> tuple[ast.FunctionDef,
 
 # -- parameters as numbers -----------------------------------------------------------------------
 
-TOUCHPOINT_FIELDS = ("quality", "exposure", "failure", "severity", "severity_sd", "weight", "gain", "loss")
+TOUCHPOINT_FIELDS = (
+    "quality", "exposure", "failure", "severity", "severity_sd", "weight", "gain", "loss",
+    "planned", "common", "crew",
+)  # fmt: skip
 KANO = {"one_dimensional": (1.0, 1.0), "must_be": (0.4, 1.6), "attractive": (1.6, 0.4)}
 
 
@@ -419,7 +450,11 @@ def touchpoint_values(scenario: Scenario) -> np.ndarray:
     """One row a touchpoint, columns `TOUCHPOINT_FIELDS` (float64)."""
     return np.array(
         [
-            [t.quality, t.exposure, t.failure, t.severity, t.severity_sd, t.weight, *KANO[t.kind]]
+            [
+                *(t.quality, t.exposure, t.failure, t.severity, t.severity_sd, t.weight),
+                *KANO[t.kind],
+                *(t.planned, t.common, t.crew),
+            ]
             for t in scenario.touchpoints
         ]
     )

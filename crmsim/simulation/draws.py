@@ -80,6 +80,25 @@ class Purpose(IntEnum):
     ARRIVALS = 56
     DEMAND_SHOCK = 57
     JOINING_SPEND = 60
+    # Contacts and stations; attempt k of a contact uses HANDLING + 4 k and the three after it.
+    ENQUIRES = 96
+    SELF_SERVICE = 97
+    PLANNED = 98
+    VISITS = 99
+    CONTACT_TIME = 100
+    CONTACT_EVENT = 101
+    PATIENCE = 102
+    COURTESY = 103
+    HANDLING = 104
+    CREW_TRAVEL = 116
+    CREW_REPAIR = 117
+    ESCALATES = 118
+    COMPLAINT_HANDLING = 119
+    VISIT_TIME = 120
+    VISIT_HANDLING = 121
+    BUSY_DAY = 124
+    EVENT_TIME = 125
+    LINE = 126  # place in an approximate line: attempt k in month 1024 k + month
     # Meeting touchpoint d and failing there is decided by 64 + d, the severity by 80 + d.
     TOUCHPOINT = 64
     SEVERITY = 80

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from .draws import WORLD, Key, Purpose, make_key, normal, uniform
 from .policies import Levers, Offers, PolicyError, Programme, policies_of
 from .run import Run
 from .scenario import Scenario
+
+if TYPE_CHECKING:
+    from .service import Operations
 
 NEIGHBOURHOOD = 8
 # Months between moving those who left out of the blocks.
@@ -98,6 +101,8 @@ class World:
 
     # How `Run.events` repeats the run; None for `simulate`.
     again: Callable[..., Run] | None = None
+    # The stations where customers wait; None without a desk.
+    service: Operations | None = None
     # The month's sums in the order of TOTALS (double precision), and what happened in it: the engine's
     # to fill.
     totals: np.ndarray
@@ -250,6 +255,7 @@ class World:
             lives=self.lives,
             log=self.log if self.events else None,
             again=self.again,
+            service=self.service,
         )
 
     # -- parts ---------------------------------------------------------------------------------
@@ -417,8 +423,13 @@ class CompiledWorld(World):
         self.people.threads = self.threads
         self.sums = np.zeros((0, len(TOTALS), LANES), dtype=np.float32)
         self.totals = np.zeros(len(TOTALS))
+        self.benches = np.zeros((0, SCRATCH_COLUMNS * STRIDE), dtype=np.float32)
         self.spare = np.zeros((self.threads, SCRATCH_COLUMNS * STRIDE), dtype=np.float32)
         self.pool: ThreadPoolExecutor | None = None
+        if scenario.service.desk != "none":
+            from .service import Operations
+
+            self.service = Operations(scenario, key, events)
 
     def __enter__(self) -> CompiledWorld:
         if self.threads > 1:
@@ -438,6 +449,9 @@ class CompiledWorld(World):
         blocks = people.blocks
         if len(self.sums) < blocks:
             self.sums = np.zeros((blocks + blocks // 8, len(TOTALS), LANES), dtype=np.float32)
+        if self.service is not None:
+            self._live_with_service(month)
+            return
         keep = self.kept_blocks()
         if len(keep) == blocks:
             self.scratch = np.zeros((blocks, SCRATCH_COLUMNS * STRIDE), dtype=np.float32)
@@ -462,8 +476,36 @@ class CompiledWorld(World):
                 self.spending, people.key, spare, 0, len(keep),
             )  # fmt: skip
 
-    def kept_blocks(self) -> list[int]:
+    def _live_with_service(self, month: int) -> None:
+        """The month in two parts: between them the stations answer."""
+        assert self.service is not None
+        people = self.people
+        blocks = people.blocks
+        if len(self.benches) < blocks:
+            self.benches = np.zeros((blocks + blocks // 8, SCRATCH_COLUMNS * STRIDE), dtype=np.float32)
+        self.scratch = self.benches[:blocks]
+        self.touchpoints = self.service.touchpoints(self.touchpoints)
+
+        def first(low: int, high: int) -> None:
+            self.module.run_first(
+                people.state, self.scratch, people.ids, self.touchpoints, self.values, people.key, low, high
+            )
+
+        def second(low: int, high: int) -> None:
+            self.module.run_second(
+                people.state, self.scratch, people.ids, self.touchpoints, self.values, self.spending,
+                people.key, self.sums, low, high,
+            )  # fmt: skip
+
+        people.in_parts(blocks, people.live, first)
+        self.service.month(self, month)
+        people.in_parts(blocks, people.live, second)
+        self.module.add_up(self.sums[:blocks], self.totals)
         if self.events:
+            self.scratch = self.scratch.copy()
+
+    def kept_blocks(self) -> list[int]:
+        if self.events or self.service is not None:
             return list(range(self.people.blocks))
         return sorted({int(k) // BLOCK for k in self._followed_slots()})
 

@@ -632,23 +632,21 @@ def tally(b: Array, w: Array, totals: Array) -> None:
     sum_of(state_column(w, W.referred), totals[40])
 
 
-def block_month(
+def first_part(
     b: Array,
     w: Array,
     ids: Array,
     touchpoints: Array,
     values: Array,
-    spending: Array,
     key: Array,
-    totals: Array,
-) -> None:
-    """One month of one block. This is the order of the month."""
-    p = parameters(values)
+    failing: Array,
+    failing_who: Array,
+) -> int:
+    """Meet the firm. Returns the number of those who met a failure, their lanes and identities in
+    `failing` and `failing_who`."""
     lanes = np.empty(BLOCK, dtype=np.int64)
     who = np.empty(BLOCK, dtype=np.uint64)
     u = w[W.draws : W.draws + 4 * STRIDE]
-    failing = np.empty(BLOCK, dtype=np.int64)
-    failing_who = np.empty(BLOCK, dtype=np.uint64)
     start(b, w)
     draw(w[W.luck : W.luck + 4 * STRIDE], ids, BLOCK, np.uint64(0), values, key)
     draw(w[W.more_luck : W.more_luck + 4 * STRIDE], ids, BLOCK, np.uint64(1), values, key)
@@ -665,6 +663,28 @@ def block_month(
         draw(u, who, number, np.uint64(20 + d // 4), values, key)
         place = d % 4
         suffer(drop, u[place * STRIDE : place * STRIDE + BLOCK], lanes, number, touchpoints[d])
+    return failures
+
+
+def second_part(
+    b: Array,
+    w: Array,
+    ids: Array,
+    touchpoints: Array,
+    values: Array,
+    spending: Array,
+    key: Array,
+    totals: Array,
+    served: bool,
+) -> None:
+    """Perceive what was met, feel, buy, pay, perhaps leave. `served`: a service desk has answered
+    complaints already."""
+    p = parameters(values)
+    lanes = np.empty(BLOCK, dtype=np.int64)
+    who = np.empty(BLOCK, dtype=np.uint64)
+    failing = np.empty(BLOCK, dtype=np.int64)
+    failing_who = np.empty(BLOCK, dtype=np.uint64)
+    u = w[W.draws : W.draws + 4 * STRIDE]
     for d in range(touchpoints.shape[0]):
         z = b[C.perception + d * STRIDE : C.perception + d * STRIDE + BLOCK]
         drop = w[W.drop + d * STRIDE : W.drop + d * STRIDE + BLOCK]
@@ -679,8 +699,10 @@ def block_month(
     else:
         no_bill(w)
     satisfy(b, w, values)
-    draw(u, failing_who, failures, np.uint64(3), values, key)
-    complain(b, w, failing, failures, values)
+    failures = pick(w[W.failed : W.failed + BLOCK], ids, failing, failing_who)
+    if not served:
+        draw(u, failing_who, failures, np.uint64(3), values, key)
+        complain(b, w, failing, failures, values)
     recover(b, w, values)
     for d in range(touchpoints.shape[0]):
         z = b[C.perception + d * STRIDE : C.perception + d * STRIDE + BLOCK]
@@ -701,6 +723,23 @@ def block_month(
     act(b, w, values)
     depart(b, w, values)
     tally(b, w, totals)
+
+
+def block_month(
+    b: Array,
+    w: Array,
+    ids: Array,
+    touchpoints: Array,
+    values: Array,
+    spending: Array,
+    key: Array,
+    totals: Array,
+) -> None:
+    """One month of one block. This is the order of the month."""
+    failing = np.empty(BLOCK, dtype=np.int64)
+    failing_who = np.empty(BLOCK, dtype=np.uint64)
+    first_part(b, w, ids, touchpoints, values, key, failing, failing_who)
+    second_part(b, w, ids, touchpoints, values, spending, key, totals, False)
 
 
 def run_month(

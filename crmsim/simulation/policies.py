@@ -147,7 +147,7 @@ _FIXED = (
     "churn.frailty_shape", "churn.mobility_shape", "churn.baseline_a", "churn.baseline_b",
     "purchase.contract", "purchase.rate_shape", "purchase.spend_shape", "purchase.spend_heterogeneity",
     "purchase.dropout_a", "purchase.dropout_b", "payment.payer_shape", "acquisition.cost",
-    "firm.discount_rate",
+    "firm.discount_rate", "service.dispersion", "service.common_events",
 )  # fmt: skip
 
 

@@ -126,6 +126,9 @@ class TouchpointNow(NamedTuple):
     weight: float
     gain: float
     loss: float
+    planned: float
+    common: float
+    crew: float
 
 
 assert TouchpointNow._fields == TOUCHPOINT_FIELDS
@@ -181,6 +184,7 @@ class Customer:
         """Nothing has happened yet this month, and no random number is drawn."""
         self.was_active = self.active
         self.met = self.failed = self.severity = self.gap = self.lost_points = self.delighted = 0.0
+        self.reason = self.called = self.waited = self.gave_up = self.visited = 0.0
         self.unpaid = self.cured = self.exit_payment = self.complained = self.resolved = self.fast = 0.0
         self.bought = self.dropped = self.spent = self.referred = self.exit_cause = 0.0
         self.cut = NEVER

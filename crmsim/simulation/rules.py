@@ -55,6 +55,14 @@ def expectation(previous: float, quality: float, anchor: float, p: Parameters) -
     return clip(learned + p.satisfaction_anchor_rate * (anchor - previous), 0.0, 100.0)
 
 
+def contact_experience(waited: float, gave_up: float, solved: float, courtesy: float, p: Parameters) -> float:
+    """Drop in the perception of service after contacting the firm, points: waiting (minutes) beyond
+    what nobody minds, giving up, no solution; less what kindness makes up for."""
+    waiting = p.service_wait_points * max(waited - p.service_wait_free, 0.0)
+    failure = p.service_abandon_points if gave_up > 0.0 else p.service_unresolved_points * (1.0 - solved)
+    return waiting + failure - courtesy
+
+
 # -- complaint and recovery --------------------------------------------------------------------
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from .records import Records
+    from .service import Operations
+    from .stations import ServiceRecords
     from .survey import Survey, SurveyData
 
 CAUSES = tuple(cause.key for cause in ChurnCause)
@@ -65,10 +67,12 @@ class Run:
         lives: list[Any],
         log: list[pd.DataFrame] | None,
         again: Callable[..., Run] | None = None,
+        service: Operations | None = None,
     ) -> None:
         self.scenario, self.policies, self.key, self.rules = scenario, policies, key, rules
         self._people, self._rows, self._costs, self._lives, self._log = people, rows, costs, lives, log
         self._again = again
+        self._operations = service
 
     # -- tables ---------------------------------------------------------------------------------
 
@@ -146,19 +150,23 @@ class Run:
         import pandas as pd
 
         if self._log is None:
-            from .engine import simulate
-
-            again = (self._again or simulate)(
-                self.scenario,
-                self.policies,
-                self.key.seed,
-                replication=self.key.replication,
-                rules=self.rules,
-                events=True,
-            )
-            self._log = again._log
+            self._repeat()
         assert self._log is not None
         return pd.concat(self._log, ignore_index=True)
+
+    def _repeat(self) -> None:
+        """The run once more with the same luck, keeping what happened."""
+        from .engine import simulate
+
+        again = (self._again or simulate)(
+            self.scenario,
+            self.policies,
+            self.key.seed,
+            replication=self.key.replication,
+            rules=self.rules,
+            events=True,
+        )
+        self._log, self._operations = again._log, again._operations
 
     @cached_property
     def lives(self) -> pd.DataFrame:
@@ -279,6 +287,72 @@ class Run:
         from .survey import run_surveys
 
         return run_surveys(self, surveys)
+
+    # -- service operations ------------------------------------------------------------------------
+
+    @cached_property
+    def service(self) -> pd.DataFrame:
+        """The stations month by month; only with a service desk (`Scenario.service`).
+
+        Hotline: `contacts` (customers who called), `questions` among them, `calls` with those again,
+        `answered`, `abandoned` (calls), `gave_up` (contacts never answered in the end), `wait` (mean
+        seconds of the answered), `service_level` (share of the answered within
+        `service.service_level` seconds), `utilisation`, `solved`, `solved_at_once` (contacts).
+        Crews: `jobs`, `repairs_late`. Office: `formal_complaints`, `answers_late`. Counter: `visits`,
+        `counter_wait` (mean minutes).
+
+        Raises ValueError without a desk.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self._desk().rows).set_index("month")
+
+    def station(self, name: str = "hotline") -> list[ServiceRecords]:
+        """A station's records, one for each month in which it had work: `hotline`, `crews`, `office`
+        or `counter`. For `stations_report.performance` and its like.
+        Kept with `events=True`; else the run is repeated with the same luck.
+
+        Raises ValueError without a desk and for an unknown station.
+        """
+        from .service import station_records
+
+        return [station_records(part, name) for part in self._kept(name)]
+
+    def contacts(self, station: str = "hotline") -> pd.DataFrame:
+        """Every attempt to reach a station: month, customer, attempt, and the columns of
+        `ServiceRecords.frame` (hours since the start of the month). Crews have jobs of a month
+        instead of customers."""
+        import pandas as pd
+
+        frames = []
+        for part, records in zip(self._kept(station), self.station(station), strict=True):
+            frame = records.frame()
+            frame.insert(0, "month", part["month"])
+            if station != "crews":
+                frame.insert(1, "customer", part[station]["who"][frame["contact"]])
+            if station == "hotline":
+                words = ["bill", "payment", "other", *(t.name for t in self.scenario.touchpoints)]
+                codes = frame["reason"].to_numpy() - 1
+                frame["reason"] = pd.Categorical.from_codes(codes, categories=pd.Index(words))
+            else:
+                frame = frame.drop(columns="reason")
+            frames.append(frame)
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+    def _desk(self) -> Operations:
+        if self._operations is None:
+            raise ValueError('this run had no service desk: set service.desk to "fast" in the scenario')
+        return self._operations
+
+    def _kept(self, station: str) -> list[dict[str, Any]]:
+        from .service import STATIONS
+
+        operations = self._desk()
+        if station not in STATIONS:
+            raise ValueError(f"no station {station!r}; there are {', '.join(STATIONS)}")
+        if not operations.keep:
+            self._repeat()
+        return [part for part in self._desk().kept if station in part]
 
     def transactions(self, start: str = "2024-01-01", *, joining: bool = False) -> pd.DataFrame:
         """Every purchase by itself, as a shop's log: customer, date (a day), amount (money).

@@ -369,6 +369,129 @@ class Firm(Section):
     survey_share: float = parameter(0.05, 0, 1, "share", "customers asked for their satisfaction a month")
 
 
+class Shift(Section):
+    """A group of agents with hours and skills of their own, beside `service.agents`."""
+
+    name: str = word(..., "name of the group in lower case", pattern=r"^[a-z][a-z0-9_]*$")
+    agents: int = parameter(1, 0, 10_000, "agents", "agents on the phone")
+    from_hour: float = parameter(8, 0, 23.99, "hour", "beginning of the shift")
+    to_hour: float = parameter(17, 0.01, 48, "hour", "end of the shift; past midnight above 24")
+    days: int = parameter(5, 1, 7, "days", "days of the week it works, from Monday on")
+    skills: tuple[str, ...] = word(
+        (), "what they answer: bill, payment, other, or touchpoints by name; empty for everything"
+    )
+
+
+class Service(Section):
+    """The people customers wait for: hotline, payment counter, complaint office, field crews.
+
+    With `desk = "none"` nobody waits and complaints are answered as `complaint.resolved` and
+    `complaint.fast` say. With a desk, a complaint is a call: `complaint.resolved` is the chance that an
+    answer solves it, whether and how fast it is answered follows from staff, hours and handling, and
+    what happens on the phone becomes the customer's experience of the service touchpoint.
+    """
+
+    desk: Literal["none", "fast", "simpy", "erlang"] = word(
+        "none", "no waiting; exact first come first served; the SimPy reference; Erlang A approximation"
+    )
+    touchpoint: str = word("service", "name of the touchpoint that the hotline is experienced as")
+    payment_touchpoint: str = word("payment", "name of the touchpoint that the counter is experienced as")
+    agents: float = parameter(
+        2, 0, 10_000, "agents", "agents on the phone during opening hours; a fraction works part of the day"
+    )
+    open_from: float = parameter(8, 0, 23, "hour", "opening hour of hotline, office and counter")
+    open_to: float = parameter(17, 1, 24, "hour", "closing hour")
+    open_days: int = parameter(5, 1, 7, "days", "days of the week open, from Monday on")
+    bill_questions: float = parameter(
+        0.021, 0, 1, "per customer and month", "calls with a question about the bill",
+        "81 calls per 1,000 bills (Lawrence, Kansas, Jan 2019), 26 % of them",
+    )  # fmt: skip
+    payment_questions: float = parameter(
+        0.011, 0, 1, "per customer and month", "calls to pay or about paying", "the same, 14 %"
+    )
+    other_questions: float = parameter(0.014, 0, 1, "per customer and month", "other calls", "the same, 17 %")
+    self_service: float = parameter(
+        0, 0, 1, "share", "questions that a voice menu or website answers without an agent"
+    )
+    dispersion: float = parameter(
+        3.6, 1, 50, "variance / mean", "spread of the calls of a day", "Lawrence, Kansas, Jan 2019"
+    )
+    common_events: int = parameter(
+        4, 1, 60, "per month", "events, such as a burst main, that many call about at once"
+    )
+    event_spread: float = parameter(1.0, 0.01, 100, "hours", "mean time from such an event to a call")
+    patience: float = parameter(8, 0.01, 1_000, "minutes", "mean patience on the phone (exponential)")
+    redial: float = parameter(0.5, 0, 1, "share", "of those who hung up, who try again")
+    redial_delay: float = parameter(20, 0.1, 10_000, "minutes", "mean time until they do")
+    handling: float = parameter(
+        3.9, 0.05, 240, "minutes", "mean handling time of a call (lognormal)", "Lawrence: 3:11 to 4:36"
+    )
+    handling_cv: float = parameter(1.0, 0.01, 5, "sd / mean", "its spread")
+    question_resolved: float = parameter(
+        0.85, 0, 1, "share", "questions resolved at an answer; of problems `complaint.resolved` says"
+    )
+    repeat: float = parameter(0.7, 0, 1, "share", "of those not resolved, who call again")
+    repeat_delay: float = parameter(24, 0.1, 500, "hours", "mean time until they do")
+    callback_after: float = parameter(
+        0, 0, 240, "minutes", "expected wait from which a call-back is offered; 0 for never (simpy only)"
+    )
+    priorities: bool = word(False, "problems before questions (simpy only)")
+    shifts: tuple[Shift, ...] = word((), "further agents with hours and skills of their own")
+    service_level: float = parameter(20, 1, 3_600, "seconds", "answered within this counts as in time")
+    fast: float = parameter(24, 0.1, 1_000, "hours", "a problem solved within this is solved fast")
+    wait_free: float = parameter(1, 0, 60, "minutes", "wait on the phone that nobody minds")
+    wait_points: float = parameter(
+        1.0, 0, 50, "points per minute", "drop in the perception of service for each further minute"
+    )
+    abandon_points: float = parameter(
+        18, 0, 100, "points", "drop after giving up", "-1.6 of 9 on a 10-point scale (design of the case)"
+    )
+    unresolved_points: float = parameter(18, 0, 100, "points", "drop when the call did not resolve it")
+    courtesy: float = parameter(0, -50, 50, "points", "how kindly agents treat callers, against the usual")
+    courtesy_sd: float = parameter(5, 0, 50, "points", "spread of it between calls")
+    notified: float = parameter(0.5, 0, 1, "share", "planned stops that are announced in time")
+    notice_factor: float = parameter(
+        0.22, 0, 1, "factor", "severity, and calls, when announced", "-.12 for -.55 (design of the case)"
+    )
+    crews: float = parameter(2, 0, 1_000, "crews", "field crews; a fraction works part of the day")
+    crew_from: float = parameter(7, 0, 23, "hour", "beginning of their day, every day of the week")
+    crew_to: float = parameter(19, 1, 24, "hour", "end of it")
+    travel: float = parameter(
+        45,
+        1,
+        1_000,
+        "minutes",
+        "mean travel time (lognormal)",
+        "on site 60 min by day (Nan'an): assumed mean",
+    )
+    repair: float = parameter(
+        3.0, 0.05, 200, "hours", "mean repair time (lognormal)", "assumed; stop a leak within 4 h is the rule"
+    )
+    repair_cv: float = parameter(0.8, 0.01, 5, "sd / mean", "spread of travel and repair times")
+    repair_deadline: float = parameter(
+        24, 0.1, 1_000, "hours", "a repair later than this after the report missed its deadline",
+        "DN500 or less within 24 h (Lianyungang)",
+    )  # fmt: skip
+    escalation: float = parameter(
+        0.05, 0, 1, "share", "of those whose problem the hotline did not solve, who complain formally",
+        "formal complaints are some 2 % of contacts (CCW); assumed",
+    )  # fmt: skip
+    clerks: float = parameter(
+        1, 0, 1_000, "clerks", "who answer complaints; a fraction works part of the day"
+    )
+    complaint_handling: float = parameter(2.0, 0.05, 100, "hours", "mean work on a complaint (lognormal)")
+    complaint_deadline: float = parameter(
+        72, 1, 2_000, "hours", "a complaint answered later missed its deadline", "3 working days (China)"
+    )
+    counter_clerks: float = parameter(0, 0, 1_000, "clerks", "at the payment counter; 0 for no counter")
+    counter_share: float = parameter(
+        0.1, 0, 1, "share", "of the bills paid by hand that are paid at the counter"
+    )
+    visit: float = parameter(3.0, 0.1, 240, "minutes", "mean service time at the counter (lognormal)")
+    counter_free: float = parameter(5, 0, 240, "minutes", "wait at the counter that nobody minds")
+    counter_points: float = parameter(0.3, 0, 50, "points per minute", "drop for each further minute")
+
+
 class Touchpoint(Section):
     """One place where the customer meets the firm. The only way the firm touches a customer."""
 
@@ -389,6 +512,13 @@ class Touchpoint(Section):
     kind: Literal["one_dimensional", "must_be", "attractive"] = word(
         "one_dimensional", "how gains and losses of it count", source="Kano et al. 1984"
     )
+    planned: float = parameter(
+        0, 0, 1, "share", "failures that are planned and can be announced (with a service desk)"
+    )
+    common: float = parameter(
+        0, 0, 1, "share", "calls that belong to events which strike many at once (with a service desk)"
+    )
+    crew: float = parameter(0, 0, 1, "share", "calls that need a crew on the spot (with a service desk)")
 
 
 class RivalEvent(Section):
@@ -421,6 +551,7 @@ RULE_SECTIONS = (
     "word_of_mouth",
     "acquisition",
     "firm",
+    "service",
 )
 
 
@@ -444,6 +575,7 @@ class Scenario(Section):
     word_of_mouth: WordOfMouth = WordOfMouth()
     acquisition: Acquisition = Acquisition()
     firm: Firm = Firm()
+    service: Service = Service()
     touchpoints: tuple[Touchpoint, ...] = Field(
         (Touchpoint(name="product"),), min_length=1, max_length=MAX_TOUCHPOINTS
     )
@@ -708,10 +840,48 @@ def _faults_between(content: Mapping[str, Any]) -> list[tuple[tuple[str, ...], s
     shares = sum(number("payment", f"{channel}_share") for channel in ("manual", "card", "debit"))
     if abs(shares - 1) > 1e-6:
         faults.append((("payment",), f"the three channel shares sum to {shares:.6g}, they must sum to 1"))
+    faults += _service_faults(content.get("service"), names)
     for section, field in (("churn", "baseline"), ("purchase", "dropout")):
         a, b = number(section, f"{field}_a"), number(section, f"{field}_b")
         if a * b == 0 and a + b > 0:
             faults.append(((section,), f"give both {field}_a and {field}_b above 0, or neither"))
+    return faults
+
+
+def _service_faults(service: Any, touchpoints: list[str]) -> list[tuple[tuple[str, ...], str]]:
+    """Faults between the parts of the section `service`, as `_faults_between` gives them."""
+    if not isinstance(service, Mapping) or service.get("desk", "none") == "none":
+        return []
+    given = {name: info.default for name, info in Service.model_fields.items()} | dict(service)
+    faults: list[tuple[tuple[str, ...], str]] = []
+    if given["touchpoint"] not in touchpoints:
+        have = ", ".join(touchpoints)
+        faults.append(
+            (("service",), f"a desk needs the touchpoint {given['touchpoint']!r}; the scenario has {have}")
+        )
+    for begin, finish in (("open_from", "open_to"), ("crew_from", "crew_to")):
+        numbers = all(isinstance(given[k], int | float) for k in (begin, finish))
+        if numbers and not given[begin] < given[finish]:
+            faults.append((("service",), f"{begin} must come before {finish}"))
+    shifts = [s for s in given["shifts"] if isinstance(s, Mapping)] if given["shifts"] else []
+    known = {"bill", "payment", "other", *touchpoints}
+    for shift in shifts:
+        unknown = [s for s in shift.get("skills", ()) if s not in known]
+        if unknown:
+            faults.append(
+                (("service", "shifts"), f"unknown skill {unknown[0]!r}; there are {', '.join(sorted(known))}")
+            )
+    beyond = [
+        what
+        for what, wanted in (
+            ("call-backs", given["callback_after"]),
+            ("priorities", given["priorities"]),
+            ("skills", any(s.get("skills") for s in shifts)),
+        )
+        if wanted
+    ]
+    if beyond and given["desk"] in ("fast", "erlang"):
+        faults.append((("service",), f'{" and ".join(beyond)} need desk = "simpy"'))
     return faults
 
 

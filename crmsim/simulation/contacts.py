@@ -1,0 +1,473 @@
+"""Contacts of a month: who turns to the firm, with what luck, and what comes back to the customer.
+
+Compiled with `month.py` and used only with a service desk (`Scenario.service`). The month is then
+lived in two parts: customers meet the firm (`run_first`), the stations answer (`service.py`), and the
+rest of the month follows (`run_second`). A customer contacts the hotline at most once a month; what
+happens on the phone is the experience of the service touchpoint.
+
+Times are hours since the start of the month. Reasons are 0 for none, 1 bill, 2 payment, 3 other,
+4 + d for a failure at touchpoint d.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .columns import BLOCK, STRIDE, C, W
+from .month import draw, first_part, parameters, second_part
+from .rules import complaint_probability, contact_experience
+from .single import exp, log, normal
+
+Array = Any
+
+PLANNED, COMMON, CREW = 8, 9, 10  # of compile.TOUCHPOINT_FIELDS
+ATTEMPTS = 3
+# What `hand_back` counts, in this order.
+COUNTS = (
+    "contacts",
+    "questions",
+    "calls",
+    "answered",
+    "in_time",
+    "waited",
+    "gave_up",
+    "solved",
+    "solved_at_once",
+)
+
+
+def ask(b: Array, w: Array, u: Array, values: Array) -> None:
+    """Who has a question, and who goes to the counter. Draws: group 24."""
+    p = parameters(values)
+    bill = p.service_bill_questions
+    payment = bill + p.service_payment_questions
+    other = payment + p.service_other_questions
+    counter = p.service_counter_share if p.service_counter_clerks > 0.0 else 0.0
+    for i in range(BLOCK):
+        code = 3.0 if u[i] < other else 0.0
+        code = 2.0 if u[i] < payment else code
+        code = 1.0 if u[i] < bill else code
+        w[W.reason + i] = 0.0 if u[STRIDE + i] < p.service_self_service else code * w[W.was_active + i]
+        by_hand = w[W.was_active + i] if b[C.channel_draw + i] < p.payment_manual_share else 0.0
+        w[W.visited + i] = by_hand if u[3 * STRIDE + i] < counter else 0.0
+    for i in range(BLOCK):
+        w[W.called + i] = 0.0
+        w[W.waited + i] = 0.0
+        w[W.gave_up + i] = 0.0
+        w[W.complained + i] = 0.0
+        w[W.resolved + i] = 0.0
+        w[W.fast + i] = 0.0
+
+
+def report(
+    b: Array,
+    w: Array,
+    u: Array,
+    voice: Array,
+    failing: Array,
+    failures: int,
+    touchpoints: Array,
+    values: Array,
+) -> None:
+    """Who calls about a failure: about the worst one. Draws: groups 24 (`u`) and 3 (`voice`)."""
+    p = parameters(values)
+    for k in range(failures):
+        i = failing[k]
+        worst = np.float32(0.0)
+        reason = np.float32(0.0)
+        for d in range(touchpoints.shape[0]):
+            at = W.drop + d * STRIDE + i
+            if w[at] > 0.0:
+                # One number decides whether the failure was planned, and announced in time.
+                if u[2 * STRIDE + i] < touchpoints[d, PLANNED] * p.service_notified:
+                    w[at] = w[at] * p.service_notice_factor
+                if w[at] > worst:
+                    worst = w[at]
+                    reason = np.float32(4 + d)
+        chance = complaint_probability(worst, b[C.trust + i], b[C.propensity + i], p)
+        if voice[k] < chance:
+            w[W.reason + i] = reason
+            w[W.complained + i] = 1.0
+
+
+def run_first(
+    state: Array,
+    scratch: Array,
+    ids: Array,
+    touchpoints: Array,
+    values: Array,
+    key: Array,
+    low: int,
+    high: int,
+) -> None:
+    """The first part of the month of the blocks from `low` to `high`: meeting the firm, asking."""
+    failing = np.empty(BLOCK, dtype=np.int64)
+    failing_who = np.empty(BLOCK, dtype=np.uint64)
+    voice = np.empty(4 * STRIDE, dtype=np.float32)
+    for k in range(low, high):
+        b = state[k]
+        w = scratch[k]
+        failures = first_part(b, w, ids[k], touchpoints, values, key, failing, failing_who)
+        u = w[W.draws : W.draws + 4 * STRIDE]
+        draw(u, ids[k], BLOCK, np.uint64(24), values, key)
+        ask(b, w, u, values)
+        draw(voice, failing_who, failures, np.uint64(3), values, key)
+        report(b, w, u, voice, failing, failures, touchpoints, values)
+
+
+def run_second(
+    state: Array,
+    scratch: Array,
+    ids: Array,
+    touchpoints: Array,
+    values: Array,
+    spending: Array,
+    key: Array,
+    totals: Array,
+    low: int,
+    high: int,
+) -> None:
+    """The rest of the month of the blocks from `low` to `high`, after the stations have answered."""
+    # The blocks that met the firm last are still in the processor's cache.
+    for k in range(high - 1, low - 1, -1):
+        second_part(state[k], scratch[k], ids[k], touchpoints, values, spending, key, totals[k], True)
+
+
+def find(scratch: Array, ids: Array, column: int, blocks: int, slots: Array, who: Array) -> int:
+    """Slots and identities of all lanes whose scratch column is above 0."""
+    number = 0
+    for k in range(blocks):
+        w = scratch[k]
+        for i in range(BLOCK):
+            if w[column + i] > 0.0:
+                slots[number] = k * BLOCK + i
+                who[number] = ids[k, i]
+                number += 1
+    return number
+
+
+def moment(u: Any, total: Array, begins: Array) -> Any:
+    """The moment at which the accumulated rate `total` reaches the part u of its last value; the rate is
+    constant between successive `begins` (hours)."""
+    wanted = u * total[total.shape[0] - 1]
+    low = 0
+    high = total.shape[0] - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if total[middle] <= wanted:
+            low = middle
+        else:
+            high = middle
+    return begins[low] + (wanted - total[low]) / (total[high] - total[low]) * (begins[high] - begins[low])
+
+
+def prepare(
+    scratch: Array,
+    slots: Array,
+    who: Array,
+    number: int,
+    touchpoints: Array,
+    values: Array,
+    key: Array,
+    total: Array,
+    begins: Array,
+    events: Array,
+    hours: Any,
+    reason: Array,
+    event: Array,
+    crew: Array,
+    courtesy: Array,
+    arrival: Array,
+    patience: Array,
+    service: Array,
+    again: Array,
+    delay: Array,
+    repeat_delay: Array,
+    solved: Array,
+    repeats: Array,
+) -> None:
+    """The luck of each contact: its moment, patience, handling, outcome. Draws: groups 25 to 28.
+
+    total, begins: accumulated rate of contacts at successive hours (`moment`); events: hours of the
+    month's common events.
+    """
+    p = parameters(values)
+    u = np.empty(4 * STRIDE, dtype=np.float32)
+    late = np.empty(BLOCK, dtype=np.float32)
+    # A lognormal time of mean m and coefficient of variation c: exp(s z - s^2 / 2) m, s^2 = log(1 + c^2).
+    spread = np.sqrt(log(1.0 + p.service_handling_cv * p.service_handling_cv))
+    for first in range(0, number, BLOCK):
+        n = min(BLOCK, number - first)
+        mine = who[first : first + n]
+        draw(u, mine, n, np.uint64(25), values, key)
+        # Functions of many contacts at once: vector code.
+        for k in range(n):
+            late[k] = -log(1.0 - u[k]) * p.service_event_spread
+            u[2 * STRIDE + k] = -log(1.0 - u[2 * STRIDE + k]) * p.service_patience / 60.0
+            u[3 * STRIDE + k] = p.service_courtesy + p.service_courtesy_sd * normal(u[3 * STRIDE + k])
+        for k in range(n):
+            i = first + k
+            slot = slots[i]
+            code = int(scratch[slot // BLOCK, W.reason + slot % BLOCK])
+            reason[i] = code
+            event[i] = -1
+            crew[i] = False
+            arrival[i] = moment(np.float64(u[k]), total, begins)
+            patience[i] = u[2 * STRIDE + k]
+            courtesy[i] = u[3 * STRIDE + k]
+            if code >= 4:
+                # One number: whether it belongs to a common event, to which, and whether a crew must come.
+                common = touchpoints[code - 4, COMMON]
+                luck = u[STRIDE + k]
+                if luck < common:
+                    luck = luck / common
+                    e = min(int(luck * events.shape[0]), events.shape[0] - 1)
+                    event[i] = e
+                    luck = luck * events.shape[0] - e
+                    arrival[i] = min(events[e] + late[k], hours - 1e-3)
+                    crew[i] = touchpoints[code - 4, CREW] > 0.0
+                else:
+                    crew[i] = (luck - common) / (1.0 - common) < touchpoints[code - 4, CREW]
+        for attempt in range(ATTEMPTS):
+            draw(u, mine, n, np.uint64(26 + attempt), values, key)
+            for k in range(n):
+                u[3 * STRIDE + k] = -log(1.0 - u[3 * STRIDE + k])
+                u[k] = exp(spread * normal(u[k]) - 0.5 * spread * spread) * p.service_handling / 60.0
+            for k in range(n):
+                i = first + k
+                service[i, attempt] = u[k]
+                chance = p.complaint_resolved if reason[i] >= 4 else p.service_question_resolved
+                solved[i, attempt] = crew[i] or u[STRIDE + k] < chance
+                # One number for trying again, after giving up or after an answer that did not help.
+                again[i, attempt] = u[2 * STRIDE + k] < p.service_redial
+                repeats[i, attempt] = u[2 * STRIDE + k] < p.service_repeat
+                later = u[3 * STRIDE + k]
+                delay[i, attempt] = later * p.service_redial_delay / 60.0 + 1e-6
+                repeat_delay[i, attempt] = later * p.service_repeat_delay + 1e-6
+
+
+def hand_back(
+    scratch: Array,
+    slots: Array,
+    number: int,
+    service: int,
+    values: Array,
+    reason: Array,
+    crew: Array,
+    courtesy: Array,
+    arrival: Array,
+    began: Array,
+    start: Array,
+    kind: Array,
+    resolved: Array,
+    waited: Array,
+    settled: Array,
+    counts: Array,
+) -> None:
+    """What the hotline did becomes the customer's experience; `counts` are those of COUNTS."""
+    p = parameters(values)
+    within = p.service_service_level / 3600.0
+    for i in range(number):
+        w = scratch[slots[i] // BLOCK]
+        lane = slots[i] % BLOCK
+        calls = 0
+        answered = 0
+        last = 0
+        for a in range(ATTEMPTS):
+            if kind[i, a] > 0:
+                calls += 1
+                last = kind[i, a]
+            if kind[i, a] == 1:
+                answered += 1
+                wait = start[i, a] - began[i, a]
+                counts[3] += 1.0
+                counts[4] += 1.0 if wait <= within else 0.0
+                counts[5] += wait
+        problem = reason[i] >= 4
+        gave_up = 1.0 if last != 1 else 0.0
+        solved = 1.0 if resolved[i] > 0 else 0.0
+        minutes = np.float32(waited[i] * 60.0)
+        counts[0] += 1.0
+        counts[1] += 0.0 if problem else 1.0
+        counts[2] += calls
+        counts[6] += gave_up
+        counts[7] += solved
+        counts[8] += 1.0 if resolved[i] == 1 else 0.0
+        points = contact_experience(minutes, gave_up, solved, courtesy[i], p)
+        w[W.called + lane] = calls
+        w[W.waited + lane] = minutes
+        w[W.gave_up + lane] = gave_up
+        w[W.met + lane] = 1.0
+        if points > 0.0:
+            at = W.drop + service * STRIDE + lane
+            w[at] = w[at] + points
+        if solved == 0.0:
+            w[W.failed + lane] = w[W.failed + lane] + 1.0
+        if problem and solved > 0.0 and not crew[i]:
+            w[W.resolved + lane] = 1.0
+            w[W.fast + lane] = 1.0 if settled[i] - arrival[i] <= p.service_fast else 0.0
+
+
+def send_crews(
+    who: Array,
+    number: int,
+    values: Array,
+    key: Array,
+    reason: Array,
+    event: Array,
+    crew: Array,
+    resolved: Array,
+    settled: Array,
+    common: Array,
+    job_of: Array,
+    arrival: Array,
+    service: Array,
+) -> int:
+    """The jobs of the field crews: one for each report, one in all for a common event at a touchpoint.
+
+    common: (touchpoints, events) room for the number of an event's job; job_of: the job of each
+    contact, -1 for none. Draws: group 29. Returns how many jobs.
+    """
+    p = parameters(values)
+    spread = np.sqrt(log(1.0 + p.service_repair_cv * p.service_repair_cv))
+    u = np.empty(4 * STRIDE, dtype=np.float32)
+    common[:] = -1
+    jobs = 0
+    for i in range(number):
+        job_of[i] = -1
+        if crew[i] and resolved[i] > 0:
+            d = reason[i] - 4
+            e = event[i]
+            if e >= 0 and common[d, e] >= 0:
+                job_of[i] = common[d, e]
+                arrival[job_of[i]] = min(arrival[job_of[i]], settled[i])
+                continue
+            draw(u, who[i : i + 1], 1, np.uint64(29), values, key)
+            travel = exp(spread * normal(u[0]) - 0.5 * spread * spread) * p.service_travel / 60.0
+            repair = exp(spread * normal(u[STRIDE]) - 0.5 * spread * spread) * p.service_repair
+            arrival[jobs] = settled[i]
+            service[jobs, 0] = travel + repair
+            job_of[i] = jobs
+            if e >= 0:
+                common[d, e] = jobs
+            jobs += 1
+    return jobs
+
+
+def repaired(
+    scratch: Array,
+    slots: Array,
+    number: int,
+    values: Array,
+    job_of: Array,
+    arrival: Array,
+    kind: Array,
+    settled: Array,
+) -> None:
+    """Crews came or did not: the customer's problem is solved, and fast."""
+    p = parameters(values)
+    for i in range(number):
+        j = job_of[i]
+        if j >= 0 and kind[j, 0] == 1:
+            w = scratch[slots[i] // BLOCK]
+            lane = slots[i] % BLOCK
+            w[W.resolved + lane] = 1.0
+            w[W.fast + lane] = 1.0 if settled[j] - arrival[i] <= p.service_fast else 0.0
+
+
+def protest(
+    who: Array,
+    number: int,
+    values: Array,
+    key: Array,
+    reason: Array,
+    resolved: Array,
+    settled: Array,
+    hours: Any,
+    letter_of: Array,
+    arrival: Array,
+    service: Array,
+    solved: Array,
+) -> int:
+    """Formal complaints of those whose problem the hotline did not solve. Draws: groups 3 and 29.
+
+    `letter_of`: the contact of each; `solved`: whether the answer will do. Returns how many.
+    """
+    p = parameters(values)
+    spread = np.sqrt(log(1.0 + p.service_handling_cv * p.service_handling_cv))
+    u = np.empty(4 * STRIDE, dtype=np.float32)
+    letters = 0
+    for i in range(number):
+        if reason[i] >= 4 and resolved[i] == 0:
+            draw(u, who[i : i + 1], 1, np.uint64(29), values, key)
+            if u[2 * STRIDE] < p.service_escalation:
+                handling = exp(spread * normal(u[3 * STRIDE]) - 0.5 * spread * spread)
+                draw(u, who[i : i + 1], 1, np.uint64(3), values, key)
+                letter_of[letters] = i
+                arrival[letters] = min(settled[i], hours - 1e-3)
+                service[letters, 0] = handling * p.service_complaint_handling
+                solved[letters] = u[STRIDE] < p.complaint_resolved
+                letters += 1
+    return letters
+
+
+def answer_letters(
+    scratch: Array,
+    slots: Array,
+    letters: int,
+    values: Array,
+    letter_of: Array,
+    began: Array,
+    solved: Array,
+    kind: Array,
+    settled: Array,
+) -> None:
+    """What the complaint office answered. `began`: first call of each contact."""
+    p = parameters(values)
+    for k in range(letters):
+        if kind[k, 0] == 1 and solved[k]:
+            i = letter_of[k]
+            w = scratch[slots[i] // BLOCK]
+            lane = slots[i] % BLOCK
+            w[W.resolved + lane] = 1.0
+            w[W.fast + lane] = 1.0 if settled[k] - began[i] <= p.service_fast else 0.0
+
+
+def visits(
+    who: Array,
+    number: int,
+    values: Array,
+    key: Array,
+    total: Array,
+    begins: Array,
+    arrival: Array,
+    service: Array,
+) -> None:
+    """Moments and service times at the payment counter. Draws: group 30."""
+    p = parameters(values)
+    spread = np.sqrt(log(1.0 + p.service_handling_cv * p.service_handling_cv))
+    u = np.empty(4 * STRIDE, dtype=np.float32)
+    for first in range(0, number, BLOCK):
+        n = min(BLOCK, number - first)
+        draw(u, who[first : first + n], n, np.uint64(30), values, key)
+        for k in range(n):
+            arrival[first + k] = moment(np.float64(u[k]), total, begins)
+            handling = exp(spread * normal(u[STRIDE + k]) - 0.5 * spread * spread)
+            service[first + k, 0] = handling * p.service_visit / 60.0
+
+
+def paid(scratch: Array, slots: Array, number: int, payment: int, values: Array, waited: Array) -> None:
+    """What waiting at the counter does to the perception of paying."""
+    p = parameters(values)
+    for i in range(number):
+        w = scratch[slots[i] // BLOCK]
+        lane = slots[i] % BLOCK
+        minutes = np.float32(waited[i] * 60.0)
+        w[W.visited + lane] = 1.0
+        w[W.met + lane] = 1.0
+        points = p.service_counter_points * max(minutes - p.service_counter_free, 0.0)
+        if payment >= 0 and points > 0.0:
+            at = W.drop + payment * STRIDE + lane
+            w[at] = w[at] + points
