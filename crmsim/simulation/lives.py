@@ -18,14 +18,14 @@ import numpy as np
 import pandas as pd
 
 from ..vocabulary import ChurnCause
-from .columns import BLOCK, STRIDE
+from .columns import BLOCK, SCRATCH_COLUMNS, SCRATCH_INDEX, STRIDE
 from .compile import PARAMETER_INDEX, rule_set
 from .customers import COHORT, REFERRED
 from .draws import WORLD, Key, Purpose, make_key, uniform
 from .engine import CompiledWorld
 from .numeric import exp
 from .policies import policies_of
-from .process import STATE_NAMES, STORY, Customer, Luck, Surroundings, own_rule_error
+from .process import STATE_NAMES, STORY, Customer, Luck, Served, Surroundings, own_rule_error
 from .scenario import Scenario
 
 if TYPE_CHECKING:
@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 HAPPENINGS = (
     "met", "failed", "unpaid", "cured", "delighted", "complained", "resolved", "fast", "bought",
     "dropped", "referred", "obstacle", "exit_cause",
+)  # fmt: skip
+
+# What the stations settle for a customer, where there is a desk.
+TOLD = (
+    "met", "failed", "complained", "resolved", "fast", "reason", "called", "waited", "gave_up", "visited",
 )  # fmt: skip
 
 # What a purpose decides, in words.
@@ -174,11 +179,12 @@ def nearest(draw: float, edges: Iterable[float]) -> float:
 
 
 class Start(NamedTuple):
-    """How a month began for a customer: state, levers, touchpoints."""
+    """How a month began for a customer: state, levers, touchpoints; what the stations then did."""
 
     row: list[float]
     values: np.ndarray
     touchpoints: np.ndarray
+    served: Served | None = None
 
 
 class WatchedWorld(CompiledWorld):
@@ -208,6 +214,17 @@ class WatchedWorld(CompiledWorld):
             if row[STATE_NAMES.index("active")]:
                 self.starts[month] = Start(row, self.values.copy(), self.touchpoints.copy())
         super().live(month)
+        if self.service is not None and month in self.starts:
+            self._note_service(month, block, lane)
+
+    def _note_service(self, month: int, block: int, lane: int) -> None:
+        """What the stations did for the customer, for `observe`."""
+        columns = self.scratch[block, np.arange(SCRATCH_COLUMNS) * STRIDE + lane].tolist()
+        start = self.starts[month]
+        first = SCRATCH_INDEX["drop"]
+        drops = columns[first : first + len(self.scenario.touchpoints)]
+        told = {name: columns[SCRATCH_INDEX[name]] for name in TOLD}
+        self.starts[month] = start._replace(touchpoints=self.touchpoints.copy(), served=Served(told, drops))
 
     def _win_back(self, rows: np.ndarray, ids: np.ndarray, action: Any, month: int) -> None:
         mine = ids == self.who
@@ -226,6 +243,7 @@ class WatchedWorld(CompiledWorld):
         around.open(start.values, start.touchpoints)
         names = [t.name for t in self.scenario.touchpoints]
         customer = ObservedCustomer(self.who, start.row, around, names)
+        customer.served = start.served
         try:
             customer.live()
         except Exception as error:

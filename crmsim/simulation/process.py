@@ -41,7 +41,7 @@ from .month import faded
 from .numeric import clip, exit_time, exp, log, normal, poisson
 from .policies import policies_of
 from .run import Run
-from .scenario import Scenario
+from .scenario import Scenario, ScenarioError
 
 STATE_NAMES = tuple(name for name in STATE if name != "perception")
 # What happens to a customer in a month; the engine's blocks have columns that a person does not need.
@@ -72,6 +72,11 @@ def simulate_process(
     Raises ScenarioError, PolicyError, RuleError, ValueError.
     """
     scenario = Scenario.from_name(scenario)
+    if scenario.service.desk != "none":
+        raise ScenarioError(
+            [("service", 'the process engine has no stations: set desk = "none", or use simulate')],
+            scenario.name,
+        )
     chosen = policies_of(scenario, scenario.policies if policies is None else policies)
     firm = Firm(scenario, chosen, make_key(seed, replication), dict(rules or {}), bool(events), list(follow))
     env = simpy.Environment()
@@ -134,6 +139,14 @@ class TouchpointNow(NamedTuple):
 assert TouchpointNow._fields == TOUCHPOINT_FIELDS
 
 
+class Served(NamedTuple):
+    """What the stations did for a customer in a month: columns as in `columns.SCRATCH`, and the drop of
+    each touchpoint's perception."""
+
+    columns: dict[str, float]
+    drops: list[float]
+
+
 @dataclass
 class Surroundings:
     """What every customer finds in a month: rules, the firm's levers, touchpoints, chance."""
@@ -157,11 +170,12 @@ class Customer:
     Truth values are 1.0 and 0.0.
     """
 
-    __slots__ = (*STATE_NAMES, *MONTH_NAMES, "around", "drops", "hand", "id", "perception")
+    __slots__ = (*STATE_NAMES, *MONTH_NAMES, "around", "drops", "hand", "id", "perception", "served")
 
     def __init__(self, who: int, row: Iterable[float], around: Surroundings) -> None:
         self.id = who
         self.around = around
+        self.served: Served | None = None
         *state, self.perception = *list(row)[:STATE_FIXED], list(row)[STATE_FIXED:]
         for name, value in zip(STATE_NAMES, state, strict=True):
             setattr(self, name, value)
@@ -201,13 +215,17 @@ class Customer:
             failed = self.happens(purpose, t.exposure * t.failure)
             if failed:
                 self.drops[d] = max(t.severity + t.severity_sd * self.score(Purpose.SEVERITY + d), 1.0)
-            drop = self.drops[d]
+            drop = self.drops[d] = self.served.drops[d] if self.served else self.drops[d]
             self.perception[d] = rule.perception(self.perception[d], t.quality + self.fit, drop, p)
             self.gap += t.weight * rule.kano(self.perception[d] - self.expectation, t.gain, t.loss)
             self.lost_points += t.weight * t.loss * drop
             self.met = max(self.met, met)
             self.failed += failed
             self.severity = max(self.severity, drop)
+        if self.served:
+            # What happened at the stations, and to drops by it, is told: others were in the line too.
+            for name, value in self.served.columns.items():
+                setattr(self, name, value)
 
     def be_billed(self, rule: Any, p: Any) -> None:
         """With a contract: get the bill. It may fail to be paid without ill will, and that may end all."""
@@ -239,7 +257,9 @@ class Customer:
 
     def complain(self, rule: Any, p: Any) -> None:
         """After a failure: voice it or keep silent; be answered or not."""
-        if not self.failed:
+        if not self.failed or self.served:
+            self.complaints += self.complained
+            self.last_complaint = p.month if self.complained else self.last_complaint
             return
         chance = rule.complaint_probability(self.severity, self.trust, self.propensity, p)
         self.complained = self.happens(Purpose.COMPLAINT, chance)
