@@ -45,6 +45,13 @@ The public names, each imported when it is first used:
 - LoyaltyProgramme: points for purchases
 - ReferralReward: reward for bringing customers
 - FourProblems: the water utility's four problems
+- HireAgents: more agents on the hotline
+- TrainAgents: more solved at an answer, shorter and kinder calls
+- ExtendHours: longer opening hours
+- SelfService: questions answered without an agent
+- RaiseCrews: more field crews
+- HireClerks: more people who answer complaints
+- NoticesBySms: planned stops announced in time
 - RetentionCall: call customers chosen by risk, value, uplift or at random
 - WinBack: offer lapsed customers a way back
 - vocabulary: the field's words in English and Chinese
@@ -70,7 +77,8 @@ _HOMES = {
         "PolicyError", "QualityControl", "FaultReduction", "PriceCut", "ProductTraining",
         "CustomerInsight", "ServiceQuality", "SatisfactionFeedback", "Delight", "Personalisation",
         "ComplaintHandling", "EncourageComplaints", "Simplify", "StaffSkill", "Dunning",
-        "PaymentChannels", "SwitchingContract", "LoyaltyProgramme", "ReferralReward", "FourProblems",
+        "PaymentChannels", "SwitchingContract", "LoyaltyProgramme", "ReferralReward", "FourProblems", "HireAgents", "TrainAgents", "ExtendHours", "SelfService",
+        "RaiseCrews", "HireClerks", "NoticesBySms",
         "RetentionCall", "WinBack",
     ),
     "research.experiment": ("Experiment",),

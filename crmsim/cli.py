@@ -276,6 +276,8 @@ def default_policies(scenario: Scenario) -> list[str]:
         wanted += ["retention_call:target=risk", "retention_call:target=uplift", "loyalty_programme"]
     else:
         wanted += ["four_problems", "fault_reduction"]
+    if scenario.service.desk != "none":
+        wanted += ["hire_agents", "train_agents", "notices_by_sms"]
     possible = []
     for word in wanted:
         try:

@@ -35,6 +35,7 @@ COUNTS = (
     "gave_up",
     "solved",
     "solved_at_once",
+    "turned_away",
 )
 
 
@@ -279,6 +280,8 @@ def hand_back(
             if kind[i, a] > 0:
                 calls += 1
                 last = kind[i, a]
+            if kind[i, a] == 3:
+                counts[9] += 1.0
             if kind[i, a] == 1:
                 answered += 1
                 wait = start[i, a] - began[i, a]

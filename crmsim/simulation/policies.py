@@ -652,6 +652,138 @@ class FourProblems(Programme):
         return Cost(per_customer=0.05 * self.effort)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ServiceProgramme(Programme):
+    """A programme for the people customers wait for; only in a scenario with a service desk."""
+
+    ramp: int = setting(0, 0, 120, "months", "months until the full effect")
+    half_life: float = setting(0.0, 0, 600, "months", "half-life of the effect after the stop")
+
+    def check(self, scenario: Scenario) -> None:
+        if scenario.service.desk == "none":
+            raise PolicyError(
+                f'{self.name}: the scenario {scenario.name!r} has no service desk; set service.desk to "fast"'
+            )
+        super().check(scenario)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HireAgents(ServiceProgramme):
+    """More agents on the hotline, all day; with a ramp the last one begins part of the day."""
+
+    agents: float = setting(2.0, -1_000, 1_000, "agents", "agents more")
+    wage: float = setting(150.0, 0, 10_000, "bills", "cost of an agent a month")
+
+    def changes(self, scenario: Scenario) -> Sequence[Change]:
+        return (Change("service.agents", add=self.agents),)
+
+    def cost(self, scenario: Scenario) -> Cost:
+        return Cost(fixed=max(self.agents, 0.0) * self.wage * self.effort)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainAgents(ServiceProgramme):
+    """Train those on the phone: more solved at an answer, shorter calls, kinder words."""
+
+    resolved: float = setting(0.1, -1, 1, "share", "answers that solve it, more")
+    handling: float = setting(0.9, 0.1, 5, "factor", "handling time left")
+    courtesy: float = setting(4.0, -50, 50, "points", "kindness felt")
+    ramp: int = setting(3, 0, 120, "months", "months until the full effect")
+    half_life: float = setting(12.0, 0, 600, "months", "half-life of the effect after the stop")
+    price: float = setting(15.0, 0, 10_000, "bills", "cost of training an agent a month")
+
+    def changes(self, scenario: Scenario) -> Sequence[Change]:
+        return (
+            Change("complaint.resolved", add=self.resolved),
+            Change("service.question_resolved", add=self.resolved),
+            Change("service.handling", multiply=self.handling),
+            Change("service.courtesy", add=self.courtesy),
+        )
+
+    def cost(self, scenario: Scenario) -> Cost:
+        staff = scenario.service.agents + sum(shift.agents for shift in scenario.service.shifts)
+        return Cost(fixed=staff * self.price * self.effort)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtendHours(ServiceProgramme):
+    """The hotline, the office and the counter close later, with the same people at once."""
+
+    hours: float = setting(3.0, -12, 12, "hours", "closing later")
+    wage: float = setting(150.0, 0, 10_000, "bills", "cost of an agent for a month of usual days")
+
+    def changes(self, scenario: Scenario) -> Sequence[Change]:
+        return (Change("service.open_to", add=self.hours),)
+
+    def cost(self, scenario: Scenario) -> Cost:
+        service = scenario.service
+        longer = max(self.hours, 0.0) / (service.open_to - service.open_from)
+        people = service.agents + service.clerks + service.counter_clerks
+        return Cost(fixed=longer * people * self.wage * self.effort)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfService(ServiceProgramme):
+    """A further channel: a voice menu or website answers a share of the questions."""
+
+    share: float = setting(0.3, 0, 1, "share", "questions that need no agent")
+    ramp: int = setting(6, 0, 120, "months", "months until the full effect")
+    price: float = setting(0.002, 0, 1, "bills", "cost a customer and month")
+
+    def changes(self, scenario: Scenario) -> Sequence[Change]:
+        return (Change("service.self_service", add=self.share),)
+
+    def cost(self, scenario: Scenario) -> Cost:
+        return Cost(per_customer=self.price * self.effort)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaiseCrews(ServiceProgramme):
+    """More field crews: repairs begin sooner."""
+
+    crews: float = setting(1.0, -100, 100, "crews", "crews more")
+    wage: float = setting(500.0, 0, 10_000, "bills", "cost of a crew a month")
+
+    def changes(self, scenario: Scenario) -> Sequence[Change]:
+        return (Change("service.crews", add=self.crews),)
+
+    def cost(self, scenario: Scenario) -> Cost:
+        return Cost(fixed=max(self.crews, 0.0) * self.wage * self.effort)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HireClerks(ServiceProgramme):
+    """More people who answer formal complaints."""
+
+    clerks: float = setting(1.0, -100, 100, "clerks", "clerks more")
+    wage: float = setting(150.0, 0, 10_000, "bills", "cost of a clerk a month")
+
+    def changes(self, scenario: Scenario) -> Sequence[Change]:
+        return (Change("service.clerks", add=self.clerks),)
+
+    def cost(self, scenario: Scenario) -> Cost:
+        return Cost(fixed=max(self.clerks, 0.0) * self.wage * self.effort)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticesBySms(ServiceProgramme):
+    """Planned stops are announced in time by text message."""
+
+    share: float = setting(0.95, 0, 1, "share", "planned stops announced in time")
+    price: float = setting(0.0005, 0, 1, "bills", "cost a customer and month")
+
+    def changes(self, scenario: Scenario) -> Sequence[Change]:
+        return (Change("service.notified", add=max(0.0, self.share - scenario.service.notified)),)
+
+    def check(self, scenario: Scenario) -> None:
+        super().check(scenario)
+        if not any(t.planned > 0 for t in scenario.touchpoints):
+            raise PolicyError(f"{self.name}: no touchpoint of {scenario.name!r} has planned failures")
+
+    def cost(self, scenario: Scenario) -> Cost:
+        return Cost(per_customer=self.price * self.effort)
+
+
 # -- campaigns ---------------------------------------------------------------------------------------
 
 
@@ -909,7 +1041,8 @@ for _class in (
     QualityControl, FaultReduction, PriceCut, ProductTraining, CustomerInsight, ServiceQuality,
     SatisfactionFeedback, Delight, Personalisation, ComplaintHandling, EncourageComplaints, Simplify,
     StaffSkill, Dunning, PaymentChannels, SwitchingContract, LoyaltyProgramme, ReferralReward,
-    FourProblems, RetentionCall, WinBack,
+    FourProblems, HireAgents, TrainAgents, ExtendHours, SelfService, RaiseCrews, HireClerks, NoticesBySms,
+    RetentionCall, WinBack,
 ):  # fmt: skip
     LIBRARY[_snake(_class.__name__)] = _class
 

@@ -473,7 +473,7 @@ class Service(Section):
         "DN500 or less within 24 h (Lianyungang)",
     )  # fmt: skip
     escalation: float = parameter(
-        0.05, 0, 1, "share", "of those whose problem the hotline did not solve, who complain formally",
+        0.07, 0, 1, "share", "of those whose problem the hotline did not solve, who complain formally",
         "formal complaints are some 2 % of contacts (CCW); assumed",
     )  # fmt: skip
     clerks: float = parameter(
