@@ -324,6 +324,8 @@ class Run:
         instead of customers."""
         import pandas as pd
 
+        from .service import REASONS
+
         frames = []
         for part, records in zip(self._kept(station), self.station(station), strict=True):
             frame = records.frame()
@@ -331,7 +333,8 @@ class Run:
             if station != "crews":
                 frame.insert(1, "customer", part[station]["who"][frame["contact"]])
             if station == "hotline":
-                words = ["bill", "payment", "other", *(t.name for t in self.scenario.touchpoints)]
+                questions = [f"{word} question" for word in REASONS]  # a touchpoint may be named payment too
+                words = [*questions, *(t.name for t in self.scenario.touchpoints)]
                 codes = frame["reason"].to_numpy() - 1
                 frame["reason"] = pd.Categorical.from_codes(codes, categories=pd.Index(words))
             else:
