@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .columns import BLOCK, STRIDE, C, W
-from .month import draw, first_part, parameters, second_part
+from .month import draw, first_part, parameters, pick, second_part
 from .rules import complaint_probability, contact_experience
 from .single import exp, log, normal
 
@@ -102,8 +102,24 @@ def run_first(
     key: Array,
     low: int,
     high: int,
+    total: Array,
+    begins: Array,
+    events: Array,
+    hours: Any,
+    numbers: Array,
+    who: Array,
+    whole: Array,
+    once: Array,
+    times: Array,
+    odds: Array,
 ) -> None:
-    """The first part of the month of the blocks from `low` to `high`: meeting the firm, asking."""
+    """The first part of the month of the blocks from `low` to `high`: meeting the firm, asking.
+
+    `numbers` counts the contacts of each block, which stand from row BLOCK x block of the columns on:
+    `whole` slot, reason, common event (-1 for none), whether a crew must come; `once` arrival, patience
+    (hours), courtesy (points); `times` service, redial and repeat delay of each attempt (hours); `odds`
+    whether it would redial, be solved, repeat.
+    """
     failing = np.empty(BLOCK, dtype=np.int64)
     failing_who = np.empty(BLOCK, dtype=np.uint64)
     voice = np.empty(4 * STRIDE, dtype=np.float32)
@@ -116,6 +132,43 @@ def run_first(
         ask(b, w, u, values)
         draw(voice, failing_who, failures, np.uint64(3), values, key)
         report(b, w, u, voice, failing, failures, touchpoints, values)
+        at = k * BLOCK
+        n = pick(w[W.reason : W.reason + BLOCK], ids[k], whole[0, at : at + BLOCK], who[at : at + BLOCK])
+        numbers[k] = n
+        prepare(
+            w, k * BLOCK, n, who[at : at + n], touchpoints, values, key, total, begins, events, hours,
+            whole[:, at : at + n], once[:, at : at + n], times[:, at : at + n], odds[:, at : at + n], voice,
+        )  # fmt: skip
+
+
+def pack(
+    numbers: Array, blocks: int, edges: Array,
+    who: Array, whole: Array, once: Array, times: Array, odds: Array,
+    to_who: Array, to_whole: Array, to_once: Array, to_times: Array, to_odds: Array,
+) -> int:  # fmt: skip
+    """Move the contacts of all blocks together; those of block k then stand from edges[k] to edges[k + 1].
+    Returns how many."""
+    number = 0
+    for k in range(blocks):
+        edges[k] = number
+        n = numbers[k]
+        at = k * BLOCK
+        for i in range(n):
+            to_who[number + i] = who[at + i]
+        for c in range(whole.shape[0]):
+            for i in range(n):
+                to_whole[c, number + i] = whole[c, at + i]
+        for c in range(once.shape[0]):
+            for i in range(n):
+                to_once[c, number + i] = once[c, at + i]
+        for c in range(times.shape[0]):
+            for i in range(n):
+                for a in range(ATTEMPTS):
+                    to_times[c, number + i, a] = times[c, at + i, a]
+                    to_odds[c, number + i, a] = odds[c, at + i, a]
+        number += n
+    edges[blocks] = number
+    return number
 
 
 def run_second(
@@ -129,10 +182,25 @@ def run_second(
     totals: Array,
     low: int,
     high: int,
+    service: int,
+    edges: Array,
+    whole: Array,
+    once: Array,
+    began: Array,
+    start: Array,
+    kind: Array,
+    resolved: Array,
+    waited: Array,
+    settled: Array,
+    counts: Array,
 ) -> None:
     """The rest of the month of the blocks from `low` to `high`, after the stations have answered."""
     # The blocks that met the firm last are still in the processor's cache.
     for k in range(high - 1, low - 1, -1):
+        hand_back(
+            scratch[k], k * BLOCK, edges[k], edges[k + 1], service, values, whole, once, began, start, kind,
+            resolved, waited, settled, counts[k],
+        )  # fmt: skip
         second_part(state[k], scratch[k], ids[k], touchpoints, values, spending, key, totals[k], True)
 
 
@@ -165,114 +233,76 @@ def moment(u: Any, total: Array, begins: Array) -> Any:
 
 
 def prepare(
-    scratch: Array,
-    slots: Array,
-    who: Array,
-    number: int,
-    touchpoints: Array,
-    values: Array,
-    key: Array,
-    total: Array,
-    begins: Array,
-    events: Array,
-    hours: Any,
-    reason: Array,
-    event: Array,
-    crew: Array,
-    courtesy: Array,
-    arrival: Array,
-    patience: Array,
-    service: Array,
-    again: Array,
-    delay: Array,
-    repeat_delay: Array,
-    solved: Array,
-    repeats: Array,
-) -> None:
-    """The luck of each contact: its moment, patience, handling, outcome. Draws: groups 25 to 28.
+    w: Array, first: int, n: int, who: Array, touchpoints: Array, values: Array, key: Array,
+    total: Array, begins: Array, events: Array, hours: Any,
+    whole: Array, once: Array, times: Array, odds: Array, u: Array,
+) -> None:  # fmt: skip
+    """The luck of each contact of a block: its moment, patience, handling, outcome. Draws: groups 25 to
+    28, in `u`. `first`: slot of the block's first lane.
 
     total, begins: accumulated rate of contacts at successive hours (`moment`); events: hours of the
     month's common events.
     """
     p = parameters(values)
-    u = np.empty(4 * STRIDE, dtype=np.float32)
-    late = np.empty(BLOCK, dtype=np.float32)
     # A lognormal time of mean m and coefficient of variation c: exp(s z - s^2 / 2) m, s^2 = log(1 + c^2).
     spread = np.sqrt(log(1.0 + p.service_handling_cv * p.service_handling_cv))
-    for first in range(0, number, BLOCK):
-        n = min(BLOCK, number - first)
-        mine = who[first : first + n]
-        draw(u, mine, n, np.uint64(25), values, key)
-        # Functions of many contacts at once: vector code.
+    late = np.empty(BLOCK, dtype=np.float32)
+    draw(u, who, n, np.uint64(25), values, key)
+    # Functions of many contacts at once: vector code.
+    for k in range(n):
+        late[k] = -log(1.0 - u[k]) * p.service_event_spread
+        u[2 * STRIDE + k] = -log(1.0 - u[2 * STRIDE + k]) * p.service_patience / 60.0
+        u[3 * STRIDE + k] = p.service_courtesy + p.service_courtesy_sd * normal(u[3 * STRIDE + k])
+    for i in range(n):
+        lane = whole[0, i]
+        code = int(w[W.reason + lane])
+        arrival = moment(np.float64(u[i]), total, begins)
+        event = -1
+        crew = 0
+        if code >= 4:
+            # One number: whether it belongs to a common event, to which, and whether a crew must come.
+            common = touchpoints[code - 4, COMMON]
+            luck = u[STRIDE + i]
+            if luck < common:
+                luck = luck / common
+                event = min(int(luck * events.shape[0]), events.shape[0] - 1)
+                arrival = min(events[event] + late[i], hours - 1e-3)
+                crew = 1 if touchpoints[code - 4, CREW] > 0.0 else 0
+            else:
+                crew = 1 if (luck - common) / (1.0 - common) < touchpoints[code - 4, CREW] else 0
+        whole[0, i] = first + lane
+        whole[1, i] = code
+        whole[2, i] = event
+        whole[3, i] = crew
+        once[0, i] = arrival
+        once[1, i] = u[2 * STRIDE + i]
+        once[2, i] = u[3 * STRIDE + i]
+    for a in range(ATTEMPTS):
+        draw(u, who, n, np.uint64(26 + a), values, key)
         for k in range(n):
-            late[k] = -log(1.0 - u[k]) * p.service_event_spread
-            u[2 * STRIDE + k] = -log(1.0 - u[2 * STRIDE + k]) * p.service_patience / 60.0
-            u[3 * STRIDE + k] = p.service_courtesy + p.service_courtesy_sd * normal(u[3 * STRIDE + k])
-        for k in range(n):
-            i = first + k
-            slot = slots[i]
-            code = int(scratch[slot // BLOCK, W.reason + slot % BLOCK])
-            reason[i] = code
-            event[i] = -1
-            crew[i] = False
-            arrival[i] = moment(np.float64(u[k]), total, begins)
-            patience[i] = u[2 * STRIDE + k]
-            courtesy[i] = u[3 * STRIDE + k]
-            if code >= 4:
-                # One number: whether it belongs to a common event, to which, and whether a crew must come.
-                common = touchpoints[code - 4, COMMON]
-                luck = u[STRIDE + k]
-                if luck < common:
-                    luck = luck / common
-                    e = min(int(luck * events.shape[0]), events.shape[0] - 1)
-                    event[i] = e
-                    luck = luck * events.shape[0] - e
-                    arrival[i] = min(events[e] + late[k], hours - 1e-3)
-                    crew[i] = touchpoints[code - 4, CREW] > 0.0
-                else:
-                    crew[i] = (luck - common) / (1.0 - common) < touchpoints[code - 4, CREW]
-        for attempt in range(ATTEMPTS):
-            draw(u, mine, n, np.uint64(26 + attempt), values, key)
-            for k in range(n):
-                u[3 * STRIDE + k] = -log(1.0 - u[3 * STRIDE + k])
-                u[k] = exp(spread * normal(u[k]) - 0.5 * spread * spread) * p.service_handling / 60.0
-            for k in range(n):
-                i = first + k
-                service[i, attempt] = u[k]
-                chance = p.complaint_resolved if reason[i] >= 4 else p.service_question_resolved
-                solved[i, attempt] = crew[i] or u[STRIDE + k] < chance
-                # One number for trying again, after giving up or after an answer that did not help.
-                again[i, attempt] = u[2 * STRIDE + k] < p.service_redial
-                repeats[i, attempt] = u[2 * STRIDE + k] < p.service_repeat
-                later = u[3 * STRIDE + k]
-                delay[i, attempt] = later * p.service_redial_delay / 60.0 + 1e-6
-                repeat_delay[i, attempt] = later * p.service_repeat_delay + 1e-6
+            u[3 * STRIDE + k] = -log(1.0 - u[3 * STRIDE + k])
+            u[k] = exp(spread * normal(u[k]) - 0.5 * spread * spread) * p.service_handling / 60.0
+        for i in range(n):
+            chance = p.complaint_resolved if whole[1, i] >= 4 else p.service_question_resolved
+            times[0, i, a] = u[i]
+            times[1, i, a] = u[3 * STRIDE + i] * p.service_redial_delay / 60.0 + 1e-6
+            times[2, i, a] = u[3 * STRIDE + i] * p.service_repeat_delay + 1e-6
+            # One number for trying again, after giving up or after an answer that did not help.
+            odds[0, i, a] = u[2 * STRIDE + i] < p.service_redial
+            odds[1, i, a] = whole[3, i] > 0 or u[STRIDE + i] < chance
+            odds[2, i, a] = u[2 * STRIDE + i] < p.service_repeat
 
 
 def hand_back(
-    scratch: Array,
-    slots: Array,
-    number: int,
-    service: int,
-    values: Array,
-    reason: Array,
-    crew: Array,
-    courtesy: Array,
-    arrival: Array,
-    began: Array,
-    start: Array,
-    kind: Array,
-    resolved: Array,
-    waited: Array,
-    settled: Array,
-    counts: Array,
-) -> None:
-    """What the hotline did becomes the customer's experience; `counts` are those of COUNTS."""
+    w: Array, first: int, low: int, high: int, service: int, values: Array, whole: Array, once: Array,
+    began: Array, start: Array, kind: Array, resolved: Array, waited: Array, settled: Array, counts: Array,
+) -> None:  # fmt: skip
+    """What the hotline did becomes the experience of a block's customers: contacts `low` to `high`.
+    `counts` are those of COUNTS."""
     p = parameters(values)
     within = p.service_service_level / 3600.0
-    for i in range(number):
-        w = scratch[slots[i] // BLOCK]
-        lane = slots[i] % BLOCK
+    for i in range(low, high):
+        lane = whole[0, i] - first
         calls = 0
         answered = 0
         last = 0
@@ -288,7 +318,7 @@ def hand_back(
                 counts[3] += 1.0
                 counts[4] += 1.0 if wait <= within else 0.0
                 counts[5] += wait
-        problem = reason[i] >= 4
+        problem = whole[1, i] >= 4
         gave_up = 1.0 if last != 1 else 0.0
         solved = 1.0 if resolved[i] > 0 else 0.0
         minutes = np.float32(waited[i] * 60.0)
@@ -298,7 +328,7 @@ def hand_back(
         counts[6] += gave_up
         counts[7] += solved
         counts[8] += 1.0 if resolved[i] == 1 else 0.0
-        points = contact_experience(minutes, gave_up, solved, courtesy[i], p)
+        points = contact_experience(minutes, gave_up, solved, np.float32(once[2, i]), p)
         w[W.called + lane] = calls
         w[W.waited + lane] = minutes
         w[W.gave_up + lane] = gave_up
@@ -308,30 +338,20 @@ def hand_back(
             w[at] = w[at] + points
         if solved == 0.0:
             w[W.failed + lane] = w[W.failed + lane] + 1.0
-        if problem and solved > 0.0 and not crew[i]:
+        if problem and solved > 0.0 and whole[3, i] == 0:
             w[W.resolved + lane] = 1.0
-            w[W.fast + lane] = 1.0 if settled[i] - arrival[i] <= p.service_fast else 0.0
+            w[W.fast + lane] = 1.0 if settled[i] - once[0, i] <= p.service_fast else 0.0
 
 
 def send_crews(
-    who: Array,
-    number: int,
-    values: Array,
-    key: Array,
-    reason: Array,
-    event: Array,
-    crew: Array,
-    resolved: Array,
-    settled: Array,
-    common: Array,
-    job_of: Array,
-    arrival: Array,
-    service: Array,
-) -> int:
+    who: Array, event_who: Array, number: int, values: Array, key: Array, whole: Array, resolved: Array,
+    settled: Array, common: Array, job_of: Array, arrival: Array, service: Array,
+) -> int:  # fmt: skip
     """The jobs of the field crews: one for each report, one in all for a common event at a touchpoint.
 
-    common: (touchpoints, events) room for the number of an event's job; job_of: the job of each
-    contact, -1 for none. Draws: group 29. Returns how many jobs.
+    event_who: (touchpoints, events) identities of common events; common: room of that shape for the
+    number of an event's job; job_of: the job of each contact, -1 for none. Draws: group 29. Returns how
+    many jobs.
     """
     p = parameters(values)
     spread = np.sqrt(log(1.0 + p.service_repair_cv * p.service_repair_cv))
@@ -340,14 +360,18 @@ def send_crews(
     jobs = 0
     for i in range(number):
         job_of[i] = -1
-        if crew[i] and resolved[i] > 0:
-            d = reason[i] - 4
-            e = event[i]
+        if whole[3, i] > 0 and resolved[i] > 0:
+            d = whole[1, i] - 4
+            e = whole[2, i]
             if e >= 0 and common[d, e] >= 0:
                 job_of[i] = common[d, e]
                 arrival[job_of[i]] = min(arrival[job_of[i]], settled[i])
                 continue
-            draw(u, who[i : i + 1], 1, np.uint64(29), values, key)
+            if e >= 0:
+                # The event's own luck, whoever reports it first.
+                draw(u, event_who[d, e : e + 1], 1, np.uint64(29), values, key)
+            else:
+                draw(u, who[i : i + 1], 1, np.uint64(29), values, key)
             travel = exp(spread * normal(u[0]) - 0.5 * spread * spread) * p.service_travel / 60.0
             repair = exp(spread * normal(u[STRIDE]) - 0.5 * spread * spread) * p.service_repair
             arrival[jobs] = settled[i]

@@ -486,20 +486,25 @@ class CompiledWorld(World):
         self.scratch = self.benches[:blocks]
         self.touchpoints = self.service.touchpoints(self.touchpoints)
 
+        asked = self.service.open(self, month)
+
         def first(low: int, high: int) -> None:
             self.module.run_first(
-                people.state, self.scratch, people.ids, self.touchpoints, self.values, people.key, low, high
-            )
+                people.state, self.scratch, people.ids, self.touchpoints, self.values, people.key, low, high,
+                *asked,
+            )  # fmt: skip
+
+        people.in_parts(blocks, people.live, first)
+        answers = self.service.answer()
 
         def second(low: int, high: int) -> None:
             self.module.run_second(
                 people.state, self.scratch, people.ids, self.touchpoints, self.values, self.spending,
-                people.key, self.sums, low, high,
+                people.key, self.sums, low, high, *answers,
             )  # fmt: skip
 
-        people.in_parts(blocks, people.live, first)
-        self.service.month(self, month)
         people.in_parts(blocks, people.live, second)
+        self.service.close()
         self.module.add_up(self.sums[:blocks], self.totals)
         if self.events:
             self.scratch = self.scratch.copy()

@@ -295,8 +295,8 @@ class Run:
         """The stations month by month; only with a service desk (`Scenario.service`).
 
         Hotline: `contacts` (customers who called), `questions` among them, `calls` with those again,
-        `answered`, `turned_away` (when closed), `abandoned` (calls), `gave_up` (contacts never answered in the end), `wait` (mean
-        seconds of the answered), `service_level` (share of the answered within
+        `answered`, `turned_away` (when closed), `abandoned` (calls), `gave_up` (contacts never answered
+        in the end), `wait` (mean seconds of the answered), `service_level` (share of the answered within
         `service.service_level` seconds), `utilisation`, `solved`, `solved_at_once` (contacts).
         Crews: `jobs`, `repairs_late`. Office: `formal_complaints`, `answers_late`. Counter: `visits`,
         `counter_wait` (mean minutes).

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .columns import W
+from .columns import BLOCK, W
 from .compile import PARAMETER_INDEX
 from .contacts import ATTEMPTS, COUNTS
 from .draws import WORLD, Key, Purpose, uniform
@@ -57,7 +57,7 @@ def staff(name: str, number: float, begin: float, finish: float, days: int = 7) 
 
 
 class Operations:
-    """The stations of one run: `month` is called between the two parts of each month."""
+    """The stations of one run: `answer` is called between the two parts of each month."""
 
     def __init__(self, scenario: Scenario, key: Key, keep: bool) -> None:
         self.scenario, self.key = scenario, key
@@ -71,6 +71,11 @@ class Operations:
             for s in scenario.service.shifts
         )
         self.busy_days, self.event_times = self._days_and_events()
+        # Identities that no customer has, for the luck of common events.
+        number = 64 * np.arange(len(self.names))[:, None] + np.arange(scenario.service.common_events)
+        self.event_who = np.uint64(WORLD - 1) - number.astype(np.uint64)
+        self.numbers = np.zeros(0, np.int64)
+        self.draft = self.packed = _columns_of_contacts(0)
         self.kept: list[dict[str, Any]] = []
         self.rows: list[dict[str, float]] = []
         self.backlog: dict[str, np.ndarray] = {}
@@ -84,127 +89,129 @@ class Operations:
         changed[self.service, 1:3] = 0.0
         return changed
 
-    def month(self, world: CompiledWorld, month: int) -> None:
-        """Answer this month's contacts."""
+    def open(self, world: CompiledWorld, month: int) -> tuple[Any, ...]:
+        """Begin the month. Returns what `run_first` needs beside the customers, and fills."""
         lever = world.levers.values
         self.value = lambda name: float(lever[PARAMETER_INDEX["service_" + name]])
         self.world, self.now, self.weekday = world, month, DAYS * month % 7
         self.kernels, self.levers, self.random = world.module, world.values, world.people.key
         self.blocks = world.people.blocks
-        row: dict[str, float] = {"month": month}
-        self.part: dict[str, Any] = {"month": month}
-        self._hotline(row)
-        self._crews(row)
-        self._office(row)
-        if self.value("counter_clerks") > 0:
-            self._counter(row)
-        self.rows.append(row)
+        self.opening = self.value("open_from"), self.value("open_to")
+        self.open_days = round(self.value("open_days"))
+        days = self.busy_days[month].tobytes()
+        self.total, self.begins = _rate(days, *self.opening, self.open_days, self.weekday)
+        if len(self.numbers) < self.blocks:
+            size = self.blocks + self.blocks // 8
+            self.numbers = np.zeros(size, np.int64)
+            self.draft = _columns_of_contacts(size * BLOCK)
+        return self.total, self.begins, self.event_times[month], HOURS, self.numbers, *self.draft
+
+    def answer(self) -> tuple[Any, ...]:
+        """Answer the month's contacts. Returns what `run_second` needs of it."""
+        n = int(self.numbers[: self.blocks].sum())
+        if self.keep or len(self.packed[0]) < n:
+            self.packed = _columns_of_contacts(n if self.keep else n + n // 2 + 64)
+        edges = np.empty(self.blocks + 1, np.int64)
+        self.kernels.pack(self.numbers, self.blocks, edges, *self.draft, *self.packed)
+        who, whole, once, times, odds = self.packed
+        t = {"reason": whole[1], "arrival": once[0], "patience": once[1]}
+        a = {"service": times[0], "delay": times[1], "repeat_delay": times[2]}
+        a |= {"again": odds[0], "solved": odds[1], "repeats": odds[2]}
+        self.row: dict[str, float] = {"month": self.now}
+        self.part: dict[str, Any] = {"month": self.now}
+        groups = staff("agents", self.value("agents"), *self.opening, self.open_days) + self.shifts
+        out, self.rota = self._answer("hotline", groups, t, a, n, who, closed=True)
+        self.busy = float(np.sum(times[0][:n], where=out.kind == SERVICE))
+        self.jobs = self._crews(n, out)
+        self.letters = self._office(n, out)
+        self.visits = self._counter() if self.value("counter_clerks") > 0 else {}
+        self.counts = np.zeros((self.blocks, len(COUNTS)))
+        return (
+            self.service, edges, whole, once, out.arrival, out.start, out.kind, out.resolved, out.waited,
+            out.settled, self.counts,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Write the month's row."""
+        count = dict(zip(COUNTS, self.counts.sum(axis=0).tolist(), strict=True))
+        calls, answered = count["calls"], count["answered"]
+        self.rows.append(
+            {
+                "month": self.now,
+                "contacts": count["contacts"],
+                "questions": count["questions"],
+                "calls": calls,
+                "answered": answered,
+                "turned_away": count["turned_away"],
+                "abandoned": calls - answered - count["turned_away"],
+                "gave_up": count["gave_up"],
+                "wait": _ratio(3600 * count["waited"], answered),
+                "service_level": _ratio(count["in_time"], answered),
+                "utilisation": _ratio(self.busy, _duty(self.rota, self.weekday)),
+                "solved": count["solved"],
+                "solved_at_once": count["solved_at_once"],
+                **self.jobs,
+                **self.letters,
+                **self.visits,
+            }
+        )
         if self.keep:
             self.kept.append(self.part)
 
-    def _hotline(self, row: dict[str, float]) -> None:
-        opening = self.value("open_from"), self.value("open_to")
-        days = round(self.value("open_days"))
-        slots, who, n = self._found(W.reason)
-        self.total, self.begins = _rate(self.busy_days[self.now].tobytes(), *opening, days, self.weekday)
-        t = self._columns(
-            "hotline", n, reason=np.int64, event=np.int64, crew=np.bool_, courtesy=np.float32,
-            arrival=np.float64, patience=np.float64,
-        )  # fmt: skip
-        a = self._columns(
-            "attempts", n, ATTEMPTS, service=np.float64, again=np.bool_, delay=np.float64,
-            repeat_delay=np.float64, solved=np.bool_, repeats=np.bool_,
-        )  # fmt: skip
-        self.kernels.prepare(
-            self.world.scratch, slots, who, n, self.world.touchpoints, self.levers, self.random,
-            self.total, self.begins, self.event_times[self.now], HOURS, *t.values(), *a.values(),
-        )  # fmt: skip
-        groups = staff("agents", self.value("agents"), *opening, days)
-        groups += self.shifts
-        out, rota = self._answer("hotline", groups, t, a, n, who, closed=True)
-        counts = np.zeros(len(COUNTS))
-        self.kernels.hand_back(
-            self.world.scratch, slots, n, self.service, self.levers, t["reason"], t["crew"], t["courtesy"],
-            t["arrival"], out.arrival, out.start, out.kind, out.resolved, out.waited, out.settled, counts,
-        )  # fmt: skip
-        count = dict(zip(COUNTS, counts.tolist(), strict=True))
-        calls, answered = count["calls"], count["answered"]
-        busy = float(np.sum(np.where(out.kind == SERVICE, a["service"][:n], 0.0)))
-        duty = _duty(rota, self.weekday)
-        row |= {
-            "contacts": count["contacts"],
-            "questions": count["questions"],
-            "calls": calls,
-            "answered": answered,
-            "turned_away": count["turned_away"],
-            "abandoned": calls - answered - count["turned_away"],
-            "gave_up": count["gave_up"],
-            "wait": _ratio(3600 * count["waited"], answered),
-            "service_level": _ratio(count["in_time"], answered),
-            "utilisation": _ratio(busy, duty),
-            "solved": count["solved"],
-            "solved_at_once": count["solved_at_once"],
-        }
-        self.hot = slots, who, n, t, out
-
-    def _crews(self, row: dict[str, float]) -> None:
-        slots, who, n, t, answers = self.hot
+    def _crews(self, n: int, answers: Answers) -> dict[str, float]:
+        """Send the crews; what they mend in the month counts for the customer at once."""
+        who, whole, once, _, _ = self.packed
         job_of = np.empty(n, np.int64)
         jobs = self._columns("jobs", n, arrival=np.float64)
         work = self._columns("work", n, ATTEMPTS, service=np.float64)
-        common = np.empty((len(self.names), self.event_times.shape[1]), np.int64)
         number = self.kernels.send_crews(
-            who, n, self.levers, self.random, t["reason"], t["event"], t["crew"], answers.resolved,
-            answers.settled, common, job_of, jobs["arrival"], work["service"],
+            who, self.event_who, n, self.levers, self.random, whole, answers.resolved, answers.settled,
+            np.empty(self.event_who.shape, np.int64), job_of, jobs["arrival"], work["service"],
         )  # fmt: skip
-        late = 0.0
+        late = 0
         if number:
             groups = staff("crews", self.value("crews"), self.value("crew_from"), self.value("crew_to"))
             out, _ = self._answer("crews", groups, jobs, work, number, who)
             self.kernels.repaired(
-                self.world.scratch, slots, n, self.levers, job_of, t["arrival"], out.kind, out.settled
+                self.world.scratch, whole[0], n, self.levers, job_of, once[0], out.kind, out.settled
             )
-            done = out.kind[:, 0] == SERVICE
-            on_time = done & (out.settled - jobs["arrival"][:number] <= self.value("repair_deadline"))
-            late = float(np.count_nonzero(~on_time))
-        row |= {"jobs": float(number), "repairs_late": late}
+            late = self._late(out, jobs["arrival"], "repair_deadline")
+        return {"jobs": float(number), "repairs_late": float(late)}
 
-    def _office(self, row: dict[str, float]) -> None:
-        slots, who, n, calls, answers = self.hot
+    def _office(self, n: int, answers: Answers) -> dict[str, float]:
+        """Answer formal complaints."""
+        who, whole, once, _, _ = self.packed
         t = self._columns("letters", n, arrival=np.float64)
         work = self._columns("letter", n, ATTEMPTS, service=np.float64)
         how = self._columns("how", n, letter_of=np.int64, solved=np.bool_)
         letters = self.kernels.protest(
-            who, n, self.levers, self.random, calls["reason"], answers.resolved, answers.settled, HOURS,
+            who, n, self.levers, self.random, whole[1], answers.resolved, answers.settled, HOURS,
             how["letter_of"], t["arrival"], work["service"], how["solved"],
         )  # fmt: skip
-        late = 0.0
+        late = 0
         if letters:
-            opening = self.value("open_from"), self.value("open_to")
-            groups = staff("clerks", self.value("clerks"), *opening, round(self.value("open_days")))
+            groups = staff("clerks", self.value("clerks"), *self.opening, self.open_days)
             from_whom = who[how["letter_of"][:letters]]
             out, _ = self._answer("office", groups, t, work, letters, from_whom)
             self.kernels.answer_letters(
-                self.world.scratch, slots, letters, self.levers, how["letter_of"], calls["arrival"],
+                self.world.scratch, whole[0], letters, self.levers, how["letter_of"], once[0],
                 how["solved"], out.kind, out.settled,
             )  # fmt: skip
-            done = out.kind[:, 0] == SERVICE
-            on_time = done & (out.settled - t["arrival"][:letters] <= self.value("complaint_deadline"))
-            late = float(np.count_nonzero(~on_time))
-        row |= {"formal_complaints": float(letters), "answers_late": late}
+            late = self._late(out, t["arrival"], "complaint_deadline")
+        return {"formal_complaints": float(letters), "answers_late": float(late)}
 
-    def _counter(self, row: dict[str, float]) -> None:
+    def _counter(self) -> dict[str, float]:
+        """Serve those who pay at the counter."""
         slots, who, n = self._found(W.visited)
         t = self._columns("visits", n, arrival=np.float64)
         work = self._columns("visit", n, ATTEMPTS, service=np.float64)
         self.kernels.visits(
             who, n, self.levers, self.random, self.total, self.begins, t["arrival"], work["service"]
         )
-        opening = self.value("open_from"), self.value("open_to")
-        groups = staff("counter", self.value("counter_clerks"), *opening, round(self.value("open_days")))
+        groups = staff("counter", self.value("counter_clerks"), *self.opening, self.open_days)
         out, _ = self._answer("counter", groups, t, work, n, who)
         self.kernels.paid(self.world.scratch, slots, n, self.payment, self.levers, out.waited)
-        row |= {"visits": float(n), "counter_wait": _ratio(60 * float(out.waited[:n].sum()), n)}
+        return {"visits": float(n), "counter_wait": _ratio(60 * float(out.waited.sum()), n)}
 
     # -- parts ---------------------------------------------------------------------------------
 
@@ -229,6 +236,8 @@ class Operations:
         t = {name: column[:n] for name, column in t.items()}
         a = {name: column[:n] for name, column in a.items()}
         plain = closed is False
+        if plain:  # nobody comes twice here, but a record has a time for each attempt
+            a["service"][:, 1:] = a["service"][:, :1]
         no, yes = self._constant(n, False), self._constant(n, True)
         patience = t["patience"] if closed else self._constant(n, math.inf)[:, 0]
         redials, delay = (no, self._constant(n, 1.0)) if plain else (a["again"], a["delay"])
@@ -310,6 +319,11 @@ class Operations:
         times = np.asarray(uniform(self.key, Purpose.EVENT_TIME, WORLD, events)) * HOURS
         return day_factors(days, usual, service.dispersion), times
 
+    def _late(self, out: Answers, arrival: np.ndarray, deadline: str) -> int:
+        """How many were not done within a deadline (a lever, hours) of their arrival."""
+        taken = out.settled - arrival[: len(out.settled)]
+        return int(np.count_nonzero((out.kind[:, 0] != SERVICE) | (taken > self.value(deadline))))
+
     def _found(self, column: int) -> tuple[np.ndarray, np.ndarray, int]:
         """Slots and identities of those whose scratch column is above 0."""
         people = self.world.people
@@ -353,6 +367,17 @@ class Operations:
 @lru_cache(maxsize=512)
 def _rota(groups: tuple[Group, ...]) -> Rota:
     return Rota(groups)
+
+
+def _columns_of_contacts(size: int) -> tuple[np.ndarray, ...]:
+    """Room for so many contacts: identity and the columns of `contacts.run_first`."""
+    return (
+        np.empty(size, np.uint64),
+        np.empty((4, size), np.int64),
+        np.empty((3, size)),
+        np.empty((3, size, ATTEMPTS)),
+        np.empty((3, size, ATTEMPTS), np.bool_),
+    )
 
 
 @lru_cache(maxsize=4)
