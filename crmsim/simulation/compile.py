@@ -266,12 +266,12 @@ def kernels(own: Mapping[str, Callable[..., Any]] | None = None) -> ModuleType:
     return module
 
 
-def is_compiled(module: ModuleType) -> bool:
-    """Whether the module's code is in the cache or in memory, so that the first call is fast."""
-    if not has_numba() or getattr(module.run_month, "signatures", None):
+def is_compiled(module: ModuleType, entry: str = "run_month") -> bool:
+    """Whether a function of the module is in the cache or in memory, so that the first call is fast."""
+    if not has_numba() or getattr(getattr(module, entry), "signatures", None):
         return True
     path = Path(str(module.__file__))
-    return any((path.parent / "__pycache__").glob(f"{path.stem}.run_month-*.nbc"))
+    return any((path.parent / "__pycache__").glob(f"{path.stem}.{entry}-*.nbc"))
 
 
 # -- a user's own rules ------------------------------------------------------------------------

@@ -119,7 +119,7 @@ class World:
     ) -> None:
         self.scenario, self.policies, self.key, self.rules = scenario, policies, key, rules
         self.module = kernels(rules)
-        if not is_compiled(self.module):
+        if not is_compiled(self.module, "run_month" if scenario.service.desk == "none" else "run_second"):
             print("crmsim: compiling the rules (some 20 s, once) ...", file=sys.stderr, flush=True)
         self.events, self.follow = events, follow
         self.base = parameter_values(scenario)
