@@ -66,8 +66,10 @@ def test_another_seed_or_replication_is_another_world():
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_customer_lives_the_same_life_in_a_crowd_and_among_few(name):
-    """Without neighbours, imitation and a population's own premium limit, nobody depends on others."""
+    """Without neighbours, imitation, a population's own premium limit and a line to wait in, nobody
+    depends on others."""
     alone = {
+        "service__desk": "none",
         "word_of_mouth__contagion": 0,
         "acquisition__imitation": 0,
         "acquisition__external": 0,
@@ -458,13 +460,15 @@ def test_touchpoint_draws_are_apart():
 
 
 def test_a_programme_acts_within_its_months_and_fades():
+    """Without a desk: a call that nobody answers or that solves nothing is a failure too."""
+    plain = world("water_utility", service__desk="none")
     cut = FaultReduction(factor=0, start=4, stop=8, ramp=0, half_life=0)
-    base = simulate(world("water_utility"), seed=1).monthly["failures"]
-    with_cut = simulate(world("water_utility"), [cut], seed=1).monthly["failures"]
+    base = simulate(plain, seed=1).monthly["failures"]
+    with_cut = simulate(plain, [cut], seed=1).monthly["failures"]
     assert (with_cut.loc[4:7] == 0).all()
     assert with_cut.loc[:3].equals(base.loc[:3])
     assert with_cut.loc[8:].to_numpy() == pytest.approx(base.loc[8:].to_numpy(), rel=0.05)
-    fading = simulate(world("water_utility"), [FaultReduction(factor=0, stop=1, ramp=0, half_life=3)], seed=1)
+    fading = simulate(plain, [FaultReduction(factor=0, stop=1, ramp=0, half_life=3)], seed=1)
     share = (fading.monthly["failures"] / base).to_numpy()
     assert share[0] == 0
     assert share[3] == pytest.approx(0.5, abs=0.1)  # some 300 failures a month

@@ -23,8 +23,9 @@ from crmsim.simulation.policies import (
 from crmsim.simulation.scenario import Scenario
 
 # Others' lives do not touch a person's here: no contagion, no room that fills up, a fixed border of
-# the premium stage.
+# the premium stage, nobody before one in a line.
 ALONE = {
+    "service__desk": "none",
     "word_of_mouth__contagion": 0.0,
     "acquisition__imitation": 0.0,
     "loyalty__premium_margin": 10.0,

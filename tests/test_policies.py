@@ -5,6 +5,7 @@ import itertools
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,6 +31,7 @@ from crmsim.simulation.policies import (
     QualityControl,
     RetentionCall,
     SatisfactionFeedback,
+    ServiceProgramme,
     WinBack,
     best_first,
     check_policy,
@@ -39,6 +41,14 @@ from crmsim.simulation.policies import (
 from crmsim.simulation.scenario import Scenario, ScenarioError
 
 PRESETS = Scenario.presets()
+# Policies for the people customers wait for, and all that only the water utility has levers for.
+SERVICE = [name for name, kind in LIBRARY.items() if issubclass(kind, ServiceProgramme)]
+WATER_ONLY = {"four_problems", *SERVICE}
+# Lines everywhere: 4,000 customers who speak up, for one agent, half a crew and a clerk for an hour a day.
+BUSY = {
+    "population__size": 4000, "population__months": 6, "service__agents": 0.5, "service__patience": 8,
+    "service__crews": 0.5, "service__clerks": 0.12, "service__escalation": 0.6, "complaint__intercept": -3.5,
+}  # fmt: skip
 
 
 def small(name, **changes):
@@ -53,9 +63,16 @@ def runs():
         world = small(name)
         made[name, "none"] = simulate(world, [], seed=1)
         for what in LIBRARY:
-            if what != "four_problems" or name == "water_utility":
+            if what not in WATER_ONLY or name == "water_utility":
                 made[name, what] = simulate(world, [what], seed=1)
     return made
+
+
+@pytest.fixture(scope="module")
+def busy():
+    """The policies for a desk, each on the same busy water utility."""
+    world = small("water_utility", **BUSY)
+    return {name: simulate(world, [] if name == "none" else [name], seed=1) for name in ["none", *SERVICE]}
 
 
 def levers_at(what, month, world=None):
@@ -110,22 +127,42 @@ MOVES = {
 }
 
 
-@pytest.mark.parametrize("name", MOVES)
+# The same on the water utility, for those who need a service desk.
+SERVICE_MOVES = {
+    "hire_agents": {"service.agents": ("+", 2)},
+    "train_agents": {
+        "complaint.resolved": ("+", 0.1),
+        "service.question_resolved": ("+", 0.1),
+        "service.handling": ("x", 0.9),
+        "service.courtesy": ("+", 4),
+    },
+    "extend_hours": {"service.open_to": ("+", 3)},
+    "self_service": {"service.self_service": ("+", 0.3)},
+    "raise_crews": {"service.crews": ("+", 1)},
+    "hire_clerks": {"service.clerks": ("+", 1)},
+    "notices_by_sms": {"service.notified": ("=", 0.95)},
+}
+
+
+@pytest.mark.parametrize("name", [*MOVES, *SERVICE_MOVES])
 def test_a_programme_moves_its_levers_and_no_others(name):
-    before, after = levers_at(Programme(), 24), levers_at(policy(name), 24)
-    for path, (how, size) in MOVES[name].items():
+    world = small("water_utility" if name in SERVICE else "subscription")
+    before, after = levers_at(Programme(), 24, world), levers_at(policy(name), 24, world)
+    moves = (MOVES | SERVICE_MOVES)[name]
+    for path, (how, size) in moves.items():
         old = lever(before, path)
         assert lever(after, path) == pytest.approx({"+": old + size, "x": old * size, "=": size}[how]), path
-    fields = {p.split(".")[2] for p in MOVES[name] if p.startswith("touchpoints")}
+    fields = {p.split(".")[2] for p in moves if p.startswith("touchpoints")}
     for k, field in enumerate(TOUCHPOINT_FIELDS):
         assert field in fields or np.array_equal(before.touchpoints[:, k], after.touchpoints[:, k])
-    named = {PARAMETER_INDEX[p.replace(".", "_", 1)] for p in MOVES[name] if not p.startswith("touchp")}
+    named = {PARAMETER_INDEX[p.replace(".", "_", 1)] for p in moves if not p.startswith("touchp")}
     assert set(np.flatnonzero(before.values != after.values)) <= named
 
 
 def test_every_programme_is_in_that_table():
     programmes = {name for name, kind in LIBRARY.items() if issubclass(kind, Programme)}
-    assert programmes - set(MOVES) == {"satisfaction_feedback", "four_problems"}
+    assert programmes - set(MOVES) - set(SERVICE_MOVES) == {"satisfaction_feedback", "four_problems"}
+    assert list(SERVICE_MOVES) == SERVICE == list(SERVICE_COSTS)
 
 
 def test_the_four_problems_of_the_water_utility():
@@ -285,14 +322,46 @@ def test_a_policy_costs_what_it_says_and_works_as_it_says(runs, name):
 
 
 def test_every_policy_runs_wherever_its_levers_are(runs):
-    assert {(p, n) for p in PRESETS for n in ["none", *COSTS]} | {("water_utility", "four_problems")} == set(
-        runs
-    )
+    everywhere = {(p, n) for p in PRESETS for n in ["none", *COSTS]}
+    assert everywhere | {("water_utility", n) for n in WATER_ONLY} == set(runs)
     for (preset, name), run in runs.items():
         assert run.monthly.notna().all(axis=None) or run.monthly["customers"].min() == 0
         cost = run.costs
         assert run.monthly["policy_cost"].to_numpy() == pytest.approx(cost.sum(axis=1).to_numpy())
         assert (run.monthly["policy_cost"] >= 0).all(), (preset, name)
+
+
+# Bills a month, from the month's row and the scenario's service section.
+SERVICE_COSTS = {
+    "hire_agents": lambda m, s: 2 * 150 + 0 * m.at_risk,
+    "train_agents": lambda m, s: 15 * s.agents + 0 * m.at_risk,
+    "extend_hours": lambda m, s: 3 / 9 * (s.agents + s.clerks + s.counter_clerks) * 150 + 0 * m.at_risk,
+    "self_service": lambda m, s: 0.002 * m.at_risk,
+    "raise_crews": lambda m, s: 500 + 0 * m.at_risk,
+    "hire_clerks": lambda m, s: 150 + 0 * m.at_risk,
+    "notices_by_sms": lambda m, s: 0.0005 * m.at_risk,
+}
+# Columns of `monthly` and `service` that must differ, and which way.
+SERVICE_EFFECTS = {
+    "hire_agents": {"wait": -1, "gave_up": -1, "satisfaction": 1},
+    "train_agents": {"wait": -1, "solved_at_once": 1, "resolved": 1, "satisfaction": 1},
+    "extend_hours": {"wait": -1, "turned_away": -1, "gave_up": -1},
+    "self_service": {"questions": -1, "wait": -1, "gave_up": -1},
+    "raise_crews": {"repairs_late": -1, "satisfaction": 1},
+    "hire_clerks": {"answers_late": -1},
+    "notices_by_sms": {"complaints": -1, "satisfaction": 1},
+}
+
+
+@pytest.mark.parametrize("name", SERVICE)
+def test_a_service_policy_costs_what_it_says_and_works_as_it_says(busy, name):
+    """Paired luck, so the sign is the policy's: on a busy water utility, 4,000 customers x 6 months."""
+    run, without = busy[name], busy["none"]
+    cost = 30 * SERVICE_COSTS[name](run.monthly, run.scenario.service)
+    assert run.monthly["policy_cost"].to_numpy() == pytest.approx(cost.to_numpy(), rel=1e-5)
+    tables = [pd.concat([r.monthly, r.service], axis=1) for r in (run, without)]
+    for column, sign in SERVICE_EFFECTS[name].items():
+        assert sign * (tables[0][column].sum() - tables[1][column].sum()) > 0, column
 
 
 def test_purchase_boosts_reach_light_and_heavy_buyers():

@@ -65,7 +65,7 @@ weight = 0.3
 name = "billing"
 weight = 0.3
 quality = 101
-colour = "red"
+smell = "sour"
 kind = "must"
 [[touchpoints]]
 weight = 0.3
@@ -95,7 +95,7 @@ FAULTS = [
     ("line 8, population.fit_sd", "a number is needed, not True", "from 0 to 40 points"),
     ("line 9, touchpoints", "the weights sum to 0.9", "must sum to 1"),
     ("line 15, touchpoints.billing.quality", "(found 101)", "from 0 to 100 points"),
-    ("line 16, touchpoints.billing.colour", "unknown parameter 'colour'", "known: name, chinese, weight"),
+    ("line 16, touchpoints.billing.smell", "unknown parameter 'smell'", "known: name, chinese, weight"),
     ("line 17, touchpoints.billing.kind", "'one_dimensional', 'must_be' or 'attractive'", "found 'must'"),
     ("line 18, touchpoints.2.name", "is missing", ""),
     ("line 20, payment", "channel shares sum to 1.2", "must sum to 1"),
