@@ -59,6 +59,9 @@ LAYER_COLOURS = dict(
 # The baseline is black; the policies take these in turn.
 POLICY_COLOURS = [OKABE_ITO[c] for c in ("blue", "orange", "green", "purple", "sky", "vermillion")]
 GREY, LIGHT = "#5A5A5A", "#DDDDDD"
+# What became of a call.
+OUTCOME_COLOURS = {"answered": OKABE_ITO["blue"], "abandoned": OKABE_ITO["orange"], "turned_away": "#B5B5B5"}
+SERVICE_DAYS = 30  # of every month of service
 
 # Looked for in this order; a name stands for all fonts that begin with it.
 CHINESE_FONTS = (
@@ -164,6 +167,65 @@ _TEXT: dict[str, tuple[str, str]] = {
     ),
     "leaves_in": ("leaves in month {month} ({cause})", "第{month}月离开（{cause}）"),
     "customer": ("customer {id}", "客户{id}"),
+    "calls": ("calls a day", "每日来电"),
+    "answered": ("answered", "已接听"),
+    "abandoned": ("abandoned", "已放弃"),
+    "turned_away": ("when closed", "非服务时间"),
+    "day_axis": ("day of month {month}, Mondays marked", "第{month}月的日期（标出星期一）"),
+    "hour_axis": ("hour of the day", "一天中的小时"),
+    "wait_axis": ("mean wait, s", "平均等待，秒"),
+    "month_title": (
+        "Month {month}: {calls} calls while open, {share:.0f} % abandoned, a mean wait of {wait:.0f} s",
+        "第{month}月服务时间内来电{calls}次，放弃{share:.0f}%，平均等待{wait:.0f}秒",
+    ),
+    "month_words": (
+        "Above, the calls of month {month} by day: {answered} answered, {abandoned} abandoned, {closed} "
+        "outside opening hours. Below, the mean wait of the answered by hour of the day: longest from "
+        "{hour} to {next}, with {most:.0f} s.",
+        "上图：第{month}月每日来电，接听{answered}次，放弃{abandoned}次，非服务时间{closed}次。"
+        "下图：按小时的平均等待，{hour}至{next}时最长，为{most:.0f}秒。",
+    ),
+    "wait": ("mean wait, s", "平均等待，秒"),
+    "abandoned_share": ("calls abandoned, %", "放弃的来电，%"),
+    "utilisation": ("agents busy, %", "坐席忙碌，%"),
+    "satisfaction_points": ("satisfaction, points", "满意度，分"),
+    "years_title": (
+        "Callers wait {wait:.0f} s, {share:.0f} % of calls are abandoned",
+        "来电平均等待{wait:.0f}秒，{share:.0f}%放弃",
+    ),
+    "years_more": (
+        "With {name} callers wait {wait:.0f} s instead of {before:.0f} s",
+        "{name}使平均等待从{before:.0f}秒变为{wait:.0f}秒",
+    ),
+    "years_words": (
+        "Mean wait of the answered, share of calls abandoned, agents' time on the phone and mean "
+        "satisfaction by month; over the whole time {list}.",
+        "按月的平均等待、放弃比例、坐席忙碌与满意度；全期：{list}。",
+    ),
+    "years_one": ("wait {wait:.0f} s, {share:.1f} % abandoned", "等待{wait:.0f}秒，放弃{share:.1f}%"),
+    "years_each": (
+        "{name}: wait {wait:.0f} s, {share:.1f} % abandoned",
+        "{name}：等待{wait:.0f}秒，放弃{share:.1f}%",
+    ),
+    "waits_title": (
+        "{none:.0f} % of calls are answered at once, {share:.0f} % are abandoned",
+        "{none:.0f}%的来电立即接听，{share:.0f}%放弃",
+    ),
+    "waits_axis": (
+        "wait of those who wait, minutes (last bar: {last:g} and more)",
+        "等待者的等待时间，分钟（最后一条：{last:g}以上）",
+    ),
+    "waits_count": ("calls that wait, %", "等待的来电，%"),
+    "waits_words": (
+        "Waits of the {waited} calls of {calls} that were not answered at once: half of the answered of "
+        "them waited more than {median:.1f} minutes. {share:.1f} % of all calls were abandoned.",
+        "{calls}次来电中有{waited}次未立即接听，其中接听者半数等待超过{median:.1f}分钟。"
+        "全部来电的{share:.1f}%放弃。",
+    ),
+    "waits_none": (
+        "All {calls} calls were answered at once.",
+        "全部{calls}次来电立即接听。",
+    ),
     "facts_title": ("{met} of {known} published facts are met", "{known}项已发表事实中符合{met}项"),
     "facts_axis": ("published band", "已发表区间"),
     "facts_words": (
@@ -651,6 +713,198 @@ def facts(
         return page.finish(title or found, sentence, note)
 
 
+def service_month(
+    contacts: pd.DataFrame,
+    axes: Sequence[Axes] | None = None,
+    note: str = "",
+    *,
+    month: int | None = None,
+    title: str = "",
+    language: str = "en",
+) -> np.ndarray:
+    """One month of a hotline: calls by day (above), mean wait by hour of the day (below).
+
+    contacts: `Run.contacts()`, a row an attempt. month: from 0, the last one by default. Days count
+    from 1, month 0 begins on a Monday, and a month has 30 days; what calls come after its end, for a
+    second time, are left out. A wait, in seconds, is that of the answered, by the hour they called.
+    Returns the two axes. Raises ValueError for a month without calls.
+    """
+    rows = _calls(contacts, "service_month")
+    months = rows["month"]
+    if rows.empty or (month is not None and not (months == month).any()):
+        known = f"; there are {months.min()} to {months.max()}" if len(rows) else ""
+        raise ValueError(f"service_month: no calls in month {0 if month is None else month}{known}")
+    month = int(months.max()) if month is None else month
+    rows = rows[(months == month) & (rows["arrival_time"] < 24 * SERVICE_DAYS)]
+    days = np.arange(1, SERVICE_DAYS + 1)
+    day = (rows["arrival_time"] // 24).astype(int) + 1
+    number = {
+        outcome: day[rows["outcome"] == outcome].value_counts().reindex(days, fill_value=0).to_numpy()
+        for outcome in OUTCOME_COLOURS
+    }
+    served = rows[rows["outcome"] == "answered"]
+    hour = (served["arrival_time"] % 24).astype(int)
+    wait = (3600 * served["waiting_time"]).groupby(hour).mean()
+    with _pages(axes, language, sharex=False) as pages:
+        upper, lower = pages
+        base = np.zeros(SERVICE_DAYS)
+        for outcome, counts in number.items():
+            if not counts.sum():
+                continue
+            upper.ax.bar(
+                days, counts, bottom=base, width=0.8, color=OUTCOME_COLOURS[outcome],
+                label=upper.say(outcome),
+            )  # fmt: skip
+            base += counts
+        upper.ax.set_xlim(0.3, SERVICE_DAYS + 0.7)
+        upper.ax.set_xticks([int(d) for d in days if (SERVICE_DAYS * month + d - 1) % 7 == 0])
+        upper.ax.grid(axis="x", visible=False)
+        upper.legend()
+        upper.axes_words(upper.say("day_axis", month=month), upper.say("calls"))
+        lower.ax.bar(wait.index + 0.5, wait, width=0.8, color=OUTCOME_COLOURS["answered"])
+        for at, seconds in wait.items():
+            lower.value(float(str(at)) + 0.5, float(seconds), f"{seconds:.0f}")
+        edges = [int(wait.index.min()), int(wait.index.max()) + 1] if len(wait) else [8, 17]
+        lower.ax.set_xlim(edges[0] - 0.2, edges[1] + 0.2)
+        lower.ax.set_xticks(range(edges[0], edges[1] + 1))
+        lower.ax.set_ylim(0, 1.18 * max(float(wait.max()) if len(wait) else 0.0, 1.0))
+        lower.axes_words(lower.say("hour_axis"), lower.say("wait_axis"))
+        totals = {outcome: int(each.sum()) for outcome, each in number.items()}
+        offered = totals["answered"] + totals["abandoned"]
+        mean = 3600 * float(served["waiting_time"].mean()) if len(served) else 0.0
+        found = upper.say(
+            "month_title", month=month, calls=f"{offered:,}", wait=mean,
+            share=100 * totals["abandoned"] / max(offered, 1),
+        )  # fmt: skip
+        longest = int(str(wait.idxmax())) if len(wait) else edges[0]
+        sentence = upper.say(
+            "month_words", month=month, answered=f"{totals['answered']:,}",
+            abandoned=f"{totals['abandoned']:,}", closed=f"{totals['turned_away']:,}", hour=longest,
+            next=longest + 1, most=float(wait.max()) if len(wait) else 0.0,
+        )  # fmt: skip
+        upper.finish(title or found, sentence, "", pad=14 + 1.6 * upper.size)
+        lower.finish("", sentence, note)
+        return np.array([page.ax for page in pages])
+
+
+def service_years(
+    years: pd.DataFrame | Mapping[str, pd.DataFrame],
+    axes: Sequence[Axes] | None = None,
+    note: str = "",
+    *,
+    title: str = "",
+    language: str = "en",
+) -> np.ndarray:
+    """A hotline through the months: mean wait, abandoned calls, utilisation, and satisfaction beside.
+
+    years: `run.service.join(run.monthly["satisfaction"])`, or several of these by name; the first is
+    drawn thin and black, as what the others are compared with. Returns the four axes.
+    """
+    frames = {"": years} if isinstance(years, pd.DataFrame) else dict(years)
+    if not frames:
+        raise ValueError("service_years: no table is given")
+    needed = ("calls", "answered", "turned_away", "abandoned", "wait", "utilisation", "satisfaction")
+    for frame in frames.values():
+        if missing := [name for name in needed if name not in frame]:
+            raise ValueError(
+                f"service_years: column {missing[0]!r} is missing; "
+                'run.service.join(run.monthly["satisfaction"]) is needed'
+            )
+    means = {name: _service_means(frame) for name, frame in frames.items()}
+    with _pages(axes, language, rows=2, columns=2) as pages:
+        panels = ("wait", "abandoned_share", "utilisation", "satisfaction_points")
+        for page, panel in zip(pages, panels, strict=True):
+            ends = {}
+            top = 0.0
+            for name, colour, width in _lines(list(frames)):
+                line = _service_panel(frames[name], panel)
+                months = line.index.to_numpy(float) + 0.5
+                page.ax.plot(months, line, color=colour, linewidth=width)
+                known = line.dropna()
+                if len(known):
+                    ends[name] = (float(line.index[-1]) + 1, float(known.iloc[-1]), colour)
+                    top = max(top, float(known.max()))
+            if panel != "satisfaction_points":
+                page.ax.set_ylim(0, 1.1 * top or 1.0)
+            last = max(frame.index[-1] for frame in frames.values())
+            page.ax.set_xlim(0, float(last) + 1)
+            if len(frames) > 1 and page.ax in (pages[1].ax, pages[3].ax):
+                page.label_ends(ends)
+            page.ax.text(
+                0.0, 1.03, page.say(panel), transform=page.ax.transAxes, fontsize=page.size, color=GREY,
+            )  # fmt: skip
+            page.axes_words(page.say("month") if page in pages[2:] else "", "")
+        first, names = pages[0], list(frames)
+        shown = {"wait": means[names[0]][0], "share": means[names[0]][1]}
+        if len(names) == 1:
+            found, said = first.say("years_title", **shown), first.say("years_one", **shown)
+        else:
+            least = min(names[1:], key=lambda name: means[name][0])
+            found = first.say("years_more", name=least, wait=means[least][0], before=shown["wait"])
+            said = first.say("and").join(
+                first.say("years_each", name=name, wait=means[name][0], share=means[name][1])
+                for name in names
+            )
+        sentence = first.say("years_words", list=said)
+        first.finish(title or found, sentence, "", pad=14 + 1.6 * first.size)
+        pages[1].finish("", sentence, "")
+        pages[3].finish("", sentence, "")
+        pages[2].finish("", sentence, note)
+        return np.array([page.ax for page in pages])
+
+
+def waits(
+    contacts: pd.DataFrame,
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """How long callers wait, answered and abandoned: a histogram of those who were not served at once.
+
+    contacts: `Run.contacts()`, or rows of it. Calls outside the opening hours are left out, and those
+    called back, who do not wait on the line. The last bar holds the longest 1 %.
+    """
+    rows = _calls(contacts, "waits")
+    rows = rows[rows["outcome"] != "turned_away"]
+    if "called_back" in rows:
+        rows = rows[~rows["called_back"].astype(bool)]
+    if rows.empty:
+        raise ValueError("waits: the table has no call within the opening hours")
+    waiting = rows[rows["waiting_time"] > 0]
+    minutes = 60 * waiting["waiting_time"]
+    abandoned = 100 * float((rows["outcome"] == "abandoned").mean())
+    with _page(ax, language) as page:
+        longest = float(minutes.quantile(0.99)) if len(minutes) else 1.0
+        step = next(s for s in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1e9) if 25 * s >= longest)
+        edges = step * np.arange(max(math.ceil(longest / step), 1) + 1)
+        base = np.zeros(len(edges) - 1)
+        for outcome in ("answered", "abandoned"):
+            these = minutes[waiting["outcome"] == outcome].clip(upper=edges[-1])
+            counts = 100 * np.histogram(these, edges)[0] / max(len(minutes), 1)
+            page.ax.bar(
+                edges[:-1], counts, step, bottom=base, align="edge", color=OUTCOME_COLOURS[outcome],
+                edgecolor="white", linewidth=0.8, label=page.say(outcome),
+            )  # fmt: skip
+            base += counts
+        page.ax.set_xlim(0, edges[-1])
+        page.ax.grid(axis="x", visible=False)
+        page.legend()
+        page.axes_words(page.say("waits_axis", last=edges[-2]), page.say("waits_count"))
+        at_once = 100 * float((rows["waiting_time"] <= 0).mean())
+        found = page.say("waits_title", none=at_once, share=abandoned)
+        median = float(minutes[waiting["outcome"] == "answered"].median())
+        if len(minutes):
+            sentence = page.say(
+                "waits_words", waited=f"{len(minutes):,}", calls=f"{len(rows):,}", share=abandoned,
+                median=median if median == median else 0.0,
+            )  # fmt: skip
+        else:
+            sentence = page.say("waits_none", calls=f"{len(rows):,}")
+        return page.finish(title or found, sentence, note, pad=14 + 1.6 * page.size)
+
+
 def save_figure(figure: Any, path: str | Path) -> tuple[Path, Path]:
     """Write a figure (or that of axes) as PATH.png and PATH.svg, each whole or not at all.
 
@@ -726,6 +980,13 @@ class _Page:
             text, (x, y), (0, 4), textcoords="offset points", ha="center", va="bottom", fontsize=self.size
         )
 
+    def legend(self, size: float = 0.8) -> None:
+        """Marks and bars by name, in a line above the axes on the right."""
+        self.ax.legend(
+            loc="lower right", bbox_to_anchor=(1.0, 0.99), ncols=5, frameon=False,
+            fontsize=size * self.size, handletextpad=0.1, columnspacing=1.2, borderpad=0,
+        )  # fmt: skip
+
     def label_ends(
         self, ends: Mapping[str, tuple[float, float, str]], number: str = "", *, leaders: bool = True
     ) -> None:
@@ -793,21 +1054,26 @@ def _page(ax: Axes | None, language: str, height: float = 7.2) -> Iterator[_Page
 
 
 @contextlib.contextmanager
-def _pages(axes: Sequence[Axes] | None, language: str) -> Iterator[list[_Page]]:
-    """Two pages, one above the other."""
+def _pages(
+    axes: Sequence[Axes] | None, language: str, *, rows: int = 2, columns: int = 1, sharex: bool = True
+) -> Iterator[list[_Page]]:
+    """Several pages in rows and columns, as a rule two, one above the other."""
     spoken, told = _language(language)
     import matplotlib
     from matplotlib.figure import Figure
 
+    number = rows * columns
     with matplotlib.rc_context(_style(spoken)):
         own = axes is None
         if axes is None:
-            axes = list(
-                Figure(figsize=(12.8, 8.6), dpi=100, layout="constrained").subplots(2, 1, sharex=True)
-            )
-        if len(axes) != 2:
-            raise ValueError(f"two axes are needed, one for each life, not {len(axes)}")
-        yield [_Page(ax, spoken, own, told if k else "") for k, ax in enumerate(axes)]
+            figure = Figure(figsize=(12.8, 8.6), dpi=100, layout="constrained")
+            axes = list(figure.subplots(rows, columns, sharex=sharex, squeeze=False).flat)
+        axes = list(np.ravel(np.asarray(axes, dtype=object)))
+        if len(axes) != number:
+            words = {2: "two", 4: "four"}
+            raise ValueError(f"{words[number]} axes are needed, not {len(axes)}")
+        told_by = number - columns  # the first of the last row has the foot
+        yield [_Page(ax, spoken, own, told if k == told_by else "") for k, ax in enumerate(axes)]
 
 
 def _style(language: Language) -> Any:
@@ -1010,6 +1276,37 @@ def _band(low: float, high: float) -> str:
     return f"at least {low:.3g}" if math.isfinite(low) else f"at most {high:.3g}"
 
 
+def _calls(contacts: pd.DataFrame, who: str) -> pd.DataFrame:
+    """Rows of a contacts table with `outcome`: answered, abandoned, or turned away when closed."""
+    needed = ("month", "record_type", "arrival_time", "waiting_time")
+    if missing := [name for name in needed if name not in contacts]:
+        raise ValueError(f"{who}: column {missing[0]!r} is missing; a table as Run.contacts() is needed")
+    kinds = contacts["record_type"].astype(str)
+    # who still waits when the line closes for good has not been answered either
+    outcome = kinds.map(
+        {"service": "answered", "renege": "abandoned", "unserved": "abandoned", "closed": "turned_away"}
+    )
+    return contacts.assign(outcome=outcome)
+
+
+def _service_panel(frame: pd.DataFrame, panel: str) -> pd.Series:
+    """One of the lines of `service_years`."""
+    if panel == "abandoned_share":
+        offered = frame["calls"] - frame["turned_away"]
+        return 100 * frame["abandoned"] / offered.where(offered > 0)
+    if panel == "utilisation":
+        return 100 * frame["utilisation"]
+    return frame["satisfaction"] if panel == "satisfaction_points" else frame["wait"]
+
+
+def _service_means(frame: pd.DataFrame) -> tuple[float, float]:
+    """Mean wait of all answered calls, seconds, and per cent of the calls abandoned."""
+    answered = float(frame["answered"].sum())
+    offered = float((frame["calls"] - frame["turned_away"]).sum())
+    waited = float((frame["wait"] * frame["answered"]).sum())
+    return waited / max(answered, 1.0), 100 * float(frame["abandoned"].sum()) / max(offered, 1.0)
+
+
 def _life(table: pd.DataFrame) -> pd.DataFrame:
     """One customer's months as a customer, indexed by month."""
     needed = ("satisfaction", "trust", "layer", "active")
@@ -1077,10 +1374,7 @@ def _draw_life(page: _Page, life: pd.DataFrame, months: int, name: str) -> tuple
                 label=page.say(mark), linestyle="none", markeredgecolor="white",
             )  # fmt: skip
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(
-            loc="lower right", bbox_to_anchor=(1.0, 0.99), ncols=5, frameon=False, fontsize=0.8 * page.size,
-            handletextpad=0.1, columnspacing=1.2, borderpad=0,
-        )  # fmt: skip
+        page.legend()
     ax.text(
         0.0, 1.02, name, transform=ax.transAxes, fontsize=1.1 * page.size, color=GREY, va="bottom",
     )  # fmt: skip

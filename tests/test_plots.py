@@ -129,6 +129,35 @@ def report() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).assign(standard_error=0.1)
 
 
+def contacts() -> pd.DataFrame:
+    """As `Run.contacts()`: every day at 8:30, 9:15 and 9:45 a call that waits 0, 60 and 180 s, and on
+    every tenth day one at 10:00 that gives up after 6 minutes and one at 20:00, when all have left."""
+    rows = []
+    for month in (0, 1):
+        for day in range(30):
+            for hour, kind, seconds in (
+                (8.5, "service", 0.0),
+                (9.25, "service", 60.0),
+                (9.75, "service", 180.0),
+                (10.0, "renege", 360.0),
+                (20.0, "closed", 0.0),
+            ):
+                if kind == "service" or day % 10 == 0:
+                    rows.append((month, kind, 24.0 * day + hour, seconds / 3600, False))
+    columns = ["month", "record_type", "arrival_time", "waiting_time", "called_back"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(record_type=table["record_type"].astype("category"))
+
+
+def years(wait: float = 60.0, months: int = 24) -> pd.DataFrame:
+    """As `Run.service` with satisfaction: 100 calls a month, 10 when closed, 9 abandoned."""
+    row = {"calls": 100.0, "answered": 81.0, "turned_away": 10.0, "abandoned": 9.0, "utilisation": 0.5}
+    index = pd.RangeIndex(months, name="month")
+    table = pd.DataFrame({**row, "wait": wait, "satisfaction": 70.0}, index=index)
+    table.loc[0, ["wait", "answered", "abandoned"]] = [wait + 23 * 10, 40.5, 49.5]
+    return table
+
+
 def figures(compared: Compared) -> dict:
     """One of each, by name."""
     kept = {
@@ -148,10 +177,21 @@ def figures(compared: Compared) -> dict:
         "effects in shares": lambda **k: plots.policy_effects(compared, "return", **k),
         "money": lambda **k: plots.money(compared, "dunning", **k),
         "facts": lambda **k: plots.facts(report(), **k),
+        "waits": lambda **k: plots.waits(contacts(), **k),
     }
 
 
 NAMES = list(figures(None))
+
+
+def several(**options) -> dict:
+    """The figures of more than one pair of axes, by name."""
+    return {
+        "lives": lambda **k: plots.two_lives(life(20), life(20, 15), **k),
+        "month": lambda **k: plots.service_month(contacts(), **k),
+        "years": lambda **k: plots.service_years(years(), **k),
+        "years of two": lambda **k: plots.service_years({"none": years(), "hire": years(9.0)}, **k),
+    }
 
 
 def texts(figure) -> list[Text]:
@@ -224,19 +264,19 @@ def test_the_same_figure_gives_the_same_bytes(compared, name, tmp_path):
     assert sentence.split(";")[0][:40].encode() in written[0][1]
 
 
-@pytest.mark.parametrize("name", [*NAMES, "lives"])
+@pytest.mark.parametrize("name", [*NAMES, *several()])
 def test_chinese_words_where_there_is_a_font(compared, name, monkeypatch):
     """The words only: what is drawn would need such a font here."""
     monkeypatch.setattr(plots, "chinese_font", lambda: "DejaVu Sans")
-    if name == "lives":
-        axes = plots.two_lives(life(20), life(20, 15), language="zh")
+    if name in several():
+        axes = several()[name](language="zh")
         figure, sentence = axes[0].get_figure(), plots.words(axes)
     else:
         ax = figures(compared)[name](language="zh")
         figure, sentence = ax.get_figure(), plots.words(ax)
     found = [t.get_text() for t in figure.findobj(Text)]
     assert re.search("[\u4e00-\u9fff]", sentence)
-    latin = {"none", "dunning", "call", "harm", "free", "water", "retail", "EUR", "far", "away", "of"}
+    latin = {"none", "dunning", "call", "harm", "hire", "free", "water", "retail", "EUR", "far", "away", "of"}
     latin |= {
         "retention",
         "call:target=uplift,budget",
@@ -252,6 +292,26 @@ def test_chinese_words_where_there_is_a_font(compared, name, monkeypatch):
         if name != "facts":
             strange = set(re.findall("[a-z]{3,}", text)) - {w for x in latin for w in re.findall("[a-z]+", x)}
             assert not strange, text
+
+
+@pytest.mark.parametrize("name", several())
+def test_figures_of_several_axes(name, tmp_path):
+    axes = several()[name](note=NOTE)
+    figure = axes[0].get_figure()
+    assert figure.get_size_inches()[0] * figure.dpi == 1280
+    assert_readable(figure)
+    assert min(t.get_fontsize() * figure.dpi / 72 for t in texts(figure)) >= 14  # pixels
+    assert [t.get_text() for t in texts(figure)].count(NOTE) == 1
+    sentence = plots.words(axes)
+    assert sentence.endswith(".") and "nan" not in sentence and len(sentence) > 30
+    written = [plots.save_figure(several()[name](), tmp_path / k)[1].read_bytes() for k in "ab"]
+    assert written[0] == written[1]
+    own = Figure(figsize=(12.8, 12.8), layout="constrained")
+    given = own.subplots(len(axes))
+    assert (several()[name](axes=given, title="My own title") == given).all()
+    assert given[0].get_title(loc="left") == "My own title"
+    with pytest.raises(ValueError, match="axes are needed, not 1"):
+        several()[name](axes=[own.axes[0]])
 
 
 def test_without_a_chinese_font_the_words_are_english_and_the_foot_says_so(monkeypatch):
@@ -496,3 +556,68 @@ def test_facts_count_what_is_met_and_show_how_far_off():
     assert 0 < places[3] <= 1 < places[4]
     with pytest.raises(ValueError, match="no measured fact"):
         plots.facts(report()[5:])
+
+
+def test_a_month_of_service_counts_calls_by_day_and_waits_by_hour():
+    table = contacts()
+    late = table.iloc[[0]].assign(month=1, arrival_time=730.0)  # a second try after the month
+    upper, lower = plots.service_month(pd.concat([table, late]))
+    title = upper.get_title(loc="left")
+    assert title == "Month 1: 93 calls while open, 3 % abandoned, a mean wait of 80 s"
+    heights = {}
+    for bars in upper.containers:
+        heights[bars.get_label()] = [bar.get_height() for bar in bars]
+    assert heights["answered"] == [3] * 30
+    assert heights["abandoned"] == heights["when closed"] == [1 if day % 10 == 0 else 0 for day in range(30)]
+    # month 1 begins on a Wednesday
+    assert list(upper.get_xticks()) == [6, 13, 20, 27]
+    bars = [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in lower.patches]
+    assert np.array(bars) == pytest.approx(np.array([(8.5, 0), (9.5, 120)]))
+    assert "longest from 9 to 10, with 120 s" in plots.words(upper)
+    first = plots.service_month(table, month=0)
+    assert first[0].get_xticks()[0] == 1 and first[0].get_title(loc="left").startswith("Month 0")
+    for wrong in (7, -1):
+        with pytest.raises(ValueError, match=f"no calls in month {wrong}; there are 0 to 1"):
+            plots.service_month(table, month=wrong)
+    with pytest.raises(ValueError, match="column 'record_type' is missing"):
+        plots.service_month(table.drop(columns="record_type"))
+
+
+def test_a_month_in_which_nobody_is_answered():
+    lost = contacts().query("record_type != 'service'")
+    axes = plots.service_month(lost)
+    assert "100 % abandoned" in axes[0].get_title(loc="left") and "nan" not in plots.words(axes)
+    assert_readable(axes[0].get_figure())
+
+
+def test_years_of_service_weigh_waits_by_calls():
+    # one month with half as many answered and 290 s, 23 with 81 answered and 60 s
+    mean = (40.5 * 290 + 23 * 81 * 60) / (23.5 * 81)
+    axes = plots.service_years(years())
+    assert f"wait {mean:.0f} s, 11.9 % abandoned" in plots.words(axes)
+    assert axes[0].get_title(loc="left") == f"Callers wait {mean:.0f} s, 12 % of calls are abandoned"
+    lines = [ax.get_lines()[0].get_ydata() for ax in axes]
+    assert lines[0][0] == 290 and lines[1][:2] == pytest.approx([55, 10])
+    assert lines[2][0] == 50 and lines[3][0] == 70
+    two = plots.service_years({"none": years(), "slow": years(90.0), "hire": years(9.0)})
+    assert two[0].get_title(loc="left").startswith("With hire callers wait 14 s instead of")
+    with pytest.raises(ValueError, match="column 'satisfaction' is missing"):
+        plots.service_years(years().drop(columns="satisfaction"))
+    with pytest.raises(ValueError, match="no table"):
+        plots.service_years({})
+
+
+def test_waits_are_those_of_who_waits():
+    ax = plots.waits(contacts())
+    assert ax.get_title(loc="left") == "32 % of calls are answered at once, 3 % are abandoned"
+    assert "Waits of the 126 calls of 186" in plots.words(ax) and "more than 2.0 minutes" in plots.words(ax)
+    shares = {bars.get_label(): np.array([bar.get_height() for bar in bars]) for bars in ax.containers}
+    assert shares["answered"].sum() == pytest.approx(100 * 120 / 126)
+    assert shares["abandoned"].sum() == pytest.approx(100 * 6 / 126)
+    # whoever is called back does not wait on the line
+    called = contacts().assign(called_back=lambda t: t["waiting_time"] > 0.04)
+    assert "Waits of the 60 calls of 120" in plots.words(plots.waits(called))
+    at_once = contacts().query("waiting_time == 0")
+    assert plots.words(plots.waits(at_once)) == "All 60 calls were answered at once."
+    with pytest.raises(ValueError, match="no call within the opening hours"):
+        plots.waits(contacts().query("record_type == 'closed'"))
