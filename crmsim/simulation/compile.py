@@ -177,7 +177,7 @@ from crmsim.simulation.compile import Parameters
 def generate(own: Mapping[str, Callable[..., Any]] | None = None, *, cache: bool = True) -> str:
     """The text of the module to compile, with a user's own rules in their places."""
     words = {name: f"0x{int(getattr(draws, name)):X}" for name in ("M0", "M1", "W0", "W1", "LOW")}
-    sizes = {"block": columns.BLOCK, "stride": columns.STRIDE, "lanes": columns.LANES}
+    sizes: dict[str, Any] = {"block": columns.BLOCK, "stride": columns.STRIDE, "lanes": columns.LANES}
     sizes |= {"attempts": contacts.ATTEMPTS}
     sizes["fields"] = (contacts.PLANNED, contacts.COMMON, contacts.CREW)
     parts = [HEADER.format(**sizes, **words, cache=cache)]

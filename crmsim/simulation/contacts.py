@@ -76,7 +76,7 @@ def report(
     p = parameters(values)
     for k in range(failures):
         i = failing[k]
-        worst = np.float32(0.0)
+        worst: Any = np.float32(0.0)
         reason = np.float32(0.0)
         for d in range(touchpoints.shape[0]):
             at = W.drop + d * STRIDE + i
@@ -321,14 +321,15 @@ def hand_back(
         problem = whole[1, i] >= 4
         gave_up = 1.0 if last != 1 else 0.0
         solved = 1.0 if resolved[i] > 0 else 0.0
-        minutes = np.float32(waited[i] * 60.0)
+        minutes: Any = np.float32(waited[i] * 60.0)
+        courtesy: Any = np.float32(once[2, i])
         counts[0] += 1.0
         counts[1] += 0.0 if problem else 1.0
         counts[2] += calls
         counts[6] += gave_up
         counts[7] += solved
         counts[8] += 1.0 if resolved[i] == 1 else 0.0
-        points = contact_experience(minutes, gave_up, solved, np.float32(once[2, i]), p)
+        points = contact_experience(minutes, gave_up, solved, courtesy, p)
         w[W.called + lane] = calls
         w[W.waited + lane] = minutes
         w[W.gave_up + lane] = gave_up

@@ -268,3 +268,45 @@ def event_log(records: ServiceRecords | Sequence[ServiceRecords]) -> pd.DataFram
             "queue_length": np.cumsum(change[order]),
         }
     )
+
+
+def spill_over(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """What a policy did to those who would have called anyway: the first calls made in both of two runs.
+
+    `before`, `after`: `Run.contacts()` of the same scenario and seed, without and with the policy. A row
+    a month: `callers` (customers whose first call is in both, at the same moment), `new` (first calls in
+    `after` only), `wait_before`, `wait_after` (their mean wait, seconds, abandoned ones included),
+    `waited_longer`, `waited_less` (number of them), `lost_before`, `lost_after` (abandoned). With the
+    same luck in both, a difference is the policy's doing, through the line they share.
+    """
+    import pandas as pd
+
+    key = ["month", "customer", "reason"]
+    first = [frame[frame["attempt"] == 1] for frame in (before, after)]
+    both = first[0].merge(first[1], on=key, suffixes=("_before", "_after"))
+    both = both[both["arrival_time_before"] == both["arrival_time_after"]]
+    change = both["waiting_time_after"] - both["waiting_time_before"]
+    lost = [(both[f"record_type_{when}"] == "renege").astype(int) for when in ("before", "after")]
+    rows = pd.DataFrame(
+        {
+            "month": both["month"],
+            "wait_before": both["waiting_time_before"] * SECONDS,
+            "wait_after": both["waiting_time_after"] * SECONDS,
+            "waited_longer": (change > 0).astype(int),
+            "waited_less": (change < 0).astype(int),
+            "lost_before": lost[0],
+            "lost_after": lost[1],
+        }
+    )
+    total = rows.groupby("month").agg(
+        wait_before=("wait_before", "mean"),
+        wait_after=("wait_after", "mean"),
+        waited_longer=("waited_longer", "sum"),
+        waited_less=("waited_less", "sum"),
+        lost_before=("lost_before", "sum"),
+        lost_after=("lost_after", "sum"),
+    )
+    callers = rows.groupby("month").size()
+    total.insert(0, "callers", callers)
+    total.insert(1, "new", first[1].groupby("month").size().reindex(total.index, fill_value=0) - callers)
+    return total
