@@ -27,6 +27,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeFloat,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -416,6 +417,16 @@ class Service(Section):
     dispersion: float = parameter(
         3.6, 1, 50, "variance / mean", "spread of the calls of a day", "Lawrence, Kansas, Jan 2019"
     )
+    hourly: tuple[NonNegativeFloat, ...] = word(
+        (0.7, 1.2, 1.35, 1.2, 1.0, 1.05, 1.15, 0.9, 0.45),
+        "calls through the opening hours, in equal parts, relative to one another", "relative",
+        min_length=1, max_length=96,
+    )  # fmt: skip
+    weekdays: tuple[NonNegativeFloat, ...] = word(
+        (1.1, 1.0, 1.0, 1.0, 0.9, 0.5, 0.5),
+        "calls from Monday to Sunday, relative to one another; only days open count", "relative",
+        "assumed", min_length=7, max_length=7,
+    )  # fmt: skip
     common_events: int = parameter(
         4, 1, 60, "per month", "events, such as a burst main, that many call about at once"
     )
@@ -863,6 +874,12 @@ def _service_faults(service: Any, touchpoints: list[str]) -> list[tuple[tuple[st
         numbers = all(isinstance(given[k], int | float) for k in (begin, finish))
         if numbers and not given[begin] < given[finish]:
             faults.append((("service",), f"{begin} must come before {finish}"))
+    for name, some in (("hourly", None), ("weekdays", given["open_days"])):
+        weights = given[name]
+        if isinstance(weights, list | tuple) and all(isinstance(x, int | float) for x in weights):
+            part = weights[:some] if some is None or isinstance(some, int) else weights
+            if not sum(part) > 0:
+                faults.append((("service", name), "some of the weights must be above 0"))
     shifts = [s for s in given["shifts"] if isinstance(s, Mapping)] if given["shifts"] else []
     known = {"bill", "payment", "other", *touchpoints}
     for shift in shifts:

@@ -22,7 +22,6 @@ from .compile import PARAMETER_INDEX
 from .contacts import ATTEMPTS, COUNTS
 from .draws import WORLD, Key, Purpose, uniform
 from .stations import (
-    HOURLY_PROFILE,
     Contacts,
     Group,
     Rota,
@@ -99,7 +98,10 @@ class Operations:
         self.opening = self.value("open_from"), self.value("open_to")
         self.open_days = round(self.value("open_days"))
         days = self.busy_days[month].tobytes()
-        self.total, self.begins = _rate(days, *self.opening, self.open_days, self.weekday)
+        service = self.scenario.service
+        self.total, self.begins = _rate(
+            days, *self.opening, self.open_days, self.weekday, service.hourly, service.weekdays
+        )
         if len(self.numbers) < self.blocks:
             size = self.blocks + self.blocks // 8
             self.numbers = np.zeros(size, np.int64)
@@ -382,15 +384,22 @@ def _columns_of_contacts(size: int) -> tuple[np.ndarray, ...]:
 
 @lru_cache(maxsize=4)
 def _rate(
-    days: bytes, begin: float, finish: float, open_days: int, weekday: int
+    days: bytes,
+    begin: float,
+    finish: float,
+    open_days: int,
+    weekday: int,
+    hourly: tuple[float, ...],
+    weekdays: tuple[float, ...],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Accumulated rate of contacts at successive hours of a month, and these hours; `days` are the
     factors of its days."""
-    here = (weekday + np.arange(DAYS)) % 7 < open_days
-    cells = len(HOURLY_PROFILE)
+    day = (weekday + np.arange(DAYS)) % 7
+    here = np.where(day < open_days, np.array(weekdays)[day], 0.0)
+    cells = len(hourly)
     edges = begin + (finish - begin) / cells * np.arange(cells + 1)
     weights = np.zeros((DAYS, cells + 1))
-    weights[:, :cells] = (np.frombuffer(days) * here)[:, None] * np.array(HOURLY_PROFILE)
+    weights[:, :cells] = (np.frombuffer(days) * here)[:, None] * np.array(hourly)
     begins = (24.0 * np.arange(DAYS)[:, None] + edges).ravel()
     return np.concatenate([[0.0], np.cumsum(weights)]), np.append(begins, HOURS)
 
