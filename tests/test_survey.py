@@ -20,17 +20,27 @@ MONTH = 23
 
 
 @pytest.fixture(scope="module")
-def water():
-    """The monopoly after two years: some 4,900 customers."""
+def watched():
+    """The monopoly after two years, some 4,900 customers, and the state at the end of its months."""
     world = cs.Scenario.preset("water_utility").replace(
         population__size=5000, population__months=MONTH + 1, policies=()
     )
-    return cs.simulate(world, [], seed=1)
+    states = {}
+
+    def keep(month, now):
+        states[month - 1] = state_of(now, 0.5, 0.1)
+
+    return cs.simulate(world, [], seed=1, watch=keep), states
 
 
 @pytest.fixture(scope="module")
-def state(water):
-    return state_of(water._people, MONTH, 0.5, 0.1)
+def water(watched):
+    return watched[0]
+
+
+@pytest.fixture(scope="module")
+def state(watched):
+    return watched[1][MONTH]
 
 
 @pytest.fixture(scope="module")
@@ -198,13 +208,36 @@ def test_who_answers_is_less_satisfied_and_age_groups_do_not_mend_it(ask, thirty
     assert np.mean(mended) < -0.05
 
 
-def test_who_contacted_the_firm_is_less_satisfied(ask, state):
-    """Some 75 contacts a month: the true means differ by 5 points, standard error 2."""
+def test_with_a_desk_all_who_called_have_contacted_the_firm(watched):
+    """Questions included, answered or not, also those with complaints of the past."""
+    run, states = watched
+    calls = run.contacts("hotline")
+    for month in (0, 11, MONTH):
+        state = states[month]
+        assert set(state["id"][state["contacted"]]) == set(calls.loc[calls["month"] == month, "customer"])
+    assert run.service["questions"].sum() > 0.5 * run.service["contacts"].sum()
     here = state["active"] > 0
-    contacted = here & state["contacted"]
-    assert state["satisfaction"][contacted].mean() < state["satisfaction"][here].mean() - 1
-    wave = ask(Survey(frame="contacts"))
-    assert set(wave.sample["customer"]) == set(state["id"][contacted])
+    wave = run.survey(Survey(frame="contacts", months=(11, MONTH))).waves
+    assert wave["population"].tolist()[1] == (here & state["contacted"]).sum()
+
+
+def test_without_a_desk_those_who_complained_have_contacted_the_firm(water):
+    """Some 70 complaints a month of 5,000 customers: their true mean is 5 points lower, standard error 2."""
+    world = water.scenario.replace(service__desk="none", population__months=12)
+    states = {}
+
+    def keep(month, now):
+        states[month - 1] = state_of(now)
+
+    run = cs.simulate(world, [], seed=1, watch=keep, events=True)
+    log, state = run.events, states[11]
+    complaints = log.loc[(log["event"] == "complaint") & (log["month"] == 11), "customer"]
+    contacted, here = state["contacted"], state["active"] > 0
+    assert set(state["id"][contacted]) == set(complaints)
+    assert state["satisfaction"][here & contacted].mean() < state["satisfaction"][here].mean() - 1
+    survey = Survey(frame="contacts")
+    wave = take(state, survey, run.key, 11, world.touchpoints, openness=0.0)
+    assert set(wave.sample["customer"]) == set(state["id"][here & contacted])
 
 
 def test_response_rates_are_those_set(ask, state):

@@ -17,9 +17,9 @@ import pandas as pd
 
 from ..simulation.draws import Purpose, uniform
 from ..simulation.engine import simulate
-from ..simulation.policies import Offers
 from ..simulation.run import Run
 from ..simulation.scenario import Scenario
+from ..simulation.watch import WorldView
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -33,30 +33,23 @@ SURVEY_ERROR_SD = 5.0
 
 
 class Recorder:
-    """A campaign that makes no offers and writes down the true state before each month begins.
+    """Writes down the true state before each month begins, and at the end.
 
     monthly: columns kept every month for the first `size` customers; snapshots: months in which the
     columns of `SNAPSHOT` are kept for everybody.
     """
-
-    name = "record"
 
     def __init__(self, size: int, monthly: Sequence[str], snapshots: Iterable[int]) -> None:
         self.size, self.wanted = size, frozenset(snapshots)
         self.columns: dict[str, list[np.ndarray]] = {name: [] for name in monthly}
         self.snapshots: dict[int, pd.DataFrame] = {}
 
-    def offers(self, view: Any) -> Offers:
-        """No offers; the view's hidden part is read, which a real campaign must not do."""
-        self.look(view._people, view.month)
-        return Offers(np.zeros(0, dtype=np.int64), "contact", 0.0)
-
-    def look(self, people: Any, month: int) -> None:
+    def __call__(self, month: int, world: WorldView) -> None:
         for name, kept in self.columns.items():
-            kept.append(np.array(people.column(name)[: self.size]))
+            kept.append(world.column(name)[: self.size].copy())
         if month in self.wanted:
-            table = {name: np.array(people.column(name)) for name in SNAPSHOT}
-            self.snapshots[month] = pd.DataFrame(table, index=pd.Index(people.all_ids(), name="customer"))
+            table = {name: world.column(name) for name in SNAPSHOT}
+            self.snapshots[month] = pd.DataFrame(table, index=pd.Index(world.ids, name="customer"))
 
 
 class World:
@@ -85,14 +78,14 @@ class World:
         self.record = Recorder(self.size, monthly, snapshots)
         self.run: Run = simulate(
             scenario,
-            [self.record, *policies],
+            list(policies),
             seed,
             replication=replication,
             events=events,
             follow=range(min(follow, self.size)),
             progress=False,
+            watch=self.record,
         )
-        self.record.look(self.run._people, self.months)
         self.key = self.run.key
 
     def column(self, name: str) -> np.ndarray:

@@ -27,6 +27,7 @@ from .draws import WORLD, Key, Purpose, make_key, normal, uniform
 from .policies import Levers, Offers, PolicyError, Programme, policies_of
 from .run import Run
 from .scenario import Scenario
+from .watch import WorldView
 
 if TYPE_CHECKING:
     from .service import Operations
@@ -52,6 +53,7 @@ def simulate(
     threads: int | None = None,
     progress: bool | None = None,
     stop: threading.Event | None = None,
+    watch: Callable[[int, WorldView], object] | None = None,
 ) -> Run:
     """Simulate a scenario's customers month by month.
 
@@ -63,6 +65,8 @@ def simulate(
     follow: identities of customers whose every month is kept (`Run.lives`).
     threads: default as many as the machine has processors. progress: a bar (default: long runs).
     stop: an event that ends the run with `Stopped` after the current month.
+    watch: called as watch(month, world) at the start of each month, before its offers, and once at the
+    end; it sees the truth and changes nothing (see `simulation.watch`).
 
     Raises ScenarioError, PolicyError, RuleError, ValueError.
     """
@@ -76,10 +80,14 @@ def simulate(
                 raise Stopped(f"stopped before month {month}")
             firm.open_month(month)
             firm.let_in_arrivals(month)
+            if watch is not None:
+                watch(month, WorldView(firm, month))
             firm.make_offers(month)
             firm.live(month)
             firm.spread_departures(month)
             firm.close_month(month)
+        if watch is not None:
+            watch(month + 1, WorldView(firm, month + 1))
     return firm.result()
 
 

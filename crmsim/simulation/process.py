@@ -42,6 +42,7 @@ from .numeric import clip, exit_time, exp, log, normal, poisson
 from .policies import policies_of
 from .run import Run
 from .scenario import Scenario, ScenarioError
+from .watch import WorldView
 
 STATE_NAMES = tuple(name for name in STATE if name != "perception")
 # What happens to a customer in a month; the engine's blocks have columns that a person does not need.
@@ -63,6 +64,7 @@ def simulate_process(
     follow: Iterable[int] = (),
     events: bool = False,
     progress: bool | None = None,
+    watch: Callable[[int, WorldView], object] | None = None,
 ) -> Run:
     """Simulate a scenario with one SimPy process for each customer.
 
@@ -80,7 +82,7 @@ def simulate_process(
     chosen = policies_of(scenario, scenario.policies if policies is None else policies)
     firm = Firm(scenario, chosen, make_key(seed, replication), dict(rules or {}), bool(events), list(follow))
     env = simpy.Environment()
-    env.process(firm.business(env, months_of(scenario, progress, 100_000)))
+    env.process(firm.business(env, months_of(scenario, progress, 100_000), watch))
     try:
         env.run()
     except RuleError:
@@ -513,12 +515,19 @@ class Firm(World):
         self.customers: list[Customer] = []
         self.written = np.zeros((0, self.people.columns), dtype=np.float32)
 
-    def business(self, env: simpy.Environment, months: Iterable[int]) -> Generator[Any, Any, None]:
+    def business(
+        self,
+        env: simpy.Environment,
+        months: Iterable[int],
+        watch: Callable[[int, WorldView], object] | None = None,
+    ) -> Generator[Any, Any, None]:
         """The process of the firm. Time is counted in months."""
         self.next_month = env.event()
         for month in months:
             self.open_month(month)
             self.let_in_arrivals(month)
+            if watch is not None:
+                watch(month, WorldView(self, month))
             self.make_offers(month)
             self.around.open(self.values, self.touchpoints)
             self.tell_customers()
@@ -529,6 +538,8 @@ class Firm(World):
             self.write_down()
             self.spread_departures(month)
             self.close_month(month)
+        if watch is not None:
+            watch(month + 1, WorldView(self, month + 1))
 
     def tell_customers(self) -> None:
         """Offers, returns and departed neighbours reach those concerned."""

@@ -2,7 +2,7 @@
 
 Survey answers, the single purchases of a month, the payment channel of each month and the cause a
 leaving customer states. Everything is a pure function of the run: the run is repeated with the same
-luck and an observer that sees what a campaign sees and offers nothing.
+luck and an observer.
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ import numpy as np
 import pandas as pd
 
 from ..vocabulary import ChurnCause
-from .compile import PARAMETER_INDEX
-from .customers import CustomerView
 from .draws import Key, Purpose, uniform
-from .policies import Offers
 
 if TYPE_CHECKING:
     from .run import Run
+    from .watch import WorldView
 
 # What customers say of why they left: a row a true cause, a column a stated one, both in the order of
 # `ChurnCause` (natural, competitive, fault, payment lapse, retaliatory). Assumed, so that with the causes
@@ -56,9 +54,7 @@ class Records(NamedTuple):
 
 
 class _Observer:
-    """A campaign that only looks: it keeps what the firm sees at the start of each month."""
-
-    name = "observer"
+    """Keeps what the firm sees at the start of each month, before any offer."""
 
     def __init__(self) -> None:
         self.answers: list[pd.DataFrame] = []
@@ -66,16 +62,18 @@ class _Observer:
         self.purchases: list[np.ndarray] = []
         self.openness: list[float] = []
 
-    def offers(self, view: CustomerView) -> Offers:
+    def __call__(self, month: int, world: WorldView) -> None:
+        view = world.firm
+        self.purchases.append(np.array(view.purchases))
+        if month == world.scenario.population.months:
+            return
         points = view.reported_satisfaction
         rows = np.flatnonzero(~np.isnan(points))
         self.answers.append(
-            pd.DataFrame({"month": view.month, "customer": view.id[rows], "satisfaction": points[rows]})
+            pd.DataFrame({"month": month, "customer": view.id[rows], "satisfaction": points[rows]})
         )
         self.channels.append(view.channel)
-        self.purchases.append(np.array(view.purchases))
-        self.openness.append(float(view._values[PARAMETER_INDEX["market_openness"]]))
-        return Offers(np.zeros(0, dtype=np.int64), "contact", 0.0)
+        self.openness.append(world.parameter("market.openness"))
 
 
 def records(run: Run) -> Records:
@@ -83,23 +81,22 @@ def records(run: Run) -> Records:
     from .engine import simulate
 
     observer = _Observer()
-    # First in the list, so that it sees the customers before any offer of the month.
     again = simulate(
         run.scenario,
-        [observer, *run.policies],
+        run.policies,
         run.key.seed,
         replication=run.key.replication,
         rules=run.rules,
         events=run._log is None,
         progress=False,
+        watch=observer,
     )
     events = again.events if run._log is None else run.events
-    counts = [*observer.purchases, np.array(again.view().purchases)]
     answers = pd.concat(observer.answers, ignore_index=True)
     return Records(
         events=events,
         answers=answers.astype({"month": np.int32}),
-        purchases=_purchases(run, events, counts),
+        purchases=_purchases(run, events, observer.purchases),
         channels=observer.channels,
         departures=_departures(run.key, events, np.array(observer.openness)),
     )

@@ -24,15 +24,13 @@ import pandas as pd
 from pydantic import ValidationError, field_validator
 
 from ..vocabulary import ChurnCause
-from .compile import PARAMETER_INDEX
-from .customers import CustomerView, People
 from .draws import Key, uniform
-from .policies import Offers
 from .records import stated_causes
 from .scenario import ScenarioError, Section, Touchpoint, bounds, parameter, word
 
 if TYPE_CHECKING:
     from .run import Run
+    from .watch import WorldView
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -639,16 +637,15 @@ def run_surveys(run: Run, surveys: Survey | Iterable[Survey]) -> SurveyData:
         from .engine import simulate
 
         taker = _Taker(run, chosen)
-        again = (run._again or simulate)(
+        (run._again or simulate)(
             run.scenario,
-            # First in the list, so that it sees the customers before any offer of the month.
-            [taker, *run.policies],
+            run.policies,
             run.key.seed,
             replication=run.key.replication,
             rules=run.rules,
             progress=False,
+            watch=taker,
         )
-        taker.look(again._people, run.scenario.population.months)
         waves = taker.waves
     return SurveyData(
         waves=_together([w.wave for w in waves], WAVE_COLUMNS),
@@ -704,29 +701,25 @@ def _check(run: Run, surveys: list[Survey]) -> None:
 
 
 class _Taker:
-    """A campaign that makes no offers and takes the surveys of the month before."""
-
-    name = "surveys"
+    """An observer who takes the surveys of the month that has just ended."""
 
     def __init__(self, run: Run, surveys: list[Survey]) -> None:
         self.run, self.surveys = run, surveys
         self.waves: list[Wave] = []
         self.panels: dict[str, Any] = {}
-        self.openness = 1.0
+        self.openness, self.manual, self.card = 1.0, 0.0, 0.0
 
-    def offers(self, view: CustomerView) -> Offers:
-        self.look(view._people, view.month)
-        self.openness = float(view._values[PARAMETER_INDEX["market_openness"]])
-        self.manual = float(view._values[PARAMETER_INDEX["payment_manual_share"]])
-        self.card = float(view._values[PARAMETER_INDEX["payment_card_share"]])
-        return Offers(np.zeros(0, dtype=np.int64), "contact", 0.0)
-
-    def look(self, people: People, month: int) -> None:
-        """Take the surveys of the month that has just ended, before `month`."""
+    def __call__(self, month: int, world: WorldView) -> None:
         due = [s for s in self.surveys if month - 1 in s.months]
-        if not due:
-            return
-        state = state_of(people, month - 1, self.manual, self.card)
+        if due:
+            self.take(due, state_of(world, self.manual, self.card), month)
+        # Of the month just begun, whose survey is taken when it has ended.
+        self.openness = world.parameter("market.openness")
+        self.manual = world.parameter("payment.manual_share")
+        self.card = world.parameter("payment.card_share")
+
+    def take(self, due: list[Survey], state: dict[str, Any], month: int) -> None:
+        """The waves of the month before `month`."""
         for survey in due:
             panel = self.panels.get(survey.name)
             wave = take(
@@ -739,29 +732,34 @@ class _Taker:
             self.waves.append(wave)
 
 
-def state_of(people: People, month: int, manual: float = 0.0, card: float = 0.0) -> dict[str, Any]:
-    """The customers at the end of a month as `take` reads them; arrivals of the next month are left out.
+def state_of(world: WorldView, manual: float = 0.0, card: float = 0.0) -> dict[str, Any]:
+    """The customers at the end of the month before `world.month` as `take` reads them; those who have
+    joined since are left out.
 
-    manual, card: shares of customers who pay by hand and by card in that month.
+    manual, card: shares of customers who paid by hand and by card in that month. With a service desk
+    those who called the hotline in it have contacted the firm, else those who complained.
     """
-    known = people.column("joined") <= month
+    month, scenario = world.month - 1, world.scenario
+    known = world.column("joined") <= month
 
     def of(name: str) -> np.ndarray:
-        return people.column(name)[known]
+        return world.column(name)[known]
 
     tenure = month - of("joined")
     draw = of("channel_draw")
+    if scenario.service.desk == "none":
+        contacted = of("last_complaint") == month
+    else:
+        contacted = world.happened("called")[known] > 0
     state: dict[str, Any] = {
-        "id": people.all_ids()[known],
-        "perception": np.stack(
-            [people.perception(d)[known] for d in range(len(people.scenario.touchpoints))], axis=1
-        ),
-        "contacted": of("last_complaint") == month,
+        "id": world.ids[known],
+        "perception": np.stack([world.perception(t.name)[known] for t in scenario.touchpoints], axis=1),
+        "contacted": contacted,
         "source": _words(("initial", "won", "referred"), of("source")),
         "tenure": _words(("under 1 year", "1-2 years", "3 years or more"), np.digitize(tenure, [12, 36])),
         "usage": _words(("low", "middle", "high"), np.digitize(of("usage"), [0.8, 1.2])),
     }
-    if people.scenario.purchase.contract:
+    if scenario.purchase.contract:
         # as in `CustomerView.channel`
         code = (draw >= manual).astype(int) + (draw >= manual + card)
         state["channel"] = _words(("manual", "card", "debit"), code)
