@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from .research.compare import Comparison
+    from .simulation.run import Run
     from .simulation.scenario import Scenario
 
 MISTAKE = 2
 STOPPED = 130
 PIPE_CLOSED = 141
 LINES = 5  # policies drawn as lines in one figure
+MANY_ROWS = 200_000  # a table with more is written as Parquet
 
 
 class Mistake(ValueError):
@@ -59,10 +61,78 @@ def run(options: argparse.Namespace) -> None:
         result.to_database(stage / "crm.duckdb")
         _save(stage, "survival", result.plot_survival())
         _save(stage, "churn", result.plot_churn())
+        if scenario.service.desk != "none":
+            _service_files(stage, result)
     say(f"{scenario.name}: {scenario.title}".rstrip(": "))
     say(f"{result.label}, seed {options.seed}, {scenario.population.months} months\n")
     say(aligned([(str(name).replace("_", " "), _number(value)) for name, value in summary.items()]))
+    if scenario.service.desk != "none":
+        say("\n" + service_year(result))
     folder.report()
+
+
+def _service_files(stage: Path, result: Run) -> None:
+    """What the stations did: a row a month, a row a call, and the figures."""
+    from . import plots
+
+    contacts = result.contacts()
+    _write_csv(stage / "service.csv", result.service.reset_index())
+    if len(contacts) > MANY_ROWS:
+        _write_parquet(stage / "contacts.parquet", contacts)
+    else:
+        _write_csv(stage / "contacts.csv", contacts.round(6))  # hours, so to a few milliseconds
+    years = result.service.join(result.monthly["satisfaction"])
+    _save(stage, "service_years", plots.service_years(years, note=result.note))
+    if (years["calls"] > years["turned_away"]).any():
+        _save(stage, "service_month", plots.service_month(contacts, note=result.note))
+        _save(stage, "waits", plots.waits(contacts, note=result.note))
+
+
+def service_year(result: Run) -> str:
+    """The last twelve months of the service desk as a table in plain text, satisfaction beside it."""
+    service = result.service.join(result.monthly["satisfaction"]).tail(12)
+    within = result.scenario.service.service_level
+
+    def line(name: str, rows: pd.DataFrame) -> tuple[str, ...]:
+        """Figures of some months together: rates weighted by what they are rates of."""
+        total = rows.sum()
+        offered = total["calls"] - total["turned_away"]
+
+        def mean(column: str) -> float:
+            """Of the answered calls; a month without has no mean."""
+            return (rows[column] * rows["answered"]).sum() / total["answered"] if total["answered"] else nan
+
+        return (
+            name,
+            f"{total['contacts']:,.0f}",
+            f"{total['answered']:,.0f}",
+            _rounded(100 * total["abandoned"] / offered if offered else nan, 1),
+            _rounded(mean("wait"), 0),
+            _rounded(100 * mean("service_level"), 1),
+            _rounded(100 * rows["utilisation"].mean(), 1),
+            f"{total['repairs_late']:,.0f}",
+            f"{total['formal_complaints']:,.0f}",
+            f"{total['answers_late']:,.0f}",
+            _rounded(rows["satisfaction"].mean(), 1),
+        )
+
+    nan = float("nan")
+    head = (
+        "month", "contacts", "answered", "abandoned %", "wait s", f"in {within:g} s %", "busy %",
+        "repairs late", "formal complaints", "answers late", "satisfaction",
+    )  # fmt: skip
+    lines = [line(str(month), service.loc[[month]]) for month in service.index]
+    lines.append(line("all", service))
+    return (
+        f"Service in the last {len(service)} months\n"
+        f"{aligned(lines, head)}\n"
+        "Customers who called; calls answered; abandoned of the calls while open; mean wait of the answered\n"
+        f"and share of them answered within {within:g} s; agents' time on the phone; late: past the deadline."
+    )
+
+
+def _rounded(value: float, digits: int) -> str:
+    return "" if value != value else f"{value:,.{digits}f}"
 
 
 def compare(options: argparse.Namespace) -> None:

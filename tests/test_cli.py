@@ -108,6 +108,67 @@ def test_run_takes_the_policies_of_the_file_unless_told(crmsim):
     assert "no policy, seed 1" in crmsim("run", "mine.toml", *SMALL, "--policy", "none")[1]
 
 
+SERVICE_FIGURES = ["service_month", "service_years", "waits"]
+WATER = ["water_utility", "--customers", "1000", "--months", "14"]
+
+
+def words_of(out, title):
+    """The rows of a printed table as lists of words, by the first word."""
+    lines = out.partition(title)[2].splitlines()[2:]
+    return {line.split()[0]: line.split() for line in lines[: lines.index("") if "" in lines else None]}
+
+
+def test_run_shows_the_year_of_the_hotline_beside_satisfaction(crmsim):
+    code, out, _ = crmsim("run", *WATER, "--seed", 3, "--out", "o")
+    assert code == 0
+    more = ["contacts.csv", "service.csv", *(f"figures/{name}.png" for name in SERVICE_FIGURES)]
+    assert files("o") == sorted([*RUN_FILES, *more])
+    world = cs.Scenario.load("o/scenario.toml")
+    expected = cs.simulate(world, seed=3)
+    service, contacts = pd.read_csv("o/service.csv"), pd.read_csv("o/contacts.csv")
+    pd.testing.assert_frame_equal(service.set_index("month"), expected.service, check_index_type=False)
+    assert (contacts.groupby("month").size() == expected.service["calls"]).all()
+    assert contacts["customer"].nunique() <= 1000 and "bill question" in set(contacts["reason"])
+    rows = words_of(out, "Service in the last 12 months\n")
+    assert [word for word in rows if word.isdigit()] == [str(month) for month in range(2, 14)]
+    year = expected.service.tail(12)
+    assert rows["all"][1:3] == [f"{year[name].sum():,.0f}" for name in ("contacts", "answered")]
+    wait = (year["wait"] * year["answered"]).sum() / year["answered"].sum()
+    share = year["abandoned"].sum() / (year["calls"] - year["turned_away"]).sum()
+    assert rows["all"][3:5] == [f"{100 * share:.1f}", f"{wait:.0f}"]
+    assert rows["all"][-2:] == [
+        f"{year['answers_late'].sum():.0f}",
+        f"{expected.monthly['satisfaction'].tail(12).mean():.1f}",
+    ]
+    assert rows["13"][-1] == f"{expected.monthly['satisfaction'].iloc[-1]:.1f}"
+
+
+def test_many_calls_are_written_as_parquet(crmsim, monkeypatch):
+    monkeypatch.setattr(cli, "MANY_ROWS", 100)
+    assert crmsim("run", *WATER, "--out", "o")[0] == 0
+    assert "contacts.parquet" in files("o") and "contacts.csv" not in files("o")
+    expected = cs.simulate(cs.Scenario.load("o/scenario.toml")).contacts()
+    written = duckdb.sql("SELECT * FROM 'o/contacts.parquet'").df()
+    assert list(written) == list(expected) and len(written) == len(expected)
+    assert written["waiting_time"].sum() == pytest.approx(expected["waiting_time"].sum())
+    assert list(written["reason"]) == list(expected["reason"])
+
+
+def test_a_hotline_without_agents_and_a_run_without_a_desk(crmsim):
+    world = cs.Scenario.preset("water_utility").replace(service__agents=0, name="nobody")
+    world.save("nobody.toml")
+    code, out, _ = crmsim("run", "nobody.toml", *SMALL)
+    assert code == 0 and "nan" not in out
+    # all calls are turned away: no share, no wait
+    assert words_of(out, "Service in the last 8 months\n")["all"][2:4] == ["0", "0"]
+    assert "figures/service_years.png" in files("results/nobody-run")
+    assert "figures/waits.png" not in files("results/nobody-run")
+    world.replace(service__desk="none", name="none").save("none.toml")
+    code, out, _ = crmsim("run", "none.toml", *SMALL)
+    assert code == 0 and "Service" not in out
+    assert files("results/none-run") == RUN_FILES
+
+
 # -- compare -----------------------------------------------------------------------------------
 
 
@@ -184,7 +245,12 @@ def test_figures_are_written_as_png_and_svg(crmsim, monkeypatch):
     words = ["--policy", "price_cut", "--replications", 2, "--jobs", 1, "--out", "compare"]
     code, out, _ = crmsim("compare", "retail", *SMALL, *words)
     assert code == 0 and "PNG and SVG: churn_best, churn_none" in out
-    for folder, names in (("run", RUN_FIGURES), ("compare", COMPARE_FIGURES)):
+    crmsim("run", *WATER, "--out", "water")
+    for folder, names in (
+        ("run", RUN_FIGURES),
+        ("compare", COMPARE_FIGURES),
+        ("water", sorted([*RUN_FIGURES, *SERVICE_FIGURES])),
+    ):
         assert files(f"{folder}/figures") == sorted(f"{n}.{kind}" for n in names for kind in ("png", "svg"))
         for name in names:
             assert Path(folder, "figures", f"{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -202,6 +268,8 @@ def test_the_policies_compared_by_default_fit_the_world(preset):
     assert ("retention_call:target=uplift" in words) == (scenario.market.openness > 0)
     assert {"complaint_handling", "quality_control"} <= set(words)
     assert ("four_problems" in words) == (preset == "water_utility")
+    for word in ("hire_agents", "train_agents", "notices_by_sms"):
+        assert (word in words) == (scenario.service.desk != "none")
 
 
 def test_compare_with_one_replication_says_what_is_lacking(crmsim):
@@ -536,8 +604,11 @@ def test_the_readme_begins_with_two_commands(readme):
 
 
 def test_the_python_of_the_readme_runs(readme, monkeypatch, capsys):
-    small = cs.Scenario.preset("subscription").replace(population__size=400, population__months=36)
-    monkeypatch.setattr(cs.Scenario, "preset", lambda name: small)
+    small = {
+        name: cs.Scenario.preset(name).replace(population__size=400, population__months=36)
+        for name in cs.Scenario.presets()
+    }
+    monkeypatch.setattr(cs.Scenario, "preset", small.__getitem__)
     names: dict = {}
     for block in readme[1]["python"]:
         exec(
