@@ -63,18 +63,20 @@ class RuleError(ValueError):
     """A user's own rule cannot be used: says which, where and why."""
 
 
-def _parameter_names() -> tuple[str, ...]:
-    names = []
+def _places() -> tuple[tuple[str, str], ...]:
+    """Section and field of every number that rules can read."""
+    places = []
     for section in RULE_SECTIONS:
         model = Scenario.model_fields[section].annotation
         assert model is not None
         for field, info in model.model_fields.items():
             if info.annotation in (int, float, bool):
-                names.append(f"{section}_{field}")
-    return (*names, *DYNAMIC)
+                places.append((section, field))
+    return tuple(places)
 
 
-PARAMETERS = _parameter_names()
+PLACES = _places()
+PARAMETERS = (*(f"{section}_{field}" for section, field in PLACES), *DYNAMIC)
 PARAMETER_INDEX = {name: k for k, name in enumerate(PARAMETERS)}
 Parameters = NamedTuple("Parameters", [(name, Any) for name in PARAMETERS])  # type: ignore[misc]
 
@@ -437,9 +439,8 @@ KANO = {"one_dimensional": (1.0, 1.0), "must_be": (0.4, 1.6), "attractive": (1.6
 def parameter_values(scenario: Scenario) -> np.ndarray:
     """The scenario's numbers in the order of `PARAMETERS` (float64; dynamic ones neutral)."""
     values = np.zeros(len(PARAMETERS))
-    for k, name in enumerate(PARAMETERS[: -len(DYNAMIC)]):
-        section = next(s for s in RULE_SECTIONS if name.startswith(s + "_"))
-        values[k] = float(getattr(getattr(scenario, section), name[len(section) + 1 :]))
+    for k, (section, name) in enumerate(PLACES):
+        values[k] = getattr(getattr(scenario, section), name)
     values[PARAMETER_INDEX["demand"]] = 1.0
     values[PARAMETER_INDEX["discount"]] = 1.0
     return values
