@@ -217,6 +217,14 @@ def find(scratch: Array, ids: Array, column: int, blocks: int, slots: Array, who
     return number
 
 
+def apart(u: Any, who: Any) -> Any:
+    """A single-precision number in double precision, placed within its cell by whose it is.
+
+    Else some would call at the same moment, and the line's order would be that of the slots.
+    """
+    return np.float64(u) + (np.float64(who & np.uint64(1048575)) - 524287.5) * 1.1368683772161603e-13
+
+
 def moment(u: Any, total: Array, begins: Array) -> Any:
     """The moment at which the accumulated rate `total` reaches the part u of its last value; the rate is
     constant between successive `begins` (hours)."""
@@ -256,7 +264,7 @@ def prepare(
     for i in range(n):
         lane = whole[0, i]
         code = int(w[W.reason + lane])
-        arrival = moment(np.float64(u[i]), total, begins)
+        arrival = moment(apart(u[i], who[i]), total, begins)
         event = -1
         crew = 0
         if code >= 4:
@@ -346,13 +354,14 @@ def hand_back(
 
 def send_crews(
     who: Array, event_who: Array, number: int, values: Array, key: Array, whole: Array, resolved: Array,
-    settled: Array, common: Array, job_of: Array, arrival: Array, service: Array,
+    settled: Array, hours: Any, common: Array, job_of: Array, arrival: Array, service: Array,
 ) -> int:  # fmt: skip
     """The jobs of the field crews: one for each report, one in all for a common event at a touchpoint.
 
     event_who: (touchpoints, events) identities of common events; common: room of that shape for the
-    number of an event's job; job_of: the job of each contact, -1 for none. Draws: group 29. Returns how
-    many jobs.
+    number of an event's job; job_of: the job of each contact, -1 for none. What is reported after the
+    month, at a repeated call, counts as reported at its end, `hours`. Draws: group 29. Returns how many
+    jobs.
     """
     p = parameters(values)
     spread = np.sqrt(log(1.0 + p.service_repair_cv * p.service_repair_cv))
@@ -375,7 +384,7 @@ def send_crews(
                 draw(u, who[i : i + 1], 1, np.uint64(29), values, key)
             travel = exp(spread * normal(u[0]) - 0.5 * spread * spread) * p.service_travel / 60.0
             repair = exp(spread * normal(u[STRIDE]) - 0.5 * spread * spread) * p.service_repair
-            arrival[jobs] = settled[i]
+            arrival[jobs] = min(settled[i], hours - 1e-3)
             service[jobs, 0] = travel + repair
             job_of[i] = jobs
             if e >= 0:
@@ -481,7 +490,7 @@ def visits(
         n = min(BLOCK, number - first)
         draw(u, who[first : first + n], n, np.uint64(30), values, key)
         for k in range(n):
-            arrival[first + k] = moment(np.float64(u[k]), total, begins)
+            arrival[first + k] = moment(apart(u[k], who[first + k]), total, begins)
             handling = exp(spread * normal(u[STRIDE + k]) - 0.5 * spread * spread)
             service[first + k, 0] = handling * p.service_visit / 60.0
 

@@ -168,7 +168,7 @@ class Operations:
         work = self._columns("work", n, ATTEMPTS, service=np.float64)
         number = self.kernels.send_crews(
             who, self.event_who, n, self.levers, self.random, whole, answers.resolved, answers.settled,
-            np.empty(self.event_who.shape, np.int64), job_of, jobs["arrival"], work["service"],
+            HOURS, np.empty(self.event_who.shape, np.int64), job_of, jobs["arrival"], work["service"],
         )  # fmt: skip
         late = 0
         if number:
