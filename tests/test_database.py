@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 
 import crmsim as cs
+from crmsim.data import schema
 from crmsim.data.database import FIRST_YEAR, Database, tables_of, write_run, write_tables
 from crmsim.data.schema import BY_NAME, TABLES, dictionary, faults
 from crmsim.data.transactions import DataError
+from crmsim.simulation import records, stations
 from crmsim.simulation.draws import Key
 from crmsim.simulation.records import STATED, stated_causes
 from crmsim.simulation.survey import Survey
@@ -49,6 +51,19 @@ def shop_tables(shop):
     return tables_of(shop)
 
 
+@pytest.fixture(scope="module")
+def utility():
+    """A hotline too small, a crew of its own speed, a counter: every table of a service desk fills."""
+    desk = {"agents": 0.4, "crews": 0.3, "counter_clerks": 1, "counter_share": 0.3, "escalation": 0.5}
+    world = scenario("water_utility", 3000, 8, **{f"service__{name}": value for name, value in desk.items()})
+    return cs.simulate(world, ["notices_by_sms"], seed=3)
+
+
+@pytest.fixture(scope="module")
+def utility_tables(utility):
+    return tables_of(utility)
+
+
 @pytest.fixture
 def database(contract_tables, tmp_path):
     with Database(write_tables(contract_tables, tmp_path / "crm.duckdb")) as opened:
@@ -67,7 +82,7 @@ def test_the_file_holds_every_table_as_described(database, contract_tables):
         assert list(zip(columns["column_name"], columns["column_type"], strict=True)) == described
         assert len(database.table(name)) == len(frame)
     empty = {name for name, frame in contract_tables.items() if frame.empty}
-    assert empty == {"purchases"}
+    assert empty == {"purchases", "contacts", "jobs", "formal_complaints"}
 
 
 def test_the_dictionary_is_the_description(database):
@@ -122,6 +137,106 @@ def test_the_channel_follows_the_firms_levers(contract, contract_tables):
     after = np.select([draw < 0.1, draw < 0.4], ["manual", "card"], "debit")
     expected = np.where(payments["month"] < 7, before, after)
     assert (payments["channel"].astype(str) == expected).all()
+
+
+def test_the_desk_s_books_are_those_of_the_run(utility, utility_tables):
+    """Counts by month and kind of each station; all of it comes from one repetition of the run."""
+    t, service = utility_tables, utility.service
+    assert faults(t) == []
+    calls = t["contacts"][t["contacts"]["station"] == "hotline"]
+    first = calls[calls["attempt"] == 1]
+
+    def by_month(rows):
+        return rows.groupby("month").size().reindex(service.index, fill_value=0).tolist()
+
+    assert by_month(first) == service["contacts"].tolist()
+    assert by_month(calls) == service["calls"].tolist()
+    assert by_month(first[first["reason"] != "problem"]) == service["questions"].tolist()
+    assert by_month(calls[calls["outcome"] == "service"]) == service["answered"].tolist()
+    assert by_month(calls[calls["outcome"] == "closed"]) == service["turned_away"].tolist()
+    assert by_month(calls[calls["outcome"] == "renege"]) == service["abandoned"].tolist()
+    assert by_month(calls[calls["solved"]]) == service["solved"].tolist()
+    assert by_month(calls[calls["solved"] & (calls["attempt"] == 1)]) == service["solved_at_once"].tolist()
+    served = calls[calls["outcome"] == "service"].groupby("month")
+    np.testing.assert_allclose(served["waited"].mean(), service["wait"], rtol=1e-6)
+    # whoever the log says complained told the hotline of a problem
+    assert by_month(first[first["reason"] == "problem"]) == by_month(t["complaints"])
+
+    visits = t["contacts"][t["contacts"]["station"] == "counter"]
+    assert by_month(visits) == service["visits"].tolist()
+    np.testing.assert_allclose(visits.groupby("month")["waited"].mean() / 60, service["counter_wait"])
+    for name, number, late in (
+        ("jobs", "jobs", "repairs_late"),
+        ("formal_complaints", "formal_complaints", "answers_late"),
+    ):
+        assert by_month(t[name]) == service[number].tolist()
+        assert by_month(t[name][~t[name]["in_time"]]) == service[late].tolist()
+    assert (
+        service[["abandoned", "turned_away", "visits", "repairs_late", "formal_complaints"]].sum().min() > 5
+    )
+
+
+def test_contacts_are_dated_within_the_hours_of_the_desk(utility, utility_tables):
+    contacts = utility_tables["contacts"]
+    first, again = contacts[contacts["attempt"] == 1], contacts[contacts["attempt"] > 1]
+    assert set(first["day"]) <= set(range(1, 31)) and len(set(first["day"])) > 20
+    # month 0 begins on a Monday, and its 30 days are followed by those of month 1
+    assert ((30 * contacts["month"] + contacts["day"] - 1) % 7 + 1 == contacts["weekday"]).all()
+    served = contacts[contacts["outcome"] == "service"]
+    service = utility.scenario.service
+    assert (served["weekday"] <= service.open_days).all() and len(again) > 50
+    hours = served["hour"] + served["waited"] / 3600
+    assert hours[served["waited"] < 3600].between(service.open_from, service.open_to + 1).all()
+    assert (served["handled"] > 0).all() and served["agent"].notna().all()
+    missed = contacts[contacts["outcome"] != "service"]
+    assert missed["handled"].isna().all() and missed["agent"].isna().all() and not missed["solved"].any()
+    numbers = first["contact"].to_numpy()
+    assert (numbers == np.arange(len(first))).all() and contacts["month"].is_monotonic_increasing
+    names = {t.name for t in utility.scenario.touchpoints}
+    problem = contacts["reason"] == "problem"
+    assert (
+        set(contacts.loc[problem, "touchpoint"]) <= names
+        and (contacts.loc[~problem, "touchpoint"] == "").all()
+    )
+    jobs = utility_tables["jobs"]
+    assert (jobs["started"] >= jobs["reported"]).all() and (jobs["finished"] > jobs["started"]).all()
+    letters = utility_tables["formal_complaints"]
+    assert (letters["answered"] > letters["received"]).all()
+
+
+def test_the_contacts_are_the_same_whether_the_run_kept_them_or_not(utility, utility_tables):
+    kept = cs.simulate(utility.scenario, utility.policies, seed=3, events=True)
+    again = tables_of(kept)
+    for name in ("contacts", "jobs", "formal_complaints"):
+        pd.testing.assert_frame_equal(again[name], utility_tables[name])
+    calls = kept.contacts("hotline")
+    table = utility_tables["contacts"]
+    np.testing.assert_array_equal(calls["customer"], table.loc[table["station"] == "hotline", "customer"])
+
+
+@pytest.mark.parametrize("desk", ["simpy", "erlang"])
+def test_the_other_desks_keep_the_same_books(desk):
+    run = cs.simulate(scenario("water_utility", 600, 2, service__desk=desk), [], seed=3)
+    tables = tables_of(run)
+    assert faults(tables) == []
+    calls = tables["contacts"]
+    assert calls.groupby("month").size().tolist() == run.service["calls"].tolist()
+    assert calls["agent"].notna().any() == (desk == "simpy")
+
+
+def test_the_books_of_a_desk_can_be_asked(utility_tables, tmp_path):
+    with Database(write_tables(utility_tables, tmp_path / "crm.duckdb")) as firm:
+        assert firm.faults() == []
+        answer = firm.sql(
+            "SELECT reason, avg(CAST(solved AS DOUBLE)) AS solved FROM contacts "
+            "WHERE attempt = 1 AND station = 'hotline' GROUP BY reason ORDER BY reason"
+        )
+    assert answer["reason"].tolist() == ["bill question", "other question", "payment question", "problem"]
+
+
+def test_the_description_knows_the_words_of_a_desk():
+    assert schema.REASONS == records.REASONS
+    assert tuple(stations.RECORD_TYPES.values()) == schema.ATTEMPTS
 
 
 def test_single_purchases_add_up_to_the_run(shop, shop_tables):

@@ -23,6 +23,9 @@ CHANNELS = ("manual", "card", "debit")
 FRAMES = ("random", "stratified", "contacts", "leavers")
 MODES = ("phone", "online", "visit")
 OUTCOMES = ("complete", "refused", "not_reached")
+STATIONS = ("hotline", "counter")
+REASONS = ("bill question", "payment question", "other question", "problem", "payment")
+ATTEMPTS = ("service", "renege", "closed", "unserved")
 # DuckDB types and what pandas must bring for them: the letters of numpy's dtype kinds.
 KINDS = {"BIGINT": "iu", "INTEGER": "iu", "DOUBLE": "fiu", "BOOLEAN": "b", "DATE": "M", "VARCHAR": "OT"}
 
@@ -89,6 +92,11 @@ def _cause(name: str, meaning: str, required: bool = False) -> Column:
     return Column(name, "VARCHAR", "", meaning, required=required, words=ChurnCause.keys())
 
 
+def _hours(name: str, meaning: str, required: bool = True) -> Column:
+    """A moment; later than 720 when it came after the 30 days of the month."""
+    return Column(name, "DOUBLE", "hours since the month began", meaning, required=required, low=0)
+
+
 def _wave() -> Column:
     return Column("wave", "INTEGER", "", "number of the wave, in the order of time", key=True, low=0)
 
@@ -152,6 +160,65 @@ TABLES: tuple[Table, ...] = (
             _month(),
             _yes("resolved", "the complaint was resolved"),
             _yes("fast", "it was resolved fast"),
+        ),
+    ),
+    Table(
+        "contacts",
+        "each attempt to reach the hotline or the payment counter; empty without a service desk",
+        (
+            Column("contact", "BIGINT", "", "number of the contact, by month and station", key=True, low=0),
+            Column("attempt", "INTEGER", "", "1 for the first; who tries again has more", key=True, low=1),
+            _customer(key=False),
+            _month("month of the first attempt, counted from 0; 30 days", key=False),
+            Column("station", "VARCHAR", "", "where", words=STATIONS),
+            Column("reason", "VARCHAR", "", "why; a payment is one at the counter", words=REASONS),
+            Column("touchpoint", "VARCHAR", "", "touchpoint that had the problem, else empty"),
+            Column(
+                "day", "INTEGER", "day", "day of the month; above 30 for a further attempt in the days after",
+                low=1,
+            ),
+            Column("weekday", "INTEGER", "", "day of the week, Monday is 1", low=1, high=7),
+            Column("hour", "DOUBLE", "hours", "time of the day; 8.5 is half past eight", low=0, high=24),
+            Column("waited", "DOUBLE", "seconds", "wait until served or given up", low=0),
+            Column(
+                "outcome", "VARCHAR", "",
+                "served, given up (renege), turned away when closed, or still waiting in the end (unserved)",
+                words=ATTEMPTS,
+            ),
+            Column(
+                "agent", "INTEGER", "", "number of who served, from 0; missing when nobody did, or unknown",
+                required=False, low=0,
+            ),
+            Column(
+                "handled", "DOUBLE", "seconds", "time to serve; missing when nobody did", required=False,
+                low=0,
+            ),
+            _yes("called_back", "a call-back was offered and accepted"),
+            _yes("solved", "this attempt solved it"),
+        ),
+    ),
+    Table(
+        "jobs",
+        "each job of the field crews; empty without a service desk",
+        (
+            Column("job", "BIGINT", "", "number of the job, by month", key=True, low=0),
+            _month("month of the report, counted from 0; 30 days", key=False),
+            _hours("reported", "report"),
+            _hours("started", "departure of the crew; missing when none ever went", required=False),
+            _hours("finished", "end of the repair; missing when there was none", required=False),
+            _yes("in_time", "finished within the deadline"),
+        ),
+    ),
+    Table(
+        "formal_complaints",
+        "complaints in writing, by customers whom the hotline did not help; empty without a service desk",
+        (
+            Column("complaint", "BIGINT", "", "number of the complaint, by month", key=True, low=0),
+            _customer(key=False),
+            _month("month of the contact, counted from 0; 30 days", key=False),
+            _hours("received", "receipt"),
+            _hours("answered", "answer; missing when there was none", required=False),
+            _yes("in_time", "answered within the deadline"),
         ),
     ),
     Table("offers", "offers made to single customers by campaigns", (_customer(), _month())),

@@ -1,12 +1,13 @@
 """What the firm writes down during a run and the run's own log does not hold.
 
-Survey answers, the single purchases of a month, the payment channel of each month and the cause a
-leaving customer states. Everything is a pure function of the run: the run is repeated with the same
-luck and an observer.
+Survey answers, the single purchases of a month, the payment channel of each month, the cause a
+leaving customer states, and the books of the service desk. Everything is a pure function of the run:
+the run is repeated with the same luck and an observer.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,9 +15,12 @@ import pandas as pd
 
 from ..vocabulary import ChurnCause
 from .draws import Key, Purpose, uniform
+from .stations import RECORD_TYPES
+from .stations_fast import NONE, SERVICE
 
 if TYPE_CHECKING:
     from .run import Run
+    from .stations import ServiceRecords
     from .watch import WorldView
 
 # What customers say of why they left: a row a true cause, a column a stated one, both in the order of
@@ -44,6 +48,19 @@ class Records(NamedTuple):
     - `channels`: one array a month, the channel code of each known customer in the order of
       `Run.customers`
     - `departures`: month, customer, cause, stated_cause (keys of `vocabulary.ChurnCause`)
+
+    With a service desk, else empty:
+
+    - `contacts`: a row an attempt to reach the hotline or the payment counter: contact (number, from
+      0), attempt (from 1), month (of the first attempt), customer, station, reason (`REASONS`),
+      touchpoint (that failed, else empty), day (from 1, of 30; above for attempts in the days after),
+      weekday (Monday is 1), hour (of the day, 0 to 24), waited (seconds), outcome (see
+      `stations.RECORD_TYPES`), agent (missing unless served and known), handled (seconds, missing unless
+      served), called_back, solved
+    - `jobs` of the field crews: job, month, reported, started, finished (hours since the month began;
+      the last two missing for what was never done), in_time
+    - `letters`, formal complaints: complaint, month, customer, received, answered (hours, as above),
+      in_time
     """
 
     events: pd.DataFrame
@@ -51,6 +68,9 @@ class Records(NamedTuple):
     purchases: pd.DataFrame
     channels: list[np.ndarray]
     departures: pd.DataFrame
+    contacts: pd.DataFrame
+    jobs: pd.DataFrame
+    letters: pd.DataFrame
 
 
 class _Observer:
@@ -61,6 +81,8 @@ class _Observer:
         self.channels: list[np.ndarray] = []
         self.purchases: list[np.ndarray] = []
         self.openness: list[float] = []
+        self.repair_deadline: list[float] = []
+        self.answer_deadline: list[float] = []
 
     def __call__(self, month: int, world: WorldView) -> None:
         view = world.firm
@@ -74,6 +96,8 @@ class _Observer:
         )
         self.channels.append(view.channel)
         self.openness.append(world.parameter("market.openness"))
+        self.repair_deadline.append(world.parameter("service.repair_deadline"))
+        self.answer_deadline.append(world.parameter("service.complaint_deadline"))
 
 
 def records(run: Run) -> Records:
@@ -91,7 +115,8 @@ def records(run: Run) -> Records:
         progress=False,
         watch=observer,
     )
-    events = again.events if run._log is None else run.events
+    kept = again if run._log is None else run
+    events = kept.events
     answers = pd.concat(observer.answers, ignore_index=True)
     return Records(
         events=events,
@@ -99,6 +124,9 @@ def records(run: Run) -> Records:
         purchases=_purchases(run, events, observer.purchases),
         channels=observer.channels,
         departures=_departures(run.key, events, np.array(observer.openness)),
+        contacts=_contacts(kept),
+        jobs=_jobs(kept, observer.repair_deadline),
+        letters=_letters(kept, observer.answer_deadline),
     )
 
 
@@ -199,6 +227,124 @@ def _departures(key: Key, events: pd.DataFrame, openness: np.ndarray) -> pd.Data
             "stated_cause": pd.Categorical.from_codes(stated, categories=causes),
         }
     )
+
+
+# Why somebody came: a question to the hotline, a problem told it, a bill paid at the counter.
+REASONS = ("bill question", "payment question", "other question", "problem", "payment")
+
+
+def _parts(run: Run, station: str) -> Iterator[tuple[int, np.ndarray, ServiceRecords]]:
+    """Month, customers and records of a station for each month in which it had work."""
+    from .service import station_records
+
+    for part in run._kept(station) if run._operations is not None else ():
+        yield part["month"], part[station]["who"], station_records(part, station)
+
+
+def _contacts(run: Run) -> pd.DataFrame:
+    """Every attempt to reach the hotline or the counter, in the order of months and stations."""
+    from .service import DAYS
+
+    names = np.array(["", *(t.name for t in run.scenario.touchpoints)], dtype=object)
+    last = len(REASONS)
+    frames = []
+    for station in ("hotline", "counter"):
+        for month, who, records in _parts(run, station):
+            contact, attempt = np.nonzero(records.kind != NONE)
+            at = contact, attempt
+            # Codes 1 to 3 are questions, 4 + d a problem at touchpoint d.
+            code = records.contacts.reason[contact] if station == "hotline" else np.full(contact.size, last)
+            failed = np.maximum(code - 3, 0) if station == "hotline" else np.zeros(contact.size, dtype=int)
+            day = np.floor(records.arrival_time[at] / 24)
+            served = records.kind[at] == SERVICE
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "first": attempt == 0,
+                        "attempt": (attempt + 1).astype(np.int32),
+                        "month": np.int32(month),
+                        "customer": who[contact],
+                        "station": station,
+                        "reason": pd.Categorical.from_codes(
+                            (code if station == "counter" else np.minimum(code, 4)) - 1,
+                            categories=pd.Index(REASONS),
+                        ),
+                        "touchpoint": names[failed],
+                        "day": (day + 1).astype(np.int32),
+                        "weekday": ((DAYS * month + day) % 7 + 1).astype(np.int32),
+                        "hour": records.arrival_time[at] - 24 * day,
+                        "waited": 3600 * records.waiting_time[at],
+                        "outcome": pd.Categorical.from_codes(
+                            records.kind[at].astype(np.int64) - SERVICE,
+                            categories=pd.Index(RECORD_TYPES.values()),
+                        ),
+                        "agent": pd.array(records.server[at], dtype="Int32"),
+                        "handled": np.where(served, 3600 * records.contacts.service[at], np.nan),
+                        "called_back": records.called_back[at],
+                        "solved": records.resolved_at[contact] == attempt + 1,
+                    }
+                )
+            )
+            frames[-1].loc[records.server[at] < 0, "agent"] = pd.NA
+    if not frames:
+        return pd.DataFrame(columns=pd.Index(CONTACT_COLUMNS))
+    table = pd.concat(frames, ignore_index=True).sort_values("month", kind="stable", ignore_index=True)
+    table.insert(0, "contact", np.cumsum(table.pop("first")) - 1)
+    return table
+
+
+CONTACT_COLUMNS = (
+    "contact", "attempt", "month", "customer", "station", "reason", "touchpoint", "day", "weekday", "hour",
+    "waited", "outcome", "agent", "handled", "called_back", "solved",
+)  # fmt: skip
+
+
+def _jobs(run: Run, deadline: list[float]) -> pd.DataFrame:
+    """The jobs of the field crews; `deadline`: hours from report to repair, by month."""
+    frames = [
+        pd.DataFrame(
+            {
+                "month": np.int32(month),
+                "reported": records.contacts.arrival,
+                "started": records.service_start_time[:, 0],
+                **_done(records, "finished", deadline[month]),
+            }
+        )
+        for month, _, records in _parts(run, "crews")
+    ]
+    return _numbered("job", frames, ("month", "reported", "started", "finished", "in_time"))
+
+
+def _letters(run: Run, deadline: list[float]) -> pd.DataFrame:
+    """The formal complaints; `deadline`: hours from receipt to answer, by month."""
+    frames = [
+        pd.DataFrame(
+            {
+                "month": np.int32(month),
+                "customer": who,
+                "received": records.contacts.arrival,
+                **_done(records, "answered", deadline[month]),
+            }
+        )
+        for month, who, records in _parts(run, "office")
+    ]
+    return _numbered("complaint", frames, ("month", "customer", "received", "answered", "in_time"))
+
+
+def _done(records: ServiceRecords, word: str, deadline: float) -> dict[str, np.ndarray]:
+    """When each contact was done with (NaN for never), and whether within the deadline."""
+    done = records.kind[:, 0] == SERVICE
+    in_time = done & (records.settled - records.contacts.arrival <= deadline)
+    return {word: np.where(done, records.settled, np.nan), "in_time": in_time}
+
+
+def _numbered(name: str, frames: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
+    """Frames together, with numbers from 0."""
+    if not frames:
+        return pd.DataFrame(columns=pd.Index([name, *columns]))
+    table = pd.concat(frames, ignore_index=True)
+    table.insert(0, name, np.arange(len(table)))
+    return table
 
 
 def stated_causes(key: Key, customer: Any, month: Any, cause: Any, rivals: Any = True) -> np.ndarray:
