@@ -119,7 +119,7 @@ def service_year(result: Run) -> str:
     nan = float("nan")
     head = (
         "month", "contacts", "answered", "abandoned %", "wait s", f"in {within:g} s %", "busy %",
-        "repairs late", "formal complaints", "answers late", "satisfaction",
+        "repairs late", "formal", "answers late", "satisfaction",
     )  # fmt: skip
     lines = [line(str(month), service.loc[[month]]) for month in service.index]
     lines.append(line("all", service))
@@ -127,7 +127,8 @@ def service_year(result: Run) -> str:
         f"Service in the last {len(service)} months\n"
         f"{aligned(lines, head)}\n"
         "Customers who called; calls answered; abandoned of the calls while open; mean wait of the answered\n"
-        f"and share of them answered within {within:g} s; agents' time on the phone; late: past the deadline."
+        f"and share of them answered within {within:g} s; agents' time on the phone; formal complaints, and\n"
+        "how many were answered past the deadline."
     )
 
 
@@ -542,6 +543,8 @@ def _value(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.0f}" if value == int(value) and abs(value) < 1e9 else f"{value:g}"
+    if isinstance(value, tuple | list):
+        return ",".join(map(_value, value))
     return "" if value is None else str(value)
 
 

@@ -478,6 +478,8 @@ def test_table_prints_every_parameter(crmsim):
     _, out, _ = crmsim("table", "subscription")
     assert [line.split()[0] for line in out.splitlines()[2:]] == list(table.index)
     line = next(line for line in out.splitlines() if line.startswith("population.size "))
+    hours = next(line for line in out.splitlines() if line.startswith("service.hourly "))
+    assert hours.split()[1] == ",".join(f"{x:g}" for x in table.loc["service.hourly", "value"])
     assert "1 to 50000000" in line and "customers at the start" in line
     _, out, _ = crmsim("table", "subscription", "--csv")
     assert pd.read_csv(io.StringIO(out))["name"].tolist() == list(table.index)
