@@ -16,7 +16,7 @@ from crmsim.research.compare import (
     ratio_interval,
     replications_needed,
 )
-from crmsim.research.experiment import OUTCOMES, PAIRED, Experiment
+from crmsim.research.experiment import OUTCOMES, PAIRED, SERVICE_OUTCOMES, Experiment
 
 
 def synthetic(
@@ -193,7 +193,7 @@ def test_another_baseline(table):
     assert (a["effect"], a["low"], a["high"]) == pytest.approx((-b["effect"], -b["high"], -b["low"]))
     assert math.isnan(back.effect("return", "none")["effect"])  # the policy costs less than the baseline
     assert not set(back.table["measure"]) & set(PAIRED)
-    assert set(there.table["measure"]) == {*DIFFERENCES, *RATIOS}
+    assert set(there.table["measure"]) == {*DIFFERENCES, *RATIOS} - set(SERVICE_OUTCOMES)
 
 
 def test_a_table_read_back_from_a_file_compares_alike(table, tmp_path):
@@ -253,6 +253,70 @@ def test_the_csv_is_the_table(table, tmp_path):
     read = pd.read_csv(path)
     assert list(read.columns) == list(found.table.columns)
     assert np.allclose(read["effect"], found.table["effect"], equal_nan=True)
+
+
+# --- with a service desk ----------------------------------------------------------------------------
+
+
+def desk(**policies: dict[str, list[float]]) -> pd.DataFrame:
+    """A table of a world with a desk; service outcomes not given are .5."""
+    rest = {name: np.full(3, 0.5) for name in SERVICE_OUTCOMES}
+    given = {p: rest | {k: np.array(v, dtype=float) for k, v in o.items()} for p, o in policies.items()}
+    return synthetic("town", given)
+
+
+def test_service_has_paired_differences_and_a_block():
+    """Differences of the wait -10, -20, -30: mean -20, s = 10, half-width 43.0265 / sqrt(3)."""
+    table = desk(
+        none={"wait": [100, 120, 140], "abandoned_share": [0.20, 0.22, 0.24]},
+        agents={"wait": [90, 100, 110], "abandoned_share": [0.10, 0.11, 0.12]},
+    )
+    found = compare(table)
+    row = found.effect("wait")
+    assert (row["unit"], row["baseline_mean"], row["effect"]) == ("seconds", 120, -20)
+    assert row["high"] == pytest.approx(-20 + 43.0265 / math.sqrt(3), abs=1e-4)
+    shown = found.blocks()["town"]["Service"]
+    assert shown.loc["none (mean)", "mean wait, s"] == "120.0"
+    assert shown.loc["agents", "mean wait, s"] == "-20.0 [-44.8 to 4.8]"
+    assert shown.loc["agents", "abandoned, %"] == "-11 [-13 to -9]"
+    assert "Service" in repr(found) and "nan" not in repr(found)
+    assert replications_needed(table, "wait", 10) == 7  # t(6, .975) 10 / sqrt(7) = 9.25
+
+
+def test_what_a_desk_never_did_is_left_out():
+    """No job in one replication: the others are compared; none at all: no column."""
+    none = float("nan")
+    table = desk(
+        none={"repairs_late_share": [0.2, none, 0.4], "solved_share": [none, none, none]},
+        crews={"repairs_late_share": [0.1, 0.1, 0.2], "solved_share": [none, none, none]},
+    )
+    found = compare(table)
+    row = found.effect("repairs_late_share")
+    assert row["baseline_mean"] == pytest.approx(0.3) and row["effect"] == pytest.approx(-0.15)
+    shown = found.blocks()["town"]["Service"]
+    assert "solved, %" not in shown and shown.loc["none (mean)", "repairs late, %"] == "30"
+    assert "nan" not in repr(found)
+    with pytest.raises(ValueError, match="is missing in all replications but 0"):
+        replications_needed(table, "solved_share", 0.01)
+
+
+def test_without_a_desk_there_is_no_service(table):
+    found = compare(table)
+    assert not set(SERVICE_OUTCOMES) & set(found.table["measure"]) and "Service" not in repr(found)
+    with pytest.raises(ValueError, match="'waste' in 'subscription' is missing: the scenario has no service"):
+        replications_needed(table, "wait", 1.0, policy="waste")
+
+
+def test_a_better_staffed_hotline_shortens_the_wait():
+    """Two more agents against .4 of one: 4 replications of some 500 calls, waits of minutes gone."""
+    world = cs.Scenario.preset("water_utility").replace(
+        population__size=1_500, population__months=4, policies=(), service__agents=0.4
+    )
+    policies = {"none": [], "two more agents": ["hire_agents:agents=2"]}
+    found = compare(Experiment(policies, world, 4, cache=False).run(jobs=1, progress=False))
+    wait, cost = found.effect("wait"), found.effect("cost")
+    assert wait["effect"] < wait["high"] < 0 < cost["effect"]
+    assert found.effect("service_level")["low"] > 0
 
 
 # --- how many replications ----------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from pandas.testing import assert_frame_equal
 
 import crmsim as cs
 from crmsim.research import experiment
-from crmsim.research.experiment import OUTCOMES, Experiment, content_mark
+from crmsim.research.experiment import OUTCOMES, SERVICE_OUTCOMES, Experiment, content_mark
 
 POLICIES = {"none": [], "dunning": ["dunning"], "call": ["retention_call:target=uplift"]}
 
@@ -476,3 +476,74 @@ def test_several_scenarios_share_the_luck(world):
     plain, costly = table[:2].reset_index(), table[2:].reset_index()
     assert (plain["kept"] == costly["kept"]).all()
     assert (plain["acquisition_cost"] < costly["acquisition_cost"]).all()
+
+
+# --- with a service desk --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def water() -> cs.Scenario:
+    return cs.Scenario.preset("water_utility").replace(
+        population__size=1_500, population__months=4, policies=()
+    )
+
+
+@pytest.fixture(scope="module")
+def served(water, folder) -> Experiment:
+    exp = Experiment({"none": [], "agents": ["hire_agents:agents=2"]}, water, 2, cache=folder)
+    exp.run(jobs=1, progress=False)
+    return exp
+
+
+def test_service_outcomes_are_those_of_the_attempts(water, served):
+    """Each from the single attempts of the same run, not from its monthly figures."""
+    table = served.table
+    assert list(table.columns[-len(SERVICE_OUTCOMES) :]) == list(SERVICE_OUTCOMES)
+    run = cs.simulate(water, ["hire_agents:agents=2"], seed=1, replication=1, events=True)
+    row = table[(table["policy"] == "agents") & (table["replication"] == 1)].iloc[0]
+    calls, jobs = run.contacts("hotline"), run.records().jobs
+    answered = calls[calls["record_type"] == "service"]
+    waits = 3600 * answered["waiting_time"]
+    first = calls[calls["attempt"] == 1]
+    met = calls[calls["record_type"] != "closed"]
+    solved = sum(int(month.resolved.sum()) for month in run.station("hotline"))
+    assert row["contacts"] == pytest.approx(1000 * len(first) / run.monthly["at_risk"].sum())
+    assert row["wait"] == pytest.approx(waits.mean(), rel=1e-6)
+    assert row["abandoned_share"] == pytest.approx((met["record_type"] == "renege").mean())
+    level = water.service.service_level
+    assert row["service_level"] == pytest.approx((waits <= level).mean(), abs=1e-9)
+    assert row["solved_share"] == pytest.approx(solved / len(first))
+    assert row["repairs_late_share"] == pytest.approx((~jobs["in_time"]).mean())
+    assert row["formal_complaints"] == len(run.records().letters)
+    assert row["utilisation"] == pytest.approx(run.service["utilisation"].mean())
+    assert row[list(SERVICE_OUTCOMES)].notna().all()
+
+
+def test_the_desk_s_months_are_among_the_monthly_measures(water, served):
+    series = served.monthly(["wait", "jobs", "satisfaction"])
+    assert len(series) == 2 * 3 * 4
+    waits = [cs.simulate(water, [], seed=1, replication=r).service["wait"] for r in range(2)]
+    part = series[(series["policy"] == "none") & (series["measure"] == "wait")]
+    assert np.allclose(part["mean"], np.mean(waits, axis=0))
+
+
+def test_a_world_without_a_desk_beside_one_has_no_service_outcomes(water, folder):
+    quiet = water.replace(name="quiet", service__desk="none")
+    exp = Experiment({"none": []}, [water, quiet], 1, cache=folder)
+    table = exp.run(jobs=1, progress=False)
+    with_desk = table.set_index("scenario")[list(SERVICE_OUTCOMES)].notna()
+    assert with_desk.loc["water_utility"].all() and not with_desk.loc["quiet"].any()
+    assert set(exp.monthly(["calls", "customers"]).groupby("scenario").size().items()) == {
+        ("water_utility", 8),
+        ("quiet", 4),
+    }
+    assert not set(SERVICE_OUTCOMES) & set(Experiment({"none": []}, quiet, 1, cache=folder).table)
+
+
+def test_nobody_who_calls_leaves_shares_open(water, tmp_path):
+    """No customers: nothing to divide by, and no error."""
+    nobody = water.replace(population__months=2, population__initial_share=0, acquisition__external=0)
+    exp = Experiment({"none": []}, nobody, 1, cache=tmp_path)
+    row = exp.run(jobs=1, progress=False).iloc[0]
+    assert row["wait":"service_level"].isna().all() and row["formal_complaints"] == 0
+    assert exp.monthly(["wait"])["mean"].isna().all()

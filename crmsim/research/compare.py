@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from ..vocabulary import ChurnCause
-from .experiment import OUTCOMES, PAIRED
+from .experiment import OUTCOMES, PAIRED, SERVICE_OUTCOMES
 
 # Measures of a comparison: differences of outcomes, and ratios of two of them.
 DIFFERENCES: dict[str, str] = {
@@ -38,12 +38,14 @@ DIFFERENCES: dict[str, str] = {
     "revenue": "revenue",
     "margin": "margin",
     **{name: name for name in PAIRED},
+    **{name: name for name in SERVICE_OUTCOMES},
 }
 RATIOS: dict[str, tuple[str, str]] = {
     "return": ("gross_equity", "policy_cost_discounted"),
     "cost_per_saved": ("policy_cost_discounted", "kept"),
 }
 _KEYS = ["seed", "replication"]
+_UNITS = {name: unit for name, (unit, _) in (OUTCOMES | SERVICE_OUTCOMES).items()}
 _Writer = Callable[[float, str], str]
 
 
@@ -66,7 +68,9 @@ class Comparison:
     `cost` and `acquisition`, what the policies and winning customers cost, discounted; `return`, what
     gross equity gains for each unit of that policy cost, less one; `cost_per_saved`, that cost for each
     initial customer more that is kept. `expected_saves` counts the expected departures avoided, `saved`
-    and `harmed` the customers there at the end under one of the policies only. A ratio is missing where
+    and `harmed` the customers there at the end under one of the policies only. With a service desk also
+    `contacts`, `wait`, `abandoned_share`, `service_level`, `utilisation`, `solved_share`,
+    `repairs_late_share` and `formal_complaints`. A ratio is missing where
     the policy costs nothing, or saves nobody. Its interval has no bounds where the divisor cannot be
     told from zero.
 
@@ -189,11 +193,13 @@ def compare(table: pd.DataFrame, baseline: str | None = None, level: float = 0.9
         for measure, column in DIFFERENCES.items():
             if measure in PAIRED and not pair.paired:
                 continue
-            a, b = pair.with_policy[column].to_numpy(float), pair.without[column].to_numpy(float)
-            found = _difference(a, b, level)
+            if column in SERVICE_OUTCOMES and not pair.has_desk:
+                continue
+            a, b = pair.of(column)
+            found = _difference(a, b, level) if a.size else {}
             if measure in PAIRED:  # itself a comparison with the baseline
                 found.pop("variance_ratio", None)
-            rows.append({**head, "measure": measure, "unit": OUTCOMES[column][0], **found})
+            rows.append({**head, "measure": measure, "unit": _UNITS[column], **found})
         for measure in RATIOS:
             unit = "share" if measure == "return" else "money per customer"
             top, bottom = _ratio_parts(pair, measure)
@@ -267,7 +273,12 @@ def replications_needed(
             spread = (top - top.mean() / bottom.mean() * bottom) / bottom.mean()
         else:
             column = DIFFERENCES[measure]
-            spread = pair.with_policy[column].to_numpy(float) - pair.without[column].to_numpy(float)
+            if column in SERVICE_OUTCOMES and not pair.has_desk:
+                raise ValueError(f"{what} is missing: the scenario has no service desk")
+            a, b = pair.of(column)
+            if a.size < 2:
+                raise ValueError(f"{what} is missing in all replications but {a.size}")
+            spread = a - b
         if not np.all(np.isfinite(spread)):
             raise ValueError(f"{what} is missing in some replication")
         needed = max(needed, _smallest(float(spread.std(ddof=1)), half_width, level))
@@ -312,6 +323,18 @@ class _Pair(NamedTuple):
     with_policy: pd.DataFrame
     without: pd.DataFrame  # the same replications in the same order
     paired: bool  # whether the table compares customers with this baseline
+
+    @property
+    def has_desk(self) -> bool:
+        """Whether there are outcomes of a service desk."""
+        return "contacts" in self.without and bool(self.without["contacts"].notna().any())
+
+    def of(self, column: str) -> tuple[np.ndarray, np.ndarray]:
+        """An outcome with the policy and without it. Replications in which a share of the service desk
+        has nothing to divide by are left out."""
+        a, b = self.with_policy[column].to_numpy(float), self.without[column].to_numpy(float)
+        there = ~(np.isnan(a) | np.isnan(b)) if column in SERVICE_OUTCOMES else np.ones(a.size, dtype=bool)
+        return a[there], b[there]
 
 
 def _pairs(table: pd.DataFrame, baseline: str | None) -> list[_Pair]:
@@ -435,6 +458,16 @@ _BLOCKS: dict[str, dict[str, str]] = {
         "satisfaction": "satisfaction",
         "complaints per 1,000": "complaints",
     },
+    "Service": {
+        "contacts per 1,000 a month": "contacts",
+        "mean wait, s": "wait",
+        "abandoned, %": "abandoned_share",
+        "answered in time, %": "service_level",
+        "agents busy, %": "utilisation",
+        "solved, %": "solved_share",
+        "repairs late, %": "repairs_late_share",
+        "formal complaints per 1,000": "formal_complaints",
+    },
 }
 _WIDTH = 110
 
@@ -449,7 +482,7 @@ def _words(rows: pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
     frame = {}
     for heading, measure in columns.items():
         part = rows[rows["measure"] == measure].set_index("policy")
-        if part.empty:
+        if part.empty or (measure in SERVICE_OUTCOMES and part["effect"].isna().all()):
             continue
         unit = part["unit"].iloc[0]
         numbers = part[["baseline_mean", "effect", "low", "high"]]
@@ -463,7 +496,9 @@ def _words(rows: pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
                     break
         write = _writer(unit, numbers)
         cells = {
-            baseline: "" if measure in (*RATIOS, *PAIRED) else write(numbers["baseline_mean"].iloc[0], "")
+            baseline: ""
+            if measure in (*RATIOS, *PAIRED)
+            else write(numbers["baseline_mean"].bfill().iloc[0], "")
         }
         sign = "" if measure in ("saved", "harmed", "cost_per_saved", "cost") else "+"
         for policy, row in numbers.iterrows():

@@ -77,6 +77,17 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "saved_value": ("money", "that value for the saved"),
     "harmed_value": ("money", "that value for the harmed"),
 }
+# With a service desk (`Scenario.service`), over all months; NaN where there is nothing to divide by.
+SERVICE_OUTCOMES: dict[str, tuple[str, str]] = {
+    "contacts": ("contacts per 1,000 customers and month", "customers who called the hotline"),
+    "wait": ("seconds", "mean wait of the calls answered"),
+    "abandoned_share": ("share", "calls given up, of those in opening hours"),
+    "service_level": ("share", "calls answered within service.service_level seconds, of those answered"),
+    "utilisation": ("share", "time agents serve, of their time on duty; mean over months"),
+    "solved_share": ("share", "contacts solved on the phone in the end"),
+    "repairs_late_share": ("share", "jobs of the field crews that missed their deadline"),
+    "formal_complaints": ("events", "complaints in writing"),
+}
 PAIRED = ("saved", "harmed", "expected_saves", "months_gained", "value_gained", "saved_value", "harmed_value")
 _COUNTS = [
     name
@@ -99,7 +110,8 @@ class Experiment:
         this object.
 
     `run()` gives a table with a row a cell: scenario, policy, baseline, replication, seed,
-    scenario_hash, version, months, currency and `OUTCOMES` (unit and meaning of each). Any cell is
+    scenario_hash, version, months, currency, `OUTCOMES` and, if a scenario has a service desk,
+    `SERVICE_OUTCOMES` (NaN for the others); each with unit and meaning. Any cell is
     `simulate(scenario, policies, seed, replication=replication)`.
 
     A cell's name is made of the scenario, the policies' contents (for classes of one's own: their
@@ -221,8 +233,11 @@ class Experiment:
                 "currency": [scenario.currency for *_, scenario in rows],
             }
         )
-        numbers = np.array([self._done[row[:3]] for row in rows]).reshape(len(rows), len(OUTCOMES))
-        body = pd.DataFrame(numbers, columns=list(OUTCOMES))
+        names = [*OUTCOMES, *SERVICE_OUTCOMES]
+        numbers = np.array([self._done[row[:3]] for row in rows]).reshape(len(rows), len(names))
+        body = pd.DataFrame(numbers, columns=names)
+        if all(scenario.service.desk == "none" for scenario in self.scenarios):
+            body = body[list(OUTCOMES)]
         body[_COUNTS] = body[_COUNTS].astype(np.int64)
         return pd.concat([head, body], axis=1)
 
@@ -231,7 +246,10 @@ class Experiment:
 
         Columns: scenario, policy, measure, month, mean, low, high, replications. low and high are
         the quantiles between which `level` of the replications lie; missing for one replication.
-        The measures are the columns of `Run.monthly`, and `kept`, the initial customers still there.
+        The measures are the columns of `Run.monthly`, `kept`, the initial customers still there, and
+        those of `Run.service` for scenarios with a service desk. Where a replication has none in a month
+        (a mean wait when nobody was answered), the other replications count.
+
         Raises ValueError before the cells are run and for an unknown measure.
         """
         if not 0 < level < 1:
@@ -240,7 +258,7 @@ class Experiment:
         self._read()
         if missing := len(self._missing()):
             raise ValueError(f"{missing} cells have not been run; call run() first")
-        frames = []
+        frames, known = [], dict[str, None]()
         for s, scenario in enumerate(self.scenarios):
             for name in self.policies:
                 series, columns = [], list[str]()
@@ -248,12 +266,17 @@ class Experiment:
                     with np.load(self._path(s, name, r)) as file:
                         series.append(file["monthly"])
                         columns = file["columns"].tolist()
-                names = columns if wanted is None else wanted
-                if unknown := [m for m in names if m not in columns]:
-                    raise ValueError(f"unknown measure {unknown[0]!r}; known: {', '.join(columns)}")
+                known |= dict.fromkeys(columns)
+                names = columns if wanted is None else [m for m in wanted if m in columns]
+                if not names:
+                    continue
                 values = np.stack(series)[:, :, [columns.index(m) for m in names]]
                 tails = [(1 - level) / 2, (1 + level) / 2]
-                low, high = np.quantile(values, tails, axis=0)
+                with warnings.catch_warnings():
+                    # A month without a number in any replication has none here.
+                    warnings.simplefilter("ignore", RuntimeWarning)
+                    mean = np.nanmean(values, axis=0)
+                    low, high = np.nanquantile(values, tails, axis=0)
                 if self.replications == 1:
                     low = high = np.full_like(low, np.nan)
                 months, count = low.shape
@@ -264,13 +287,15 @@ class Experiment:
                             "policy": name,
                             "measure": np.repeat(names, months),
                             "month": np.tile(np.arange(months), count),
-                            "mean": values.mean(axis=0).T.ravel(),
+                            "mean": mean.T.ravel(),
                             "low": low.T.ravel(),
                             "high": high.T.ravel(),
                             "replications": self.replications,
                         }
                     )
                 )
+        if unknown := [m for m in wanted or () if m not in known]:
+            raise ValueError(f"unknown measure {unknown[0]!r}; known: {', '.join(known)}")
         return pd.concat(frames, ignore_index=True)
 
     def clear(self) -> None:
@@ -436,7 +461,7 @@ def _compile_once() -> None:
 class _Cell(NamedTuple):
     policy: str
     replication: int
-    outcomes: np.ndarray  # in the order of OUTCOMES
+    outcomes: np.ndarray  # in the order of OUTCOMES and SERVICE_OUTCOMES
     monthly: np.ndarray  # months x columns
     columns: list[str]
 
@@ -497,15 +522,12 @@ def _simulate_cells(
                 kept = lives.left.size - np.cumsum(
                     np.bincount(lives.left[lives.left >= 0], minlength=len(monthly))
                 )
-                cells.append(
-                    _Cell(
-                        name,
-                        replication,
-                        outcomes(run, lives, without),
-                        np.column_stack([kept, series]),
-                        ["kept", *monthly.columns],
-                    )
-                )
+                columns = ["kept", *monthly.columns]
+                if scenario.service.desk != "none":
+                    series = np.column_stack([series, run.service.to_numpy(dtype=float)])
+                    columns += list(run.service.columns)
+                found = np.concatenate([outcomes(run, lives, without), service_outcomes(run)])
+                cells.append(_Cell(name, replication, found, np.column_stack([kept, series]), columns))
     return number, cells, None
 
 
@@ -561,6 +583,27 @@ def outcomes(run: Run, lives: _Lives, without: _Lives) -> np.ndarray:
         "harmed_value": gain[harmed].sum(),
     }
     return np.array([float(found[name]) for name in OUTCOMES])
+
+
+def service_outcomes(run: Run) -> np.ndarray:
+    """`SERVICE_OUTCOMES` of a run, all NaN without a service desk."""
+    if run.scenario.service.desk == "none":
+        return np.full(len(SERVICE_OUTCOMES), np.nan)
+    months = run.service
+    total = months.sum()
+    answered = months["answered"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = {
+            "contacts": 1000 * total["contacts"] / np.float64(run.monthly["at_risk"].sum()),
+            "wait": (months["wait"] * answered).sum() / total["answered"],
+            "abandoned_share": total["abandoned"] / (total["calls"] - total["turned_away"]),
+            "service_level": (months["service_level"] * answered).sum() / total["answered"],
+            "utilisation": months["utilisation"].mean(),
+            "solved_share": total["solved"] / total["contacts"],
+            "repairs_late_share": total["repairs_late"] / total["jobs"],
+            "formal_complaints": total["formal_complaints"],
+        }
+    return np.array([float(found[name]) for name in SERVICE_OUTCOMES])
 
 
 def _failure(error: Exception, plan: list[Any], name: str, replication: int) -> _Failure:
