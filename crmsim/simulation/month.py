@@ -429,7 +429,9 @@ def hazards(b: Array, w: Array, values: Array) -> None:
         b[C.neighbours + i] = faded(b[C.neighbours + i] * decay) if kept else b[C.neighbours + i]
     for i in range(BLOCK):
         w[W.exit_natural + i] = natural_hazard(b[C.mobility + i], p)
-        w[W.exit_fault + i] = fault_exit(w[W.severity + i], w[W.stay + i], p)
+        # A wait or an unkind word lowers a perception; nobody leaves at once over it.
+        fault = w[W.severity + i] if w[W.failed + i] > 0.0 else 0.0
+        w[W.exit_fault + i] = fault_exit(fault, w[W.stay + i], p)
         waited = p.month - b[C.unresolved + i]
         w[W.exit_retaliatory + i] = retaliatory_hazard(b[C.satisfaction + i], waited, p)
     for i in range(BLOCK):

@@ -715,6 +715,15 @@ class ExtendHours(ServiceProgramme):
     def changes(self, scenario: Scenario) -> Sequence[Change]:
         return (Change("service.open_to", add=self.hours),)
 
+    def check(self, scenario: Scenario) -> None:
+        super().check(scenario)
+        service = scenario.service
+        if service.open_to + self.hours * max(self.strength, 1.0) <= service.open_from:
+            raise PolicyError(
+                f"{self.name}: {-self.hours:g} hours fewer leave none; {scenario.name!r} is open from "
+                f"{service.open_from:g} to {service.open_to:g}"
+            )
+
     def cost(self, scenario: Scenario) -> Cost:
         service = scenario.service
         longer = max(self.hours, 0.0) / (service.open_to - service.open_from)

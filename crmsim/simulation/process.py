@@ -320,7 +320,9 @@ class Customer:
             self.neighbours, offer, self.response, referred, self.second_life, p
         )
         self.exit_natural = rule.natural_hazard(self.mobility, p)
-        self.exit_fault = -log(1.0 - rule.fault_exit(self.severity, self.stay, p))
+        # A wait or an unkind word lowers a perception; nobody leaves at once over it.
+        fault = self.severity if self.failed else 0.0
+        self.exit_fault = -log(1.0 - rule.fault_exit(fault, self.stay, p))
         self.exit_retaliatory = rule.retaliatory_hazard(self.satisfaction, p.month - self.unresolved, p)
 
     def meet_fate(self, rule: Any, p: Any) -> None:

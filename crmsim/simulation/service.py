@@ -245,7 +245,7 @@ class Operations:
         redials, delay = (no, self._constant(n, 1.0)) if plain else (a["again"], a["delay"])
         solved = yes if plain else a["solved"]
         repeats, repeat_delay = (no, delay) if plain else (a["repeats"], a["repeat_delay"])
-        desk = self.scenario.service.desk
+        desk, called_back = self.scenario.service.desk, None
         if desk == "fast" or (plain and desk == "erlang"):
             out = self._answers(station, n)
             answer_plain(
@@ -253,7 +253,7 @@ class Operations:
                 redials, delay, solved, repeats, repeat_delay, out,
             )  # fmt: skip
         else:
-            out = self._by_desk(
+            out, called_back = self._by_desk(
                 desk, rota, closed, busy, n, who, t,
                 Contacts(
                     arrival=np.minimum(t["arrival"], np.nextafter(HOURS, 0.0)), service=a["service"],
@@ -268,14 +268,17 @@ class Operations:
                 "who": who[:n].astype(np.int64), "rota": rota, "weekday": self.weekday, "out": out,
                 "closed": closed, "patience": patience.copy(), "service": a["service"].copy(),
                 "reason": t["reason"].copy() if "reason" in t else None, "arrival": t["arrival"].copy(),
+                "called_back": called_back,
             }  # fmt: skip
+        if called_back is not None:  # whoever is called back does not wait on the phone
+            out = out._replace(start=np.where(called_back, out.arrival, out.start))
         return out, rota
 
     def _by_desk(
         self, desk: str, rota: Rota, closed: bool, busy: np.ndarray, n: int, who: np.ndarray, t: Any,
         contacts: Contacts,
-    ) -> Answers:  # fmt: skip
-        """The same by the SimPy reference, or by the Erlang A approximation."""
+    ) -> tuple[Answers, np.ndarray]:  # fmt: skip
+        """The same by the SimPy reference, or by the Erlang A approximation; and who was called back."""
         service = self.scenario.service
         options = StationOptions(
             closed="turned_away" if closed else "wait",
@@ -292,10 +295,11 @@ class Operations:
 
             records = SimpyDesk(rota, options).answer(contacts, DAYS, self.weekday, busy)
             busy[:] = records.busy_until
-        return Answers(
+        answers = Answers(
             records.arrival_time, records.service_start_time, records.exit_time, records.server,
             records.kind, records.queue_length, records.resolved_at, records.total_waiting, records.settled,
         )  # fmt: skip
+        return answers, records.called_back
 
     def _priority(self, t: dict[str, np.ndarray]) -> np.ndarray | int:
         return np.where(t["reason"] >= 4, 0, 1) if "reason" in t else 0
@@ -425,4 +429,6 @@ def station_records(part: dict[str, Any], station: str) -> ServiceRecords:
     )
     rota: Rota = kept["rota"]
     calendar = rota.calendar(DAYS, kept["weekday"])
-    return ServiceRecords.from_answers(contacts, calendar, "kept", kept["out"], np.zeros(rota.servers))
+    return ServiceRecords.from_answers(
+        contacts, calendar, "kept", kept["out"], np.zeros(rota.servers), kept["called_back"]
+    )
