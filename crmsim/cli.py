@@ -178,7 +178,9 @@ def _compare_figures(stage: Path, comparison: Comparison, monthly: pd.DataFrame,
     lines = monthly[monthly["policy"].isin(["none", *most])]
     shown = note if len(most) == len(effects) else f"{note}; the {LINES} of {len(effects)} that keep most"
     _save(stage, "kept", plots.customers_kept(lines, note=shown, baseline="none"))
-    for measure in ("kept", "equity", "return"):
+    # what a service desk is for
+    service = [measure for measure in ("satisfaction", "wait") if "wait" in effects]
+    for measure in ("kept", "equity", "return", *service):
         _save(stage, f"effects_{measure}", plots.policy_effects(comparison, measure, note=note))
     best = str(effects["equity"].idxmax())
     _save(stage, "money_best", plots.money(comparison, best, note=note))

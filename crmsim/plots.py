@@ -136,6 +136,8 @@ _TEXT: dict[str, tuple[str, str]] = {
     "without": ("without", "无策略"),
     "with": ("with policies", "有策略"),
     "points": ("points", "分"),
+    "seconds": ("s", "秒"),
+    "percent": ("percentage points", "个百分点"),
     "satisfaction": ("satisfaction", "满意度"),
     "trust": ("trust", "信任"),
     "layer": ("layer", "层次"),
@@ -265,6 +267,14 @@ _MEASURES: dict[str, tuple[str, str, str, str]] = {
     "revenue": ("revenue", "收入", "money", "+"),
     "margin": ("margin", "毛利", "money", "+"),
     **{f"left_{c.key}": (c.english, c.chinese, "thousand", "-") for c in ChurnCause},
+    "contacts": ("contacts in 1,000 customers a month", "每月每千名客户的来电", "", " "),
+    "wait": ("mean wait of callers", "来电平均等待", "seconds", "-"),
+    "abandoned_share": ("calls abandoned", "放弃的来电", "percent", "-"),
+    "service_level": ("calls answered in time", "及时接听的来电", "percent", "+"),
+    "utilisation": ("agents busy", "坐席忙碌", "percent", " "),
+    "solved_share": ("contacts solved", "已解决的来电", "percent", "+"),
+    "repairs_late_share": ("repairs late", "逾期的抢修", "percent", "-"),
+    "formal_complaints": ("formal complaints", "正式投诉", "thousand", "-"),
 }
 
 _words: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
@@ -422,7 +432,8 @@ def policy_effects(
     """What each policy changes: a dot with its interval, and a line at no difference.
 
     comparison: what `compare` gives, or its `table`. Several scenarios stand in groups. Counts are
-    shown in a thousand initial customers, shares in per cent.
+    shown in a thousand initial customers, the return in per cent, differences of shares in percentage
+    points.
     """
     table = getattr(comparison, "table", comparison)
     rows = table[table["measure"] == measure].reset_index(drop=True)
@@ -435,7 +446,7 @@ def policy_effects(
     unit, size = "%" if kind == "share" else "", 1.0
     if kind == "thousand":
         numbers = numbers.mul(1000 / rows["customers"], axis=0)
-    elif kind == "share":
+    elif kind in ("share", "percent"):
         numbers = 100 * numbers
     elif kind == "money":
         size = _money_size(float(np.nanmax(np.abs(numbers["effect"]), initial=0.0)))
@@ -444,7 +455,7 @@ def policy_effects(
     scenarios, policies = list(dict.fromkeys(rows["scenario"])), list(dict.fromkeys(rows["policy"]))
     lines = len(rows) + len(scenarios) * (len(scenarios) > 1)
     with _page(ax, language, height=max(4.0, 2.2 + 0.62 * lines)) as page:
-        if kind in ("thousand", "points"):
+        if kind in ("thousand", "points", "seconds", "percent"):
             unit = page.say(kind)
         elif kind == "money":
             unit = page.money_unit(size, getattr(comparison, "currency", ""))

@@ -221,6 +221,19 @@ def test_compare_writes_all_its_files(crmsim):
     assert about["policies"] == ["none", *words] and about["replications"] == 3
 
 
+def test_compare_shows_what_the_service_desk_did(crmsim):
+    code, out, _ = crmsim("compare", *WATER, "--replications", 2, "--jobs", 1, "--out", "o")
+    assert code == 0
+    more = [f"figures/effects_{name}.png" for name in ("satisfaction", "wait")]
+    assert files("o") == sorted([*COMPARE_FILES, *more])
+    effects = pd.read_csv("o/effects.csv").set_index(["policy", "measure"])
+    for policy in ("hire_agents", "train_agents", "notices_by_sms"):
+        assert effects.loc[(policy, "wait"), ["low", "effect", "high"]].is_monotonic_increasing
+    assert effects.loc[("hire_agents", "wait"), "effect"] < 0
+    assert "mean wait, s" in out and "abandoned, %" in out
+    assert "wait" in set(pd.read_csv("o/monthly.csv")["measure"])
+
+
 def test_joined_policies_act_together(crmsim):
     words = ["--replications", 2, "--jobs", 1, "--out", "o"]
     crmsim("compare", "retail", *SMALL, "--policy", "delight+quality_control:points=5", *words)

@@ -84,6 +84,10 @@ def compared() -> Compared:
             ("harm", "return"): (-1.0, -1.0, -1.0),
             ("free", "return"): (nan, nan, nan),
             ("dunning", "left_fault"): (-3.0, -5.0, -1.0),
+            ("hire", "wait"): (-113.6, -114.3, -112.8),
+            ("notices", "wait"): (-2.6, -2.8, -2.4),
+            ("hire", "solved_share"): (0.084, 0.083, 0.085),
+            ("notices", "solved_share"): (0.003, 0.002, 0.004),
         }
     )
 
@@ -175,6 +179,8 @@ def figures(compared: Compared) -> dict:
         "effects": lambda **k: plots.policy_effects(compared, "kept", **k),
         "effects in money": lambda **k: plots.policy_effects(compared, "equity", **k),
         "effects in shares": lambda **k: plots.policy_effects(compared, "return", **k),
+        "effects in seconds": lambda **k: plots.policy_effects(compared, "wait", **k),
+        "effects in points": lambda **k: plots.policy_effects(compared, "solved_share", **k),
         "money": lambda **k: plots.money(compared, "dunning", **k),
         "facts": lambda **k: plots.facts(report(), **k),
         "waits": lambda **k: plots.waits(contacts(), **k),
@@ -276,7 +282,21 @@ def test_chinese_words_where_there_is_a_font(compared, name, monkeypatch):
         figure, sentence = ax.get_figure(), plots.words(ax)
     found = [t.get_text() for t in figure.findobj(Text)]
     assert re.search("[\u4e00-\u9fff]", sentence)
-    latin = {"none", "dunning", "call", "harm", "hire", "free", "water", "retail", "EUR", "far", "away", "of"}
+    latin = {
+        "none",
+        "dunning",
+        "call",
+        "harm",
+        "hire",
+        "notices",
+        "free",
+        "water",
+        "retail",
+        "EUR",
+        "far",
+        "away",
+        "of",
+    }
     latin |= {
         "retention",
         "call:target=uplift,budget",
@@ -621,3 +641,15 @@ def test_waits_are_those_of_who_waits():
     assert plots.words(plots.waits(at_once)) == "All 60 calls were answered at once."
     with pytest.raises(ValueError, match="no call within the opening hours"):
         plots.waits(contacts().query("record_type == 'closed'"))
+
+
+def test_effects_on_service_have_their_units(compared):
+    ax = plots.policy_effects(compared, "wait")
+    assert ax.get_xlabel() == "difference from none: mean wait of callers, s"
+    assert "hire -114 [-114, -113]" in plots.words(ax).replace("\N{MINUS SIGN}", "-")
+    ax = plots.policy_effects(compared, "solved_share")
+    assert ax.get_xlabel() == "difference from none: contacts solved, percentage points"
+    assert ax.get_title(loc="left") == "Best for contacts solved: hire, +8.4 percentage points"
+    from crmsim.research.experiment import SERVICE_OUTCOMES
+
+    assert set(SERVICE_OUTCOMES) <= set(plots._MEASURES)
