@@ -278,7 +278,7 @@ def test_service_has_paired_differences_and_a_block():
     shown = found.blocks()["town"]["Service"]
     assert shown.loc["none (mean)", "mean wait, s"] == "120.0"
     assert shown.loc["agents", "mean wait, s"] == "-20.0 [-44.8 to 4.8]"
-    assert shown.loc["agents", "abandoned, %"] == "-11 [-13 to -9]"
+    assert shown.loc["agents", "abandoned, %"] == "-11.0 [-13.5 to -8.5]"
     assert "Service" in repr(found) and "nan" not in repr(found)
     assert replications_needed(table, "wait", 10) == 7  # t(6, .975) 10 / sqrt(7) = 9.25
 
@@ -294,7 +294,7 @@ def test_what_a_desk_never_did_is_left_out():
     row = found.effect("repairs_late_share")
     assert row["baseline_mean"] == pytest.approx(0.3) and row["effect"] == pytest.approx(-0.15)
     shown = found.blocks()["town"]["Service"]
-    assert "solved, %" not in shown and shown.loc["none (mean)", "repairs late, %"] == "30"
+    assert "solved, %" not in shown and shown.loc["none (mean)", "repairs late, %"] == "30.0"
     assert "nan" not in repr(found)
     with pytest.raises(ValueError, match="is missing in all replications but 0"):
         replications_needed(table, "solved_share", 0.01)

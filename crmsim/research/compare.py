@@ -494,7 +494,8 @@ def _words(rows: pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
                 if largest >= 100 * size:
                     numbers, heading = numbers / size, f"{heading}, {word}"
                     break
-        write = _writer(unit, numbers)
+        # The effects of several policies on a desk differ much in size.
+        write = _writer(unit, numbers, fine=measure in SERVICE_OUTCOMES)
         cells = {
             baseline: ""
             if measure in (*RATIOS, *PAIRED)
@@ -511,14 +512,15 @@ def _words(rows: pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
 _PER_THOUSAND = ("customers", "events", "months")
 
 
-def _writer(unit: str, numbers: pd.DataFrame) -> _Writer:
-    """How to write numbers of this unit, with digits that fit the largest effect."""
+def _writer(unit: str, numbers: pd.DataFrame, fine: bool = False) -> _Writer:
+    """How to write numbers of this unit, with digits that fit the largest effect; `fine`: shares with a
+    decimal in any case."""
     effects = np.abs(numbers["effect"].to_numpy(float))
     largest = float(np.max(effects[np.isfinite(effects)], initial=0.0))
 
     def write(x: float, sign: str) -> str:
         if unit == "share":
-            text = f"{100 * x:{sign},.{0 if largest >= 0.1 else 1}f}"
+            text = f"{100 * x:{sign},.{0 if largest >= 0.1 and not fine else 1}f}"
         elif unit.startswith("money"):
             text = f"{x:{sign},.{0 if largest >= 1000 or largest == 0 else 1 if largest >= 100 else 2}f}"
         else:
