@@ -381,6 +381,44 @@ def test_a_wait_alone_is_no_fault_to_leave_over():
     assert (lives.loc[lives["failed"] > 0, "exit_fault"] > 0).all()
 
 
+def test_a_problem_is_solved_when_the_crew_has_been_there():
+    """Every problem needs a crew of its own; the crews have days of work, so some repairs are fast."""
+    scenario = busy(population__months=1, service__repair=12, service__crews=4, service__escalation=0)
+    scenario = touchpoints(scenario, every={"common": 0.0, "crew": 1.0})
+    run = simulate(scenario, seed=13, events=True, follow=range(3000))
+    calls, jobs = run.contacts(), run.contacts("crews")
+    problem = calls["reason"].isin([t.name for t in scenario.touchpoints])
+    answered = calls[problem & (calls["record_type"] == "service")].sort_values("contact")
+    assert answered["contact"].is_unique  # whoever has reported it need not call again
+    assert len(jobs) == len(answered) > 50
+    assert jobs["arrival_time"].to_numpy() == pytest.approx(answered["exit_time"].clip(upper=719.999))
+    lives = run.lives.xs(0, level="month")
+    assert (lives.loc[answered["customer"], "resolved"] == 1).all()
+    assert (lives.loc[lives["resolved"] > 0].index.isin(answered["customer"])).all()
+    began = calls[calls["attempt"] == 1].set_index("customer")["arrival_time"][answered["customer"]]
+    fast = jobs["exit_time"].to_numpy() - began.to_numpy() <= scenario.service.fast
+    assert 0.1 < fast.mean() < 0.9
+    assert lives.loc[answered["customer"], "fast"].to_numpy() == pytest.approx(fast.astype(float))
+
+
+def test_the_office_solves_what_the_hotline_did_not():
+    """Whoever is left without a solution complains formally: clerks solve .4 of some 80, nobody none."""
+    scenario = busy(
+        population__months=1, complaint__intercept=-1.5, complaint__resolved=0.4, service__repeat=0
+    )
+    silent, unanswered, answered = (
+        lives_of(scenario.replace(service__escalation=e, service__clerks=n))
+        for e, n in ((0, 200), (1, 0), (1, 200))
+    )
+    pd.testing.assert_frame_equal(silent, unanswered, check_exact=True)
+    left = (silent["complained"] > 0) & (silent["resolved"] == 0)
+    assert left.sum() > 60
+    assert (answered.loc[silent["resolved"] > 0, "resolved"] == 1).all()
+    share = answered.loc[left, "resolved"].mean()
+    assert share == pytest.approx(scenario.complaint.resolved, abs=0.17)  # s.e. .054
+    assert (answered.loc[~left, "resolved"] == silent.loc[~left, "resolved"]).all()
+
+
 def test_a_long_line_at_the_counter_spoils_paying_for_those_in_it():
     quiet, crowded = (
         lives_of(busy(population__months=1, service__counter_clerks=n, service__counter_share=0.8,
