@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from crmsim import plots
+from crmsim.plots import style, world
 from crmsim.vocabulary import ChurnCause, LoyaltyLayer
 
 NOTE = "subscription, seed 1, 10,000 customers"
@@ -273,7 +274,7 @@ def test_the_same_figure_gives_the_same_bytes(compared, name, tmp_path):
 @pytest.mark.parametrize("name", [*NAMES, *several()])
 def test_chinese_words_where_there_is_a_font(compared, name, monkeypatch):
     """The words only: what is drawn would need such a font here."""
-    monkeypatch.setattr(plots, "chinese_font", lambda: "DejaVu Sans")
+    monkeypatch.setattr(style, "chinese_font", lambda: "DejaVu Sans")
     if name in several():
         axes = several()[name](language="zh")
         figure, sentence = axes[0].get_figure(), plots.words(axes)
@@ -335,18 +336,18 @@ def test_figures_of_several_axes(name, tmp_path):
 
 
 def test_without_a_chinese_font_the_words_are_english_and_the_foot_says_so(monkeypatch):
-    monkeypatch.setattr(plots, "chinese_font", lambda: None)
+    monkeypatch.setattr(style, "chinese_font", lambda: None)
     ax = plots.survival({"none": curve(0.02)}, language="zh", note="mine")
     assert ax.get_xlabel() == "month"
     assert any("mine; no Chinese font is installed" in t.get_text() for t in texts(ax.get_figure()))
 
 
 def test_the_best_installed_chinese_font_is_taken():
-    assert plots._find_font(["DejaVu Sans", "SimHei", "Noto Sans CJK JP", "Noto Sans CJK SC"]) == (
+    assert style.find_font(["DejaVu Sans", "SimHei", "Noto Sans CJK JP", "Noto Sans CJK SC"]) == (
         "Noto Sans CJK SC"
     )
-    assert plots._find_font(["SimHei", "WenQuanYi Micro Hei"]) == "WenQuanYi Micro Hei"
-    assert plots._find_font(["DejaVu Sans"]) is None
+    assert style.find_font(["SimHei", "WenQuanYi Micro Hei"]) == "WenQuanYi Micro Hei"
+    assert style.find_font(["DejaVu Sans"]) is None
 
 
 def test_an_unknown_language_is_told():
@@ -389,18 +390,18 @@ def test_colours_mean_one_thing():
     ramp = [luminance(c) for c in plots.LAYER_COLOURS.values()]
     assert ramp == sorted(ramp, reverse=True)
     for colour in {*plots.CAUSE_COLOURS.values(), *plots.POLICY_COLOURS, plots.GREY}:
-        assert 1.05 / (luminance(plots._dark(colour)) + 0.05) >= 4.5, colour  # contrast on white
+        assert 1.05 / (luminance(style.dark(colour)) + 0.05) >= 4.5, colour  # contrast on white
 
 
 def test_labels_are_moved_apart_no_further_than_needed():
-    assert plots._apart([1, 5], [1, 1], 0, 10) == [1, 5]
-    assert plots._apart([5, 5], [1, 1], 0, 10) == [4.5, 5.5]
-    assert plots._apart([5, 5.2, 9], [1, 3, 1], 0, 10) == pytest.approx([3.6, 5.6, 9], abs=0.51)
-    assert plots._apart([0, 0], [1, 1], 0, 10) == [0.5, 1.5]  # not below the edge
+    assert style.apart([1, 5], [1, 1], 0, 10) == [1, 5]
+    assert style.apart([5, 5], [1, 1], 0, 10) == [4.5, 5.5]
+    assert style.apart([5, 5.2, 9], [1, 3, 1], 0, 10) == pytest.approx([3.6, 5.6, 9], abs=0.51)
+    assert style.apart([0, 0], [1, 1], 0, 10) == [0.5, 1.5]  # not below the edge
     rng = np.random.default_rng(2)
     for _ in range(200):
         places, heights = np.sort(rng.uniform(0, 10, 6)), rng.uniform(0.2, 1.5, 6)
-        moved = np.array(plots._apart(list(places), list(heights), 0, 10))
+        moved = np.array(style.apart(list(places), list(heights), 0, 10))
         assert (np.diff(moved) >= (heights[1:] + heights[:-1]) / 2 - 1e-9).all()
         assert moved[0] - heights[0] / 2 >= -1e-9 and moved[-1] + heights[-1] / 2 <= 10 + 1e-9
 
@@ -652,4 +653,4 @@ def test_effects_on_service_have_their_units(compared):
     assert ax.get_title(loc="left") == "Best for contacts solved: hire, +8.4 percentage points"
     from crmsim.research.experiment import SERVICE_OUTCOMES
 
-    assert set(SERVICE_OUTCOMES) <= set(plots._MEASURES)
+    assert set(SERVICE_OUTCOMES) <= set(world._MEASURES)

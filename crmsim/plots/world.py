@@ -1,77 +1,42 @@
-"""Figures: tables in, axes out.
-
-One visual language for all of them. Loyalty layers are one ramp from grey (none) to deep blue
-(action), the five causes of churn five fixed hues, all safe for colour-blind eyes (Okabe & Ito 2008).
-A world without policies is a thin black line, one with policies a solid coloured line; what is
-uncertain has a band or bar. The title says what is found, lines are labelled where they end, the
-foot (`note`) names scenario, seed and customers.
-
-Every function draws on `ax` if one is given, else on a figure of its own, 1280 pixels wide, which
-pyplot does not know of; a notebook shows it when the axes are a cell's last value. `language` is
-"en" or "zh"; where no Chinese font is installed the words are English, and the foot says so.
-`words(ax)` is a sentence that says what the figure shows; `save_figure` writes it along.
-"""
+"""Figures of simulated worlds: survival, churn, policies and what they bring, two lives, service."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import math
-import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
 
-from .vocabulary import ChurnCause, LoyaltyLayer
-
-Language = Literal["en", "zh"]
+from ..vocabulary import ChurnCause, LoyaltyLayer
+from .style import (
+    CAUSE_COLOURS,
+    GREY,
+    LAYER_COLOURS,
+    LIGHT,
+    OKABE_ITO,
+    POLICY_COLOURS,
+    Page,
+    a_page,
+    add_words,
+    broken,
+    dark,
+    line_styles,
+    money_size,
+    some_pages,
+    writer,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-OKABE_ITO = {
-    "black": "#000000",
-    "orange": "#E69F00",
-    "sky": "#56B4E9",
-    "green": "#009E73",
-    "yellow": "#F0E442",
-    "blue": "#0072B2",
-    "vermillion": "#D55E00",
-    "purple": "#CC79A7",
-}
-CAUSE_COLOURS = {
-    "natural": OKABE_ITO["green"],
-    "competitive": OKABE_ITO["vermillion"],
-    "fault": OKABE_ITO["purple"],
-    "payment_lapse": OKABE_ITO["orange"],
-    "retaliatory": OKABE_ITO["black"],
-}
-LAYER_COLOURS = dict(
-    zip(LoyaltyLayer.keys(), ("#C9C9C9", "#A6C8E4", "#6AA3D0", "#2B74B3", "#0A3A75"), strict=True)
-)
-# The baseline is black; the policies take these in turn.
-POLICY_COLOURS = [OKABE_ITO[c] for c in ("blue", "orange", "green", "purple", "sky", "vermillion")]
-GREY, LIGHT = "#5A5A5A", "#DDDDDD"
 # What became of a call.
 OUTCOME_COLOURS = {"answered": OKABE_ITO["blue"], "abandoned": OKABE_ITO["orange"], "turned_away": "#B5B5B5"}
 SERVICE_DAYS = 30  # of every month of service
-
-# Looked for in this order; a name stands for all fonts that begin with it.
-CHINESE_FONTS = (
-    "Noto Sans CJK SC", "Noto Sans SC", "Noto Sans CJK", "Source Han Sans", "Microsoft YaHei", "PingFang",
-    "WenQuanYi", "SimHei", "Heiti SC", "Hiragino Sans GB", "Arial Unicode MS",
-)  # fmt: skip
-
 _TEXT: dict[str, tuple[str, str]] = {
     "month": ("month", "月"),
-    "no_font": ("no Chinese font is installed, so the words are English", ""),
     "still": ("still customers, %", "仍为客户的比例，%"),
     "survival_one": (
         "{n} of 1,000 are still customers after {months} months",
@@ -242,7 +207,6 @@ _TEXT: dict[str, tuple[str, str]] = {
     "1000000": ("million", "百万"),
     "fitted": ("fitted", "拟合"),
 }  # fmt: skip
-
 # What the measures of a comparison are called: English, Chinese, how they are scaled, and whether
 # more is better (+), worse (-) or neither.
 _MEASURES: dict[str, tuple[str, str, str, str]] = {
@@ -276,11 +240,7 @@ _MEASURES: dict[str, tuple[str, str, str, str]] = {
     "repairs_late_share": ("repairs late", "逾期的抢修", "percent", "-"),
     "formal_complaints": ("formal complaints", "正式投诉", "thousand", "-"),
 }
-
-_words: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
-
-
-# -- figures -------------------------------------------------------------------------------------------
+add_words(_TEXT)
 
 
 def survival(
@@ -298,10 +258,10 @@ def survival(
     """
     if not series:
         raise ValueError("survival: no series is given")
-    with _page(ax, language) as page:
+    with a_page(ax, language) as page:
         ends = {}
         names = list(series)
-        for name, colour, width in _lines(names):
+        for name, colour, width in line_styles(names):
             curve = 100 * series[name]
             page.ax.step(curve.index, curve, where="post", color=colour, linewidth=width)
             ends[name] = (float(curve.index[-1]), float(curve.iloc[-1]), colour)
@@ -332,7 +292,7 @@ def churn_by_cause(
     causes = [c for c in ChurnCause if f"left_{c.key}" in table]
     if not causes or "at_risk" not in table:
         raise ValueError("churn_by_cause: a table with at_risk and left_<cause> is needed, as Run.monthly")
-    with _page(ax, language) as page:
+    with a_page(ax, language) as page:
         at_risk = table["at_risk"].where(table["at_risk"] > 0)
         base = np.zeros(len(table))
         ends: dict[str, tuple[float, float, str]] = {}
@@ -392,9 +352,9 @@ def customers_kept(
     whole = float(start.iloc[0]) if len(start) else math.nan
     scale = 100 / whole if whole > 0 else 1.0
     replications = int(kept["replications"].iloc[0])
-    with _page(ax, language) as page:
+    with a_page(ax, language) as page:
         ends = {}
-        for name, colour, width in _lines(names):
+        for name, colour, width in line_styles(names):
             part = kept[kept["policy"] == name].sort_values("month")
             # A number at the end of month m stands at m + 1; all are there at 0.
             first = [whole * scale] if whole > 0 else []
@@ -449,12 +409,12 @@ def policy_effects(
     elif kind in ("share", "percent"):
         numbers = 100 * numbers
     elif kind == "money":
-        size = _money_size(float(np.nanmax(np.abs(numbers["effect"]), initial=0.0)))
+        size = money_size(float(np.nanmax(np.abs(numbers["effect"]), initial=0.0)))
         numbers = numbers / size
-    write = _writer(numbers["effect"], kind == "share")
+    write = writer(numbers["effect"], kind == "share")
     scenarios, policies = list(dict.fromkeys(rows["scenario"])), list(dict.fromkeys(rows["policy"]))
     lines = len(rows) + len(scenarios) * (len(scenarios) > 1)
-    with _page(ax, language, height=max(4.0, 2.2 + 0.62 * lines)) as page:
+    with a_page(ax, language, height=max(4.0, 2.2 + 0.62 * lines)) as page:
         if kind in ("thousand", "points", "seconds", "percent"):
             unit = page.say(kind)
         elif kind == "money":
@@ -496,7 +456,7 @@ def policy_effects(
                 # A negative effect's number stands beyond the zero line, which would cross it.
                 page.ax.text(max(reach, 0.0) + 0.02 * span, y, text, va="center", fontsize=0.85 * page.size)
                 y += 1
-        page.ax.set_yticks([t for t, _ in ticks], [_broken(name) for _, name in ticks])
+        page.ax.set_yticks([t for t, _ in ticks], [broken(name) for _, name in ticks])
         page.ax.set_ylim(y - 0.4, -0.6)
         page.ax.tick_params(axis="y", length=0)
         page.ax.spines["left"].set_visible(False)
@@ -544,9 +504,9 @@ def money(
         "acquisition": -part["acquisition"],
         "policy_cost": -part["cost"],
     }
-    size = _money_size(max(abs(x) for x in [*steps.values(), net["effect"]]))
-    write = _writer(pd.Series([*steps.values(), net["effect"]]) / size, False)
-    with _page(ax, language) as page:
+    size = money_size(max(abs(x) for x in [*steps.values(), net["effect"]]))
+    write = writer(pd.Series([*steps.values(), net["effect"]]) / size, False)
+    with a_page(ax, language) as page:
         unit = page.money_unit(size, comparison.currency)
 
         def shown(x: float, sign: str = "+") -> str:
@@ -612,7 +572,7 @@ def two_lives(
     if customer is None:
         customer = next((life.attrs["customer"] for life in lives if "customer" in life.attrs), None)
     months = 1 + max(int(life.index.max()) for life in lives)
-    with _pages(axes, language) as pages:
+    with some_pages(axes, language) as pages:
         ends = []
         for page, life, key in zip(pages, lives, ("without", "with"), strict=True):
             ends.append(_draw_life(page, life, months, page.say(key)))
@@ -670,7 +630,7 @@ def facts(
     table = table[table["met"].notna() & table["figure"].notna()]
     if table.empty:
         raise ValueError("facts: the report has no measured fact")
-    with _page(ax, language, height=1.9 + 0.34 * len(table)) as page:
+    with a_page(ax, language, height=1.9 + 0.34 * len(table)) as page:
         missed = []
         page.ax.axvspan(0, 1, color="#EDEDED", linewidth=0)
         for k, row in enumerate(table.itertuples()):
@@ -756,7 +716,7 @@ def service_month(
     served = rows[rows["outcome"] == "answered"]
     hour = (served["arrival_time"] % 24).astype(int)
     wait = (3600 * served["waiting_time"]).groupby(hour).mean()
-    with _pages(axes, language, sharex=False) as pages:
+    with some_pages(axes, language, sharex=False) as pages:
         upper, lower = pages
         base = np.zeros(SERVICE_DAYS)
         for outcome, counts in number.items():
@@ -822,12 +782,12 @@ def service_years(
                 'run.service.join(run.monthly["satisfaction"]) is needed'
             )
     means = {name: _service_means(frame) for name, frame in frames.items()}
-    with _pages(axes, language, rows=2, columns=2) as pages:
+    with some_pages(axes, language, rows=2, columns=2) as pages:
         panels = ("wait", "abandoned_share", "utilisation", "satisfaction_points")
         for page, panel in zip(pages, panels, strict=True):
             ends = {}
             top = 0.0
-            for name, colour, width in _lines(list(frames)):
+            for name, colour, width in line_styles(list(frames)):
                 line = _service_panel(frames[name], panel)
                 months = line.index.to_numpy(float) + 0.5
                 page.ax.plot(months, line, color=colour, linewidth=width)
@@ -886,7 +846,7 @@ def waits(
     waiting = rows[rows["waiting_time"] > 0]
     minutes = 60 * waiting["waiting_time"]
     abandoned = 100 * float((rows["outcome"] == "abandoned").mean())
-    with _page(ax, language) as page:
+    with a_page(ax, language) as page:
         longest = float(minutes.quantile(0.99)) if len(minutes) else 1.0
         step = next(s for s in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1e9) if 25 * s >= longest)
         edges = step * np.arange(max(math.ceil(longest / step), 1) + 1)
@@ -916,295 +876,7 @@ def waits(
         return page.finish(title or found, sentence, note, pad=14 + 1.6 * page.size)
 
 
-def save_figure(figure: Any, path: str | Path) -> tuple[Path, Path]:
-    """Write a figure (or that of axes) as PATH.png and PATH.svg, each whole or not at all.
-
-    The files carry no date, and the same figure gives the same bytes. Returns the two paths.
-    """
-    import matplotlib
-
-    if isinstance(figure, np.ndarray):
-        figure = figure.flat[0]
-    fig: Figure = figure.get_figure(root=True) if hasattr(figure, "get_figure") else figure
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sentence = next((text for ax in fig.axes if (text := words(ax))), "")
-    written = []
-    metadata: dict[str, dict[str, Any]] = {
-        "png": {"Software": None, "Description": sentence},
-        "svg": {"Date": None, "Creator": None, "Description": sentence},
-    }
-    with matplotlib.rc_context({"svg.hashsalt": "crmsim"}):
-        for kind, about in metadata.items():
-            target = path.with_name(f"{path.name}.{kind}")
-            part = target.with_name(target.name + ".part")
-            fig.savefig(part, format=kind, metadata=about, facecolor="white")
-            part.replace(target)
-            written.append(target)
-    return written[0], written[1]
-
-
-def words(ax: Any) -> str:
-    """The sentence that says what a figure of this module shows; empty for another's axes."""
-    if isinstance(ax, np.ndarray):
-        ax = ax.flat[0]
-    return _words.get(ax, "")
-
-
-def chinese_font() -> str | None:
-    """Name of an installed font with Chinese characters, None if there is none."""
-    return _find_font(_installed())
-
-
-# -- the page ------------------------------------------------------------------------------------------
-
-
-class _Page:
-    """Axes with sizes that fit them and words in the reader's language."""
-
-    def __init__(self, ax: Axes, language: Language, own: bool, told: str) -> None:
-        self.ax, self.language, self.own, self.told = ax, language, own, told
-        figure = ax.get_figure(root=True)
-        assert figure is not None
-        width = ax.get_position().width * figure.get_size_inches()[0] if not own else 9.0
-        self.scale = min(max(width / 8.5, 0.5), 1.1)
-        self.size = 15 * self.scale  # points
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.tick_params(labelsize=0.9 * self.size, labelfontfamily=_families(language))
-        ax.grid(axis="y", color=LIGHT, linewidth=0.8)
-        ax.set_axisbelow(True)
-
-    def say(self, key: str, **values: Any) -> str:
-        return _TEXT[key][self.language == "zh"].format(**values)
-
-    def money_unit(self, size: float, currency: str) -> str:
-        word = self.say(f"{size:.0f}") if size > 1 else ""
-        return f"{word} {currency}".strip()
-
-    def axes_words(self, x: str, y: str) -> None:
-        self.ax.set_xlabel(x, fontsize=self.size)
-        self.ax.set_ylabel(y, fontsize=self.size)
-
-    def value(self, x: float, y: float, text: str) -> None:
-        """A number above a bar."""
-        self.ax.annotate(
-            text, (x, y), (0, 4), textcoords="offset points", ha="center", va="bottom", fontsize=self.size
-        )
-
-    def legend(self, size: float = 0.8) -> None:
-        """Marks and bars by name, in a line above the axes on the right."""
-        self.ax.legend(
-            loc="lower right", bbox_to_anchor=(1.0, 0.99), ncols=5, frameon=False,
-            fontsize=size * self.size, handletextpad=0.1, columnspacing=1.2, borderpad=0,
-        )  # fmt: skip
-
-    def label_ends(
-        self, ends: Mapping[str, tuple[float, float, str]], number: str = "", *, leaders: bool = True
-    ) -> None:
-        """Name lines where they end, moved apart where they would meet.
-
-        ends: name -> x and y of the end, colour; the labels stand right of the axes.
-        """
-        if not ends:
-            return
-        ax = self.ax
-        low, high = ax.get_ylim()
-        figure = ax.get_figure(root=True)
-        assert figure is not None
-        tall = ax.get_position().height * figure.get_size_inches()[1] * 72
-        texts = {name: _broken(f"{name} {number.format(end[1])}".strip()) for name, end in ends.items()}
-        unit = (high - low) * self.size / tall
-        heights = {name: (1.25 * (text.count("\n") + 1) + 0.1) * unit for name, text in texts.items()}
-        right = max(end for end, _, _ in ends.values())
-        names = sorted(ends, key=lambda n: ends[n][1])
-        places = _apart([ends[n][1] for n in names], [heights[n] for n in names], low - unit, high + unit)
-        beside = ax.get_yaxis_transform()
-        for name, y in zip(names, places, strict=True):
-            _, at, colour = ends[name]
-            if leaders:
-                leader, ink = ([1.003, 1.018], [at, y]), _dark(colour)
-                ax.plot(*leader, color=ink, linewidth=1, transform=beside, clip_on=False)
-            ax.text(
-                1.022, y, texts[name], transform=beside, va="center", fontsize=self.size, color=_dark(colour),
-                linespacing=1.1,
-            )  # fmt: skip
-        ax.set_xlim(0, right)
-        ax.set_ylim(low, high)
-
-    def finish(self, title: str, sentence: str, note: str, pad: float = 14) -> Axes:
-        """Title, foot, and the sentence that goes with the figure."""
-        ax = self.ax
-        wide = 38 if self.language == "zh" else 72
-        if title:
-            title = title[:1].upper() + title[1:] if self.language == "en" else title
-            ax.set_title("\n".join(textwrap.wrap(title, wide)), loc="left", fontsize=1.2 * self.size, pad=pad)
-        note = "; ".join(filter(None, (note, self.told)))
-        if note:
-            below = 3.6 if ax.get_xlabel() else 2.2
-            ax.annotate(
-                note, (0, 0), (0, -below * self.size), xycoords="axes fraction", textcoords="offset points",
-                fontsize=0.75 * self.size, color=GREY, va="top", annotation_clip=False,
-            )  # fmt: skip
-        _words[ax] = sentence
-        if self.own:
-            _show_in_notebooks(ax)
-        return ax
-
-
-@contextlib.contextmanager
-def _page(ax: Axes | None, language: str, height: float = 7.2) -> Iterator[_Page]:
-    spoken, told = _language(language)
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context(_style(spoken)):
-        own = ax is None
-        if ax is None:
-            ax = Figure(figsize=(12.8, height), dpi=100, layout="constrained").subplots()
-        yield _Page(ax, spoken, own, told)
-
-
-@contextlib.contextmanager
-def _pages(
-    axes: Sequence[Axes] | None, language: str, *, rows: int = 2, columns: int = 1, sharex: bool = True
-) -> Iterator[list[_Page]]:
-    """Several pages in rows and columns, as a rule two, one above the other."""
-    spoken, told = _language(language)
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    number = rows * columns
-    with matplotlib.rc_context(_style(spoken)):
-        own = axes is None
-        if axes is None:
-            figure = Figure(figsize=(12.8, 8.6), dpi=100, layout="constrained")
-            axes = list(figure.subplots(rows, columns, sharex=sharex, squeeze=False).flat)
-        axes = list(np.ravel(np.asarray(axes, dtype=object)))
-        if len(axes) != number:
-            words = {2: "two", 4: "four"}
-            raise ValueError(f"{words[number]} axes are needed, not {len(axes)}")
-        told_by = number - columns  # the first of the last row has the foot
-        yield [_Page(ax, spoken, own, told if k == told_by else "") for k, ax in enumerate(axes)]
-
-
-def _style(language: Language) -> Any:
-    return {
-        "font.family": _families(language),
-        "text.parse_math": False,
-        "axes.unicode_minus": True,
-        "lines.solid_capstyle": "round",
-    }
-
-
-def _families(language: Language) -> list[str]:
-    font = chinese_font() if language == "zh" else None
-    return [font, "DejaVu Sans"] if font else ["DejaVu Sans"]
-
-
-def _language(language: str) -> tuple[Language, str]:
-    """The language to use, and a word for the foot where it is not the one wanted."""
-    if language not in ("en", "zh"):
-        raise ValueError(f'language {language!r} is not known; use "en" or "zh"')
-    if language == "zh" and chinese_font() is None:
-        return "en", _TEXT["no_font"][0]
-    return ("zh" if language == "zh" else "en"), ""
-
-
-@lru_cache(maxsize=1)
-def _installed() -> tuple[str, ...]:
-    from matplotlib.font_manager import fontManager
-
-    return tuple(sorted({entry.name for entry in fontManager.ttflist}))
-
-
-def _find_font(installed: Sequence[str]) -> str | None:
-    for wanted in CHINESE_FONTS:
-        for name in installed:
-            if name.startswith(wanted):
-                return name
-    return None
-
-
-def _show_in_notebooks(ax: Axes) -> None:
-    """A notebook asks the last value of a cell for its picture."""
-
-    def picture() -> bytes:
-        figure = ax.get_figure(root=True)
-        assert figure is not None
-        file = io.BytesIO()
-        figure.savefig(file, format="png", facecolor="white")
-        return file.getvalue()
-
-    ax._repr_png_ = picture  # type: ignore[attr-defined]
-
-
-# -- parts -----------------------------------------------------------------------------------------------
-
-
-def _lines(names: Sequence[str]) -> Iterator[tuple[str, str, float]]:
-    """Name, colour and width of lines: the first thin and black."""
-    for k, name in enumerate(names):
-        if k == 0 and len(names) > 1:
-            yield name, OKABE_ITO["black"], 1.6
-        else:
-            yield name, POLICY_COLOURS[max(k - 1, 0) % len(POLICY_COLOURS)], 3.2
-
-
-def _broken(text: str, wide: int = 26) -> str:
-    """A long label on two lines or more, broken after a space, colon, plus sign or comma."""
-    lines, line = [], ""
-    for part in re.split(r"(?<=[ :+,])", text):
-        if line and len(line) + len(part.rstrip()) > wide:
-            lines.append(line.rstrip())
-            line = ""
-        line += part
-    return "\n".join([*lines, line.rstrip()])
-
-
-@lru_cache
-def _dark(colour: str) -> str:
-    """The same hue, dark enough to be read as text on white (contrast of 4.5, WCAG 2)."""
-    parts = [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
-    for percent in range(100, 0, -1):
-        shade = [c * percent // 100 for c in parts]
-        linear = [
-            c / 3294.6 if c <= 10.31475 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in map(float, shade)
-        ]
-        light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-        if 1.05 / (light + 0.05) >= 4.5:
-            break
-    return "#{:02X}{:02X}{:02X}".format(*shade)
-
-
-def _apart(places: Sequence[float], heights: Sequence[float], low: float, high: float) -> list[float]:
-    """Middles of labels of these heights near sorted places: moved as little as keeps them apart,
-    and between low and high where they all fit."""
-    groups: list[tuple[float, list[float]]] = []  # lower edge, heights
-    for place, height in zip(places, heights, strict=True):
-        groups.append((_inside(place - height / 2, height, low, high), [height]))
-        while len(groups) > 1:
-            (a, below), (b, above) = groups[-2:]
-            if b >= a + sum(below):
-                break
-            # Their common middle, each label pulling alike.
-            joined = below + above
-            middle = (len(below) * (a + sum(below) / 2) + len(above) * (b + sum(above) / 2)) / len(joined)
-            edge = _inside(middle - sum(joined) / 2, sum(joined), low, high)
-            groups[-2:] = [(edge, joined)]
-    found = []
-    for edge, joined in groups:
-        for height in joined:
-            found.append(edge + height / 2)
-            edge += height
-    return found
-
-
-def _inside(edge: float, height: float, low: float, high: float) -> float:
-    """A lower edge such that the height stays between low and high, if it can."""
-    return edge if height > high - low else min(max(edge, low), high - height)
-
-
-def _kept_title(page: _Page, final: Mapping[str, float], months: int) -> str:
+def _kept_title(page: Page, final: Mapping[str, float], months: int) -> str:
     """What the last shares say: the policy that keeps most against the first one."""
     names = list(final)
     if len(names) == 1:
@@ -1244,26 +916,6 @@ def _baseline_first(policies: list[str], baseline: str | None, who: str) -> list
     if baseline not in policies:
         raise ValueError(f"{who}: unknown policy {baseline!r}; the table has {', '.join(policies)}")
     return [baseline, *(p for p in policies if p != baseline)]
-
-
-def _money_size(largest: float) -> float:
-    """1, a thousand or a million: the unit in which such money is shown."""
-    return next((size for size in (1e6, 1e3) if largest >= 10 * size), 1.0)
-
-
-def _writer(values: pd.Series, whole: bool) -> Any:
-    """How to write such numbers: a function of the number and the sign wanted."""
-    effects = np.abs(values.to_numpy(float))
-    largest = float(np.max(effects[np.isfinite(effects)], initial=0.0))
-    digits = 0 if largest >= 100 or (whole and largest >= 10) else 1 if largest >= 1 else 2
-
-    def write(x: float, sign: str = "+") -> str:
-        text = f"{x:{sign},.{digits}f}"
-        return (text if any(c in "123456789" for c in text) else text.lstrip("+-")).replace(
-            "-", "\N{MINUS SIGN}"
-        )
-
-    return write
 
 
 def _in_band(figure: float, low: float, high: float) -> tuple[float, float, float, float]:
@@ -1341,7 +993,7 @@ def _life(table: pd.DataFrame) -> pd.DataFrame:
     return life
 
 
-def _draw_life(page: _Page, life: pd.DataFrame, months: int, name: str) -> tuple[int, str] | None:
+def _draw_life(page: Page, life: pd.DataFrame, months: int, name: str) -> tuple[int, str] | None:
     """One life on one page; returns month and cause of leaving, None for who stays."""
     ax = page.ax
     x = life.index.to_numpy(float) + 0.5
@@ -1366,7 +1018,7 @@ def _draw_life(page: _Page, life: pd.DataFrame, months: int, name: str) -> tuple
             )  # fmt: skip
     ax.text(
         1.012, -7.5, page.say("layer"), transform=ax.get_yaxis_transform(), va="center",
-        fontsize=page.size, color=_dark(LAYER_COLOURS["conative"]),
+        fontsize=page.size, color=dark(LAYER_COLOURS["conative"]),
     )  # fmt: skip
     marks = {
         "failure": (life.get("failed"), "X", OKABE_ITO["purple"], 27),
@@ -1400,7 +1052,7 @@ def _draw_life(page: _Page, life: pd.DataFrame, months: int, name: str) -> tuple
     ax.annotate(
         page.say("leaves", cause=word), (month + 1, 111), (-10 if left else 10, 0),
         textcoords="offset points", ha="right" if left else "left", va="center",
-        fontsize=page.size, color=_dark(colour),
+        fontsize=page.size, color=dark(colour),
         bbox={"boxstyle": "round", "facecolor": "white", "edgecolor": colour},
     )  # fmt: skip
     return month, word

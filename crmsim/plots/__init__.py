@@ -1,0 +1,41 @@
+"""Figures: tables in, axes out.
+
+Every function draws on `ax` if one is given, else on a figure of its own, 1280 pixels wide, which
+pyplot does not know of; a notebook shows it when the axes are a cell's last value. `language` is
+"en" or "zh"; where no Chinese font is installed the words are English, and the foot says so.
+`words(ax)` is a sentence that says what the figure shows; `save_figure` writes it along.
+
+Colours, fonts and the page are in `style.py`, figures in one module for each topic; all public
+names are reachable here, and imported when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "style": (
+        "CAUSE_COLOURS", "GREY", "LAYER_COLOURS", "LIGHT", "OKABE_ITO", "POLICY_COLOURS", "chinese_font",
+        "save_figure", "words",
+    ),
+    "world": (
+        "churn_by_cause", "customers_kept", "facts", "money", "policy_effects", "service_month",
+        "service_years", "survival", "two_lives", "waits",
+    ),
+}  # fmt: skip
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'crmsim.plots' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
