@@ -352,10 +352,17 @@ def _from_file(
     path: Path, encoding: str | None, separator: str | None, header: bool | None, skip: int
 ) -> _Table:
     notes: list[str] = []
-    name = path.name
-    text = _decode(_load(path), encoding, name, notes).rstrip("\x1a")
+    text, separator = _text_of(_load(path), path.name, encoding, separator, notes)
+    return _from_text(text, path.name, separator, header, skip, notes)
+
+
+def _text_of(
+    raw: bytes, name: str, encoding: str | None, separator: str | None, notes: list[str]
+) -> tuple[str, str]:
+    """The text of a file, and what stands between its cells."""
+    text = _decode(raw, encoding, name, notes).rstrip("\x1a")
     # Excel writes, obeys and hides a first line "sep=;"
-    directive = re.match(r'"?sep=(.)"?\r?\n', text, re.IGNORECASE)
+    directive = re.match(r'"?sep=([^"\r\n])"?\r?\n', text, re.IGNORECASE)
     if directive:
         text = text[directive.end() :]
         separator = separator or directive.group(1)
@@ -368,8 +375,14 @@ def _from_file(
             )
     elif separator in _WHITESPACE:
         separator = "whitespace"
-    elif len(separator) != 1:
+    elif len(separator) != 1 or separator in '"\r\n':
         raise DataError(f"separator={separator!r}: give one character, or 'whitespace'.")
+    return text, separator
+
+
+def _from_text(
+    text: str, name: str, separator: str, header: bool | None, skip: int, notes: list[str]
+) -> _Table:
     try:
         rows = _split(text, separator)
         if separator != "whitespace" and rows and any("\n" in c for c in rows[-1]) and text.count('"') % 2:
@@ -387,7 +400,13 @@ def _from_file(
         notes.append(
             "Some cells hold line breaks inside quotation marks; row numbers count such a cell's row once."
         )
+    return _from_rows(rows, name, header, skip, notes, gapless=separator == "whitespace")
 
+
+def _from_rows(
+    rows: list[list[str]], name: str, header: bool | None, skip: int, notes: list[str], gapless: bool = False
+) -> _Table:
+    """A table of rows of cells; `gapless` where a missing cell leaves no gap."""
     filled = [bool(row) and any(cell.strip() for cell in row) for row in rows]
     numbers = [i for i in range(skip, len(rows)) if filled[i]]
     if not numbers:
@@ -406,8 +425,8 @@ def _from_file(
     cells = [rows[i] for i in numbers]
     lengths = np.fromiter((len(row) for row in cells), dtype=np.int64, count=len(cells))
     width = len(first) if header else int(np.bincount(lengths).argmax())
-    if separator == "whitespace":
-        # a missing cell leaves no gap, so everything after it would be read one column off
+    if gapless:
+        # everything after a missing cell would be read one column off
         misfit = lengths != width
     else:
         misfit = lengths > width
