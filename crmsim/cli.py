@@ -98,17 +98,17 @@ def service_year(result: Run) -> str:
         total = rows.sum()
         offered = total["calls"] - total["turned_away"]
 
-        def mean(column: str) -> float:
-            """Of the answered calls; a month without has no mean."""
-            return (rows[column] * rows["answered"]).sum() / total["answered"] if total["answered"] else nan
+        def mean(column: str, weight: pd.Series) -> float:
+            """Weighted by calls; a month without has no mean."""
+            return (rows[column] * weight).sum() / weight.sum() if weight.sum() else nan
 
         return (
             name,
             f"{total['contacts']:,.0f}",
             f"{total['answered']:,.0f}",
             _rounded(100 * total["abandoned"] / offered if offered else nan, 1),
-            _rounded(mean("wait"), 0),
-            _rounded(100 * mean("service_level"), 1),
+            _rounded(mean("wait", rows["answered"]), 0),
+            _rounded(100 * mean("service_level", rows["calls"] - rows["turned_away"]), 1),
             _rounded(100 * rows["utilisation"].mean(), 1),
             f"{total['repairs_late']:,.0f}",
             f"{total['formal_complaints']:,.0f}",
@@ -126,8 +126,8 @@ def service_year(result: Run) -> str:
     return (
         f"Service in the last {len(service)} months\n"
         f"{aligned(lines, head)}\n"
-        "Customers who called; calls answered; abandoned of the calls while open; mean wait of the answered\n"
-        f"and share of them answered within {within:g} s; agents' time on the phone; formal complaints, and\n"
+        "Customers who called; calls answered; of the calls while open, abandoned and answered within "
+        f"{within:g} s;\nmean wait of the answered; agents' time on the phone; formal complaints, and\n"
         "how many were answered past the deadline."
     )
 

@@ -82,7 +82,7 @@ SERVICE_OUTCOMES: dict[str, tuple[str, str]] = {
     "contacts": ("contacts per 1,000 customers and month", "customers who called the hotline"),
     "wait": ("seconds", "mean wait of the calls answered"),
     "abandoned_share": ("share", "calls given up, of those in opening hours"),
-    "service_level": ("share", "calls answered within service.service_level seconds, of those answered"),
+    "service_level": ("share", "calls answered within service.service_level seconds, of those while open"),
     "utilisation": ("share", "time agents serve, of their time on duty; mean over months"),
     "solved_share": ("share", "contacts solved on the phone in the end"),
     "repairs_late_share": ("share", "jobs of the field crews that missed their deadline"),
@@ -591,13 +591,13 @@ def service_outcomes(run: Run) -> np.ndarray:
         return np.full(len(SERVICE_OUTCOMES), np.nan)
     months = run.service
     total = months.sum()
-    answered = months["answered"]
+    answered, offered = months["answered"], months["calls"] - months["turned_away"]
     with np.errstate(divide="ignore", invalid="ignore"):
         found = {
             "contacts": 1000 * total["contacts"] / np.float64(run.monthly["at_risk"].sum()),
             "wait": (months["wait"] * answered).sum() / total["answered"],
-            "abandoned_share": total["abandoned"] / (total["calls"] - total["turned_away"]),
-            "service_level": (months["service_level"] * answered).sum() / total["answered"],
+            "abandoned_share": total["abandoned"] / offered.sum(),
+            "service_level": (months["service_level"] * offered).sum() / offered.sum(),
             "utilisation": months["utilisation"].mean(),
             "solved_share": total["solved"] / total["contacts"],
             "repairs_late_share": total["repairs_late"] / total["jobs"],

@@ -379,7 +379,9 @@ class Shift(Section):
     to_hour: float = parameter(17, 0.01, 48, "hour", "end of the shift; past midnight above 24")
     days: int = parameter(5, 1, 7, "days", "days of the week it works, from Monday on")
     skills: tuple[str, ...] = word(
-        (), "what they answer: bill, payment, other, or touchpoints by name; empty for everything"
+        (),
+        "what they answer: bill_question, payment_question, other_question, or failures at touchpoints by "
+        "name; empty for everything",
     )
 
 
@@ -881,7 +883,7 @@ def _service_faults(service: Any, touchpoints: list[str]) -> list[tuple[tuple[st
             if not sum(part) > 0:
                 faults.append((("service", name), "some of the weights must be above 0"))
     shifts = [s for s in given["shifts"] if isinstance(s, Mapping)] if given["shifts"] else []
-    known = {"bill", "payment", "other", *touchpoints}
+    known = {"bill_question", "payment_question", "other_question", *touchpoints}
     for shift in shifts:
         unknown = [s for s in shift.get("skills", ()) if s not in known]
         if unknown:

@@ -39,6 +39,7 @@ DAYS = 30
 HOURS = 24.0 * DAYS
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
 STATIONS = ("hotline", "crews", "office", "counter")
+# Kinds of questions; as skills and in `Run.contacts` they are bill_question, "bill question" and so on.
 REASONS = ("bill", "payment", "other")
 
 
@@ -148,7 +149,7 @@ class Operations:
                 "abandoned": calls - answered - count["turned_away"],
                 "gave_up": count["gave_up"],
                 "wait": _ratio(3600 * count["waited"], answered),
-                "service_level": _ratio(count["in_time"], answered),
+                "service_level": _ratio(count["in_time"], calls - count["turned_away"]),
                 "utilisation": _ratio(self.busy, _duty(self.rota, self.weekday)),
                 "solved": count["solved"],
                 "solved_at_once": count["solved_at_once"],
@@ -309,7 +310,7 @@ class Operations:
         return np.asarray(uniform(self.key, Purpose.LINE, who[:, None], months[None, :]))
 
     def _codes(self, skills: tuple[str, ...]) -> tuple[int, ...] | None:
-        known = {name: k + 1 for k, name in enumerate(REASONS)}
+        known = {f"{name}_question": k + 1 for k, name in enumerate(REASONS)}
         known |= {name: k + 4 for k, name in enumerate(self.names)}
         return tuple(known[name] for name in skills) or None
 
