@@ -8,7 +8,7 @@ from crmsim.simulation import engine
 from crmsim.simulation.draws import make_key
 from crmsim.simulation.engine import simulate
 from crmsim.simulation.lives import WatchedWorld, counterfactual
-from crmsim.simulation.policies import PolicyError, policies_of
+from crmsim.simulation.policies import Change, PolicyError, Programme, policies_of
 from crmsim.simulation.process import simulate_process
 from crmsim.simulation.scenario import Scenario, ScenarioError
 from crmsim.simulation.stations_report import performance, spill_over
@@ -601,6 +601,20 @@ def test_a_service_policy_that_cannot_be(policy, message):
     scenario = touchpoints(busy(population__months=1), every={"planned": 0.0})
     with pytest.raises(PolicyError, match=message):
         simulate(scenario, [policy])
+
+
+def test_own_programmes_cannot_leave_no_hours():
+    late = Programme(label="late", start=1, ramp=0, moves=[Change("service.crew_from", add=15)])
+    with pytest.raises(PolicyError, match="month 1: the policies leave no crew hours, from 22 to 19"):
+        simulate(busy(), [late])
+
+
+def test_a_counter_may_open_on_the_way():
+    opens = Programme(label="counter", start=2, ramp=0, moves=[Change("service.counter_clerks", add=1)])
+    months = simulate(busy(), [opens], seed=1).service
+    assert (months["visits"][:2] == 0).all()
+    assert (months["visits"][2:] > 100).all()
+    assert months["counter_wait"].notna().tolist() == [False, False, True, True]
 
 
 def test_nobody_on_the_phone_and_nobody_calling():

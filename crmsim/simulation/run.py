@@ -296,8 +296,9 @@ class Run:
 
         Hotline: `contacts` (customers who called), `questions` among them, `calls` with those again,
         `answered`, `turned_away` (when closed), `abandoned` (calls), `gave_up` (contacts never answered
-        in the end), `wait` (mean seconds of the answered), `service_level` (share of the
-        calls while open that were answered within `service.service_level` seconds), `utilisation`, `solved`, `solved_at_once` (contacts).
+        in the end), `wait` (mean seconds of the answered), `service_level` (share of the calls while open
+        that were answered within `service.service_level` seconds), `utilisation`, `solved`,
+        `solved_at_once` (contacts).
         Crews: `jobs`, `repairs_late`. Office: `formal_complaints`, `answers_late`. Counter: `visits`,
         `counter_wait` (mean minutes).
 
@@ -306,8 +307,10 @@ class Run:
         import pandas as pd
 
         frame = pd.DataFrame(self._desk().rows).set_index("month")
-        means = ["wait", "service_level", "utilisation", "counter_wait"]
-        return frame.astype({name: np.int64 for name in frame.columns.difference(means)})
+        counts = frame.columns.difference(["wait", "service_level", "utilisation", "counter_wait"])
+        # A counter that opens on the way has no visits before.
+        frame[counts] = frame[counts].fillna(0).astype(np.int64)
+        return frame
 
     def station(self, name: str = "hotline") -> list[ServiceRecords]:
         """A station's records, one for each month in which it had work: `hotline`, `crews`, `office`

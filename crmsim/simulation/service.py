@@ -21,6 +21,7 @@ from .columns import BLOCK, W
 from .compile import PARAMETER_INDEX
 from .contacts import ATTEMPTS, COUNTS
 from .draws import WORLD, Key, Purpose, uniform
+from .policies import PolicyError
 from .stations import (
     Contacts,
     Group,
@@ -97,6 +98,12 @@ class Operations:
         self.kernels, self.levers, self.random = world.module, world.values, world.people.key
         self.blocks = world.people.blocks
         self.opening = self.value("open_from"), self.value("open_to")
+        crews = self.value("crew_from"), self.value("crew_to")
+        for whose, (begin, finish) in (("opening", self.opening), ("crew", crews)):
+            if not begin < finish:
+                raise PolicyError(
+                    f"month {month}: the policies leave no {whose} hours, from {begin:g} to {finish:g}"
+                )
         self.open_days = round(self.value("open_days"))
         days = self.busy_days[month].tobytes()
         service = self.scenario.service
