@@ -1,4 +1,8 @@
-"""Customer value models: BG/NBD, gamma-gamma, shifted beta-geometric, and the lifetime value they give.
+"""Customer value: what a customer was worth, is worth and may be worth (客户价值).
+
+Models of buying, BG/NBD, Pareto/NBD, gamma-gamma and shifted beta-geometric, how well they forecast, and
+the lifetime value they give (终生价值); the three parts of a customer's value, Markov-chain lifetime value,
+referral value, customer equity (客户资产) and where a change of it came from.
 
 Each ``fit_...`` function takes plain columns (what ``crmsim.data.transactions.repeat_summary`` returns, or
 any array) and gives a frozen model with its parameters, standard errors and log-likelihood. A model can
@@ -12,16 +16,18 @@ Sources, named again at each formula:
 - FHL 2005: Fader, Hardie & Lee, "Counting your customers" the easy way, Marketing Science 24(2), 275-284;
 - FHL 2008: Fader, Hardie & Lee, Computing P(alive) using the BG/NBD model, note;
 - FH 2007: Fader & Hardie, How to project customer retention, Journal of Interactive Marketing 21(1), 76-90;
-- FH 2013: Fader & Hardie, The gamma-gamma model of monetary value, note, brucehardie.com/notes/025.
+- FH 2013: Fader & Hardie, The gamma-gamma model of monetary value, note, brucehardie.com/notes/025;
+- SMC 1987: Schmittlein, Morrison & Colombo, Counting your customers, Management Science 33(1), 1-24;
+- FH 2005: Fader & Hardie, A note on deriving the Pareto/NBD model, note, brucehardie.com/notes/009.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +35,12 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BGNBD", "SBG", "GammaGamma", "clv", "fit_bgnbd", "fit_gamma_gamma", "fit_sbg"]
+__all__ = [
+    "BGNBD", "SBG", "EquityChange", "GammaGamma", "ParetoNBD", "clv", "customer_equity",
+    "customer_values", "equity_change", "fit_bgnbd", "fit_gamma_gamma", "fit_pareto_nbd", "fit_sbg",
+    "historical_value", "holdout_errors", "markov_clv", "recency_chain", "referral_value", "retention_value",
+    "track_purchases", "tracking_errors", "transition_matrix", "value_parts",
+]  # fmt: skip
 
 Floats = npt.NDArray[np.float64]
 
@@ -156,6 +167,15 @@ class _Model:
         state = "" if self.converged else " (not converged)"
         table = self.summary().to_html(float_format=lambda value: f"{value:.4g}", na_rep="", border=0)
         return f"<p>{self._title}{fit}{size}{state}</p>{table}"
+
+
+class Buying(Protocol):
+    """A model of repeat purchases: :class:`BGNBD`, :class:`ParetoNBD`, or one's own with these methods."""
+
+    def expected_purchases(self, t: npt.ArrayLike) -> Floats: ...
+    def conditional_expected_purchases(
+        self, t: npt.ArrayLike, frequency: npt.ArrayLike, recency: npt.ArrayLike, T: npt.ArrayLike
+    ) -> Floats: ...
 
 
 _Likelihood = Callable[[Floats], tuple[float, Floats]]
@@ -451,6 +471,209 @@ def fit_bgnbd(frequency: npt.ArrayLike, recency: npt.ArrayLike, T: npt.ArrayLike
 
 
 # --------------------------------------------------------------------------------------------------
+# Pareto/NBD: the same, leaving at any moment
+
+
+@dataclass(frozen=True, repr=False)
+class ParetoNBD(_Model):
+    """Pareto / negative binomial model of repeat purchases (SMC 1987).
+
+    While active a customer buys at a rate drawn from a gamma (shape ``r``, rate ``alpha`` in time units) and
+    leaves at a rate drawn from another (``s``, ``beta``), at any moment and not only after a purchase as in
+    the BG/NBD model.
+    """
+
+    r: float
+    alpha: float
+    s: float
+    beta: float
+
+    _names: ClassVar[tuple[str, ...]] = ("r", "alpha", "s", "beta")
+    _title: ClassVar[str] = "Pareto/NBD"
+
+    def _active(self, t: Floats, beta: Floats | float) -> Floats:
+        """Expected time active in the time t ahead, [1 - (beta/(beta+t))^(s-1)] beta / (s-1); at s = 1 the
+        limit."""
+        step = np.log1p(t / beta)
+        power = (1 - self.s) * step
+        flat = np.abs(power) < 1e-12
+        return np.where(flat, step, np.expm1(power) * step / np.where(flat, 1.0, power)) * beta
+
+    def expected_purchases(self, t: npt.ArrayLike) -> Floats:
+        """Expected repeat purchases of a new customer in the time ``t`` after her first; shape of ``t``.
+
+        SMC 1987; FH 2005. ``ValueError`` for a negative or missing ``t``.
+        """
+        return _answer(self.r / self.alpha * self._active(_column(t, "t"), self.beta))
+
+    def probability_alive(self, frequency: npt.ArrayLike, recency: npt.ArrayLike, T: npt.ArrayLike) -> Floats:
+        """Probability that a customer with this history has not left, one for each.
+
+        SMC 1987. ``ValueError`` as for :func:`fit_pareto_nbd`.
+        """
+        return _answer(self._alive(*_history(frequency, recency, T)))
+
+    def _alive(self, x: Floats, last: Floats, age: Floats) -> Floats:
+        from scipy.special import expit
+
+        shape = x.shape
+        flat = [column.ravel() for column in (x, last, age)]
+        log_left = np.concatenate(
+            [
+                _left_before_end(self.r, self.alpha, self.s, self.beta, *(column[part] for column in flat))[0]
+                for part in _pieces(x.size)
+            ]
+            or [np.empty(0)]
+        ).reshape(shape)
+        log_stay = -(self.r + x) * np.log(self.alpha + age) - self.s * np.log(self.beta + age)
+        return expit(log_stay - log_left)
+
+    def conditional_expected_purchases(
+        self, t: npt.ArrayLike, frequency: npt.ArrayLike, recency: npt.ArrayLike, T: npt.ArrayLike
+    ) -> Floats:
+        """Expected purchases in the time ``t`` after ``T``, given a customer's history; ``t`` broadcasts
+        with it.
+
+        SMC 1987; FH 2005. ``ValueError`` as for :func:`fit_pareto_nbd`.
+        """
+        x, last, age = _history(frequency, recency, T)
+        rate = (self.r + x) / (self.alpha + age) * self._alive(x, last, age)
+        try:
+            return _answer(rate * self._active(_column(t, "t"), self.beta + age))
+        except ValueError:
+            raise ValueError(f"t {np.shape(t)} does not go with a history of {rate.shape}.") from None
+
+    def histogram(self, k_max: int, T: npt.ArrayLike) -> Floats:
+        """Probability of 0, 1, ..., ``k_max`` repeat purchases of a new customer in the time ``T``.
+
+        Shape ``(k_max + 1,)`` for one ``T``, ``(len(T), k_max + 1)`` for an array; what is missing to a sum
+        of 1 is the probability of more. The negative binomial of the time active, averaged over it (FH 2005).
+        """
+        from scipy.special import gammaln
+
+        if k_max < 0 or int(k_max) != k_max:
+            raise ValueError(f"k_max={k_max!r}: give a whole number from 0.")
+        time = _column(T, "T")[..., np.newaxis, np.newaxis]
+        k = np.arange(int(k_max) + 1, dtype=np.float64)[:, np.newaxis]
+        r, alpha, s, beta = self.r, self.alpha, self.s, self.beta
+        constant = gammaln(r + k) - gammaln(r) - gammaln(k + 1)
+
+        def chance(y: Floats) -> Floats:
+            z = y / (alpha + y)
+            return np.exp(constant + r * np.log1p(-z)) * np.where(k > 0, z, 1.0) ** k
+
+        # in the logarithm of beta + y, the density of the time of leaving is an exponential
+        node, weight = np.polynomial.legendre.leggauss(64)
+        reach = np.log1p(time / beta)
+        step = np.minimum(reach, 40 / s) * (node + 1) / 2
+        density = s * np.exp(-s * step) * weight / 2 * np.minimum(reach, 40 / s)
+        left = (chance(beta * np.expm1(step)) * density).sum(axis=-1)
+        return np.asarray(left + chance(time)[..., 0] * np.exp(-s * reach[..., 0]))
+
+
+def _pieces(n: int, size: int = 4000) -> list[slice]:
+    """Rows in pieces that fit the cache."""
+    return [slice(start, start + size) for start in range(0, n, size)]
+
+
+def _left_before_end(
+    r: float, alpha: float, s: float, beta: float, x: Floats, last: Floats, age: Floats
+) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """Logarithm of s times the integral of (alpha+y)^-(r+x) (beta+y)^-(s+1) from recency to T, and its
+    derivatives by r, alpha, s and beta.
+
+    It is the part of the likelihood of those who left in between. The closed form, a difference of two
+    hypergeometric functions (FH 2005), loses its digits where the two are close and overflows
+    after hundreds of purchases; this integrates the positive function itself, in the logarithm of y plus the
+    smaller of alpha and beta, to about 1e-12, and no further than where e^-40 of it is left.
+    """
+    node, weight = _GAUSS_32
+    least = min(alpha, beta)
+    start, end = np.log(least + last), np.log(least + age)
+    # how fast the integrand falls at first; later it falls faster
+    fall = (r + x) * (least + last) / (alpha + last) + (s + 1) * (least + last) / (beta + last) - 1
+    wide = np.minimum(end - start, 40 / np.maximum(fall, 1e-9))
+    y = np.exp(start[:, np.newaxis] + wide[:, np.newaxis] * node)  # least + time
+    by_rate, by_stay = y + (alpha - least), y + (beta - least)
+    log_rate, log_stay = np.log(by_rate), np.log(by_stay)
+    log_g = np.log(y) - (r + x)[:, np.newaxis] * log_rate - (s + 1) * log_stay
+    top = log_g.max(axis=1)
+    part = np.exp(log_g - top[:, np.newaxis]) * weight
+    total = part.sum(axis=1)
+    part /= total[:, np.newaxis]
+    with np.errstate(divide="ignore"):
+        value = np.log(s) + top + np.log(total) + np.log(wide)
+    return (
+        value,
+        -(part * log_rate).sum(axis=1),
+        -(r + x) * (part / by_rate).sum(axis=1),
+        1 / s - (part * log_stay).sum(axis=1),
+        -(s + 1) * (part / by_stay).sum(axis=1),
+    )
+
+
+def _gauss(n: int) -> tuple[Floats, Floats]:
+    node, weight = np.polynomial.legendre.leggauss(n)
+    return (node + 1) / 2, weight / 2
+
+
+_GAUSS_32 = _gauss(32)
+
+
+def fit_pareto_nbd(frequency: npt.ArrayLike, recency: npt.ArrayLike, T: npt.ArrayLike) -> ParetoNBD:
+    """The Pareto/NBD model by maximum likelihood.
+
+    Arguments, errors and warnings as in :func:`fit_bgnbd`. The likelihood is that of SMC 1987 as written in
+    FH 2005, in logarithms and with its gradient. ``s`` and ``beta`` are loosely held by most
+    data: look at their standard errors.
+    """
+    from scipy.special import digamma, gammaln
+
+    x, last, age = (column.ravel() for column in _history(frequency, recency, T))
+    repeaters = int((x > 0).sum())
+    if repeaters < MINIMUM_REPEATERS:
+        raise ValueError(
+            f"{repeaters} of {len(x):,} customers bought again; at least {MINIMUM_REPEATERS} are needed to "
+            "fit a Pareto/NBD model. Observe longer, or take in more customers."
+        )
+    n = len(x)
+    # customers with one and the same history count once
+    history, weight = np.unique(np.column_stack((x, last, age)), axis=0, return_counts=True)
+    parts = [(history[part].T, weight[part].astype(np.float64)) for part in _pieces(len(history))]
+
+    def likelihood(theta: Floats) -> tuple[float, Floats]:
+        r, alpha, s, beta = theta
+        value, gradient = n * s * np.log(beta), np.array([0.0, 0.0, n * np.log(beta), n * s / beta])
+        for (k, t, end), w in parts:
+            log_left, *d_left = _left_before_end(r, alpha, s, beta, k, t, end)
+            log_stay = -(r + k) * np.log(alpha + end) - s * np.log(beta + end)
+            d_stay = (-np.log(alpha + end), -(r + k) / (alpha + end), -np.log(beta + end), -s / (beta + end))
+            both = np.logaddexp(log_stay, log_left)
+            left = np.exp(log_left - both)
+            value += w @ (gammaln(r + k) - gammaln(r) + r * np.log(alpha) + both)
+            gradient += [w @ (left * a + (1 - left) * b) for a, b in zip(d_left, d_stay, strict=True)]
+            gradient[0] += w @ (digamma(r + k) - digamma(r) + np.log(alpha))
+            gradient[1] += w.sum() * r / alpha
+        return float(value), gradient
+
+    unit = float(age.mean())
+    starts = ((0.5, unit / 3, 0.6, unit / 3), (2.0, unit, 1.0, unit), (0.2, unit / 20, 0.3, unit / 10))
+    top = _maximise(likelihood, starts, ParetoNBD._names, n)
+    r, alpha, s, beta = (float(value) for value in top.parameters)
+    errors = dict(zip(ParetoNBD._names, map(float, top.standard_errors), strict=True))
+    return ParetoNBD(
+        r,
+        alpha,
+        s,
+        beta,
+        log_likelihood=top.log_likelihood,
+        standard_errors=errors,
+        n=n,
+        converged=top.converged,
+    )
+
+
+# --------------------------------------------------------------------------------------------------
 # Gamma-gamma: how much
 
 
@@ -580,6 +803,31 @@ class SBG(_Model):
             raise ValueError("t must be 1 or more: the first renewal ends period 1.")
         return _answer((self.b + period - 1) / (self.a + self.b + period - 1))
 
+    def expected_residual(
+        self, t: npt.ArrayLike, *, discount_rate: float = 0.0, periods: int | None = None
+    ) -> Floats:
+        """Discounted expected number of further periods of a customer who is there after ``t`` of them.
+
+        The sum of S(t + k) / S(t) / (1 + discount_rate)^k over k = 1, 2, ... up to ``periods``, or without
+        end; times the margin of a period it is the residual lifetime value (Fader & Hardie 2010,
+        Customer-base valuation in a contractual setting, Marketing Science 29(1), 85-93). The first payment
+        ahead is one period away. ``ValueError`` for a rate of 0 without end when ``a`` is 1 or less, where
+        the sum has no limit.
+        """
+        from scipy.special import hyp2f1
+
+        _check_rate(discount_rate)
+        tenure = _whole(t, "t")
+        if periods is not None:
+            k = np.arange(1, periods + 1, dtype=np.float64)
+            there = self.survival(tenure[..., np.newaxis] + k) / self.survival(tenure)[..., np.newaxis]
+            return _answer(np.asarray(there @ (1 + discount_rate) ** -k))
+        if discount_rate <= 0 and self.a <= 1:
+            raise ValueError("The expected lifetime is infinite: give a discount_rate above 0, or periods.")
+        there = (self.b + tenure) / (self.a + self.b + tenure)
+        after = hyp2f1(1.0, self.b + tenure + 1, self.a + self.b + tenure + 1, 1 / (1 + discount_rate))
+        return _answer(np.asarray(there * after / (1 + discount_rate)))
+
 
 def fit_sbg(survivors: npt.ArrayLike, n: int | None = None) -> SBG:
     """The shifted beta-geometric model by maximum likelihood, from one cohort's survivors.
@@ -641,7 +889,7 @@ _PER_MONTH = {"D": 365.25 / 12, "W": 365.25 / 84, "M": 1.0}
 
 
 def clv(
-    bgnbd: BGNBD,
+    bgnbd: Buying,
     gamma_gamma: GammaGamma,
     frequency: npt.ArrayLike,
     recency: npt.ArrayLike,
@@ -655,12 +903,12 @@ def clv(
 ) -> Floats:
     """Expected discounted value of each customer's purchases in the months after ``T``, in money.
 
-    The purchases expected in each month (``bgnbd``), discounted from the month's end at ``discount_rate`` a
-    month, times the amount expected of one (``gamma_gamma``) and the contribution ``margin`` (share of the
-    amount). One value a customer; what she spent before ``T`` is not in it. ``unit``: that of recency, T
-    and the model, days, weeks or months. Combining the two models so follows Fader, Hardie & Lee (2005),
-    RFM and CLV, Journal of Marketing Research 42(4), 415-430. ``ValueError`` for columns as in the models
-    and for impossible settings.
+    The purchases expected in each month (``bgnbd``, or a Pareto/NBD model), discounted from the month's end
+    at ``discount_rate`` a month, times the amount expected of one (``gamma_gamma``) and the contribution
+    ``margin`` (share of the amount). One value a customer; what she spent before ``T`` is not in it.
+    ``unit``: that of recency, T and the model, days, weeks or months. Combining the two models so follows
+    Fader, Hardie & Lee (2005), RFM and CLV, Journal of Marketing Research 42(4), 415-430. ``ValueError`` for
+    columns as in the models and for impossible settings.
     """
     if unit not in _PER_MONTH:
         raise ValueError(f"unit={unit!r}: give 'D' (days), 'W' (weeks) or 'M' (months).")
@@ -679,3 +927,641 @@ def clv(
     )
     each = np.diff(bought, axis=-1, prepend=0.0)
     return _answer(np.asarray(margin * worth * (each @ (1 + discount_rate) ** -month.astype(np.float64))))
+
+
+def _check_rate(rate: float, name: str = "discount_rate") -> None:
+    if not (rate > -1 and math.isfinite(rate)):
+        raise ValueError(f"{name}={rate!r}: give the rate of a period, 0.01 for 1 %.")
+
+
+def retention_value(
+    margin: npt.ArrayLike,
+    retention: npt.ArrayLike,
+    *,
+    discount_rate: float = 0.01,
+    periods: int | None = None,
+) -> Floats:
+    """Expected discounted margin of a customer under contract who stays with probability ``retention`` a
+    period.
+
+    ``margin``: money a period; ``retention``: 0 to 1; both broadcast. The sum of margin (r / (1 + d))^t over
+    t = 1, 2, ... up to ``periods``, or without end, margin r / (1 + d - r) (Gupta & Lehmann 2003, Customers
+    as assets, Journal of Interactive Marketing 17(1), 9-24). ``ValueError`` for a retention outside 0 to 1,
+    or where the sum has no limit.
+    """
+    _check_rate(discount_rate)
+    stay = _column(retention, "retention")
+    if (stay > 1).any():
+        raise ValueError(f"retention is above 1 for {(stay > 1).sum():,} customers; it is a probability.")
+    each = np.asarray(margin, dtype=np.float64)
+    q = stay / (1 + discount_rate)
+    if periods is None:
+        if (q >= 1).any():
+            raise ValueError("Without an end nobody may stay for sure undiscounted: give periods.")
+        return _answer(np.asarray(each * q / (1 - q)))
+    flat = np.abs(1 - q) < 1e-12
+    rest = np.where(flat, 0.5, q)
+    return _answer(np.asarray(each * np.where(flat, periods, rest * (1 - rest**periods) / (1 - rest))))
+
+
+# --------------------------------------------------------------------------------------------------
+# How well a model forecasts
+
+_DAYS = {"D": 1.0, "W": 7.0, "M": 365.25 / 12}
+
+
+def track_purchases(
+    log: Any,
+    models: Mapping[str, Buying],
+    *,
+    calibration_end: Any,
+    until: Any = None,
+    unit: Literal["D", "W", "M"] = "W",
+) -> pd.DataFrame:
+    """Cumulative repeat purchases of a cohort, period by period, as they were and as models expect them.
+
+    ``log``: a table with ``customer``, ``date``, ``amount``, or what ``read_transactions`` gives; the cohort
+    is who first bought by ``calibration_end`` (last day included). ``models``: by name, in ``unit`` (days,
+    weeks or months of 365.25 / 12 days), fitted on the time up to ``calibration_end``. ``until``: last day
+    observed, the last in the log when left out. Purchases on one day count as one.
+
+    One row a whole period from the first day of the log: ``period`` (from 1), ``end`` (its last day),
+    ``held_out`` (it ends after ``calibration_end``), ``actual``, and a column a model. The tracking plot of
+    FHL 2005, figure 3. ``DataError`` as for ``repeat_summary``; ``ValueError`` for a model's name that is
+    taken.
+    """
+    import pandas as pd
+
+    from ..data.transactions import Transactions, repeat_summary
+
+    taken = {"period", "end", "held_out", "actual"} & set(models)
+    if taken:
+        raise ValueError(f"A model cannot be called {sorted(taken)[0]!r}: a column has that name.")
+    table = log.log if isinstance(log, Transactions) else log
+    cohort = repeat_summary(table, unit, until, calibration_end)
+    day = table["date"].dt.tz_localize(None).dt.normalize()
+    start, last = day.min(), day.max() if until is None else pd.Timestamp(until)
+    split = pd.Timestamp(calibration_end)
+    visits = pd.DataFrame({"customer": table["customer"], "day": (day - start).dt.days}).drop_duplicates()
+    visits = visits[visits["customer"].isin(cohort.index)].sort_values(["customer", "day"])
+    repeat = np.sort(visits.loc[visits["customer"].duplicated(), "day"].to_numpy())
+    length = _DAYS[unit]
+    number = int(((last - start).days + 1) / length + 1e-9)
+    # a period ends with its last day, so that day is the last observed
+    ends = np.ceil(length * np.arange(1, number + 1) - 1e-9).astype(int) - 1
+    joined, size = np.unique((cohort["first"] - start).dt.days.to_numpy(), return_counts=True)
+    age = np.maximum(ends[:, np.newaxis] - joined, 0) / length
+    frame = pd.DataFrame({"period": np.arange(1, number + 1), "end": start + pd.to_timedelta(ends, unit="D")})
+    frame["held_out"] = frame["end"] > split
+    frame["actual"] = np.searchsorted(repeat, ends, side="right")
+    for name, model in models.items():
+        frame[name] = model.expected_purchases(age) @ size
+    return frame
+
+
+def tracking_errors(track: pd.DataFrame) -> pd.DataFrame:
+    """How far models are from what :func:`track_purchases` found, in the periods held out.
+
+    One row a model: ``mape`` (mean absolute error of the cumulative curve, as a share of it) and
+    ``total_error`` (expected over actual purchases in the periods held out, less 1). ``ValueError`` when
+    nothing is held out.
+    """
+    import pandas as pd
+
+    lacking = [name for name in ("held_out", "actual") if name not in track]
+    if lacking:
+        raise ValueError(f"track lacks {', '.join(lacking)}; give what track_purchases returns.")
+    out = track["held_out"].to_numpy(dtype=bool)
+    if not out.any() or out.all():
+        raise ValueError("track needs periods before and after the end of the calibration.")
+    split = int(np.argmax(out)) - 1
+    actual = track["actual"].to_numpy(dtype=float)
+    rows = {}
+    for name in track.columns.drop(["period", "end", "held_out", "actual"], errors="ignore"):
+        curve = track[name].to_numpy(dtype=float)
+        grown = actual[-1] - actual[split]
+        rows[name] = {
+            "mape": float(np.mean(np.abs(curve / np.maximum(actual, 1) - 1)[out])),
+            "total_error": float((curve[-1] - curve[split]) / grown - 1) if grown else math.nan,
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+
+
+def holdout_errors(
+    summary: pd.DataFrame, models: Mapping[str, Buying], *, share: float = 0.2
+) -> pd.DataFrame:
+    """How well models tell each customer's purchases in the time held out, beside her own past rate.
+
+    ``summary``: what ``repeat_summary`` gives with ``calibration_end``; ``models``: by name, in its unit.
+    One row a model and one for ``own rate`` (frequency / T times the time held out): ``predicted`` and
+    ``actual`` purchases in all, ``total_error`` (their ratio less 1), ``mae`` and ``rmse`` a customer,
+    ``caught``: share of all purchases held out that the customers with the highest forecasts make, taking
+    the ``share`` of them (customers tied at the border count in part). ``ValueError`` for missing columns.
+    """
+    import pandas as pd
+
+    lacking = [c for c in ("frequency", "recency", "T", "holdout_frequency", "holdout_T") if c not in summary]
+    if lacking:
+        raise ValueError(
+            f"summary lacks {', '.join(lacking)}; repeat_summary(..., calibration_end=...) gives them."
+        )
+    if not 0 < share < 1:
+        raise ValueError(f"share={share!r}: give a share of the customers, 0.2 for the best fifth.")
+    x, last, age = (summary[name].to_numpy(dtype=float) for name in ("frequency", "recency", "T"))
+    actual = summary["holdout_frequency"].to_numpy(dtype=float)
+    ahead = summary["holdout_T"].to_numpy(dtype=float)
+    forecasts = {
+        name: model.conditional_expected_purchases(ahead, x, last, age) for name, model in models.items()
+    }
+    forecasts["own rate"] = np.divide(x, age, out=np.zeros_like(x), where=age > 0) * ahead
+    total = actual.sum()
+    rows = {
+        name: {
+            "predicted": forecast.sum(),
+            "actual": total,
+            "total_error": forecast.sum() / total - 1 if total else math.nan,
+            "mae": np.abs(forecast - actual).mean(),
+            "rmse": math.sqrt(np.mean((forecast - actual) ** 2)),
+            "caught": _caught(actual, forecast, share) / total if total else math.nan,
+        }
+        for name, forecast in forecasts.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+
+
+def _caught(amount: Floats, score: Floats, share: float) -> float:
+    """Amount with the highest-scored share of the customers; those tied at the border count in part."""
+    wanted = share * len(score)
+    border = np.sort(score)[::-1][min(max(math.ceil(wanted), 1), len(score)) - 1]
+    above, tied = score > border, score == border
+    part = (wanted - above.sum()) / tied.sum()
+    return float(amount[above].sum() + part * amount[tied].sum())
+
+
+# --------------------------------------------------------------------------------------------------
+# Customer value in three parts
+
+
+def historical_value(
+    log: pd.DataFrame,
+    *,
+    at: int | None = None,
+    margin: float = 1.0,
+    discount_rate: float = 0.0,
+    customer: str = "customer",
+    month: str = "month",
+    amount: str = "amount",
+) -> pd.Series:
+    """Sum of each customer's past margin, in money (历史价值), indexed by customer.
+
+    ``log``: one row a purchase or bill. ``at``: last month that counts, the last in the log when left out.
+    ``margin``: share of the amount that is kept. ``discount_rate``: a month; above 0, past money is carried
+    forward to ``at`` with it. ``ValueError`` for missing columns.
+    """
+    _needs(log, (customer, month, amount), "log")
+    _check_rate(discount_rate)
+    when = log[month].to_numpy(dtype=float)
+    end = float(at) if at is not None else float(when.max()) if len(when) else 0.0
+    past = when <= end
+    worth = margin * log[amount].to_numpy(dtype=float)[past] * (1 + discount_rate) ** (end - when[past])
+    value = log.loc[past, [customer]].assign(value=worth).groupby(customer)["value"].sum()
+    return value.rename("historical").rename_axis("customer")
+
+
+def referral_value(
+    referrals: npt.ArrayLike,
+    value: npt.ArrayLike,
+    acquisition_cost: npt.ArrayLike = 0.0,
+    *,
+    otherwise: float = 0.5,
+) -> Floats:
+    """What the customers someone brings are worth to the firm, in money (推荐价值).
+
+    ``referrals``: customers brought, or the discounted number expected; ``value``: lifetime value of one of
+    them; ``acquisition_cost``: what winning one by other means costs, which a referral saves; ``otherwise``:
+    share who would have come anyway, of whom only the saved cost counts. Referrals x ((1 - otherwise) value +
+    cost), after Kumar, Petersen & Leone (2010), Driving profitability by encouraging customer referrals,
+    Journal of Marketing 74(5), 1-17. ``ValueError`` for negative referrals or a share outside 0 to 1.
+    """
+    brought = _column(referrals, "referrals")
+    if not 0 <= otherwise <= 1:
+        raise ValueError(f"otherwise={otherwise!r}: give a share from 0 to 1.")
+    worth = np.asarray(value, dtype=np.float64) * (1 - otherwise) + np.asarray(acquisition_cost, dtype=float)
+    return _answer(np.asarray(brought * worth))
+
+
+def value_parts(
+    historical: pd.Series, current: pd.Series, cross_sell: Any = 0.0, referral: Any = 0.0
+) -> pd.DataFrame:
+    """Customer value = historical + current + potential (客户价值 = 历史价值 + 当前价值 + 潜在价值).
+
+    Series indexed by customer, in money; a customer missing in one has 0 there. ``cross_sell`` (cross- and
+    up-selling 交叉与提升销售) and ``referral`` may be one number for all. One row a customer: ``historical``,
+    ``current``, ``cross_sell``, ``referral``, ``potential`` (the two before), ``total``.
+    """
+    import pandas as pd
+
+    parts = {"historical": historical, "current": current, "cross_sell": cross_sell, "referral": referral}
+    index = pd.Index([], name="customer")
+    for part in parts.values():
+        if isinstance(part, pd.Series):
+            if part.index.duplicated().any():
+                raise ValueError(f"customer {part.index[part.index.duplicated()][0]} occurs twice.")
+            index = index.union(part.index) if len(index) else part.index
+    frame = pd.DataFrame(index=index.rename("customer"))
+    for name, part in parts.items():
+        frame[name] = (
+            part.reindex(index).fillna(0.0).astype(float) if isinstance(part, pd.Series) else float(part)
+        )
+    frame["potential"] = frame["cross_sell"] + frame["referral"]
+    frame["total"] = frame["historical"] + frame["current"] + frame["potential"]
+    return frame
+
+
+def _needs(frame: pd.DataFrame, columns: Sequence[str], name: str) -> None:
+    lacking = [column for column in columns if column not in frame]
+    if lacking:
+        raise ValueError(f"{name} lacks {', '.join(lacking)}; it has {', '.join(map(str, frame.columns))}.")
+
+
+def read_table(source: Any, name: str) -> pd.DataFrame:
+    """A table of a ``Database``, or of a mapping from names to tables; an empty frame where it has none."""
+    import pandas as pd
+
+    if hasattr(source, "table") and hasattr(source, "tables"):
+        return source.table(name) if name in source.tables else pd.DataFrame()
+    if not isinstance(source, Mapping):
+        raise ValueError(f"Give a Database or a mapping from names to tables, not {type(source).__name__}.")
+    found = source.get(name)
+    return pd.DataFrame() if found is None else found
+
+
+def last_month(source: Any) -> int:
+    """The last month of the record, counted from 0: by ``about``, else the last with a bill or purchase.
+
+    ``ValueError`` when there is neither.
+    """
+    about = read_table(source, "about")
+    if len(about):
+        said = about.loc[about["name"] == "months", "value"]
+        if len(said):
+            return int(said.iloc[0]) - 1
+    ends = [
+        int(log["month"].max()) for name in ("bills", "purchases") if len(log := read_table(source, name))
+    ]
+    if not ends:
+        raise ValueError("The database has neither bills nor purchases.")
+    return max(ends)
+
+
+def _there(source: Any, month: int) -> pd.Series:
+    """Whether each customer who had joined by a month is under contract at its end, by customer."""
+    people = read_table(source, "customers").set_index("customer")
+    people = people[people["joined_month"] <= month]
+    left, back = read_table(source, "departures"), read_table(source, "returns")
+
+    def latest(log: pd.DataFrame) -> pd.Series:
+        if not len(log):
+            return people["joined_month"] * 0.0 - 1
+        last = log.loc[log["month"] <= month].groupby("customer")["month"].max()
+        return last.reindex(people.index).fillna(-1)
+
+    return (latest(left) < 0) | (latest(back) > latest(left))
+
+
+def customer_values(
+    source: Any,
+    *,
+    at: int | None = None,
+    margin: float = 0.4,
+    discount_rate: float = 0.01,
+    months: int = 36,
+    model: Literal["bgnbd", "pareto_nbd"] = "bgnbd",
+    hazard: pd.Series | None = None,
+    cross_sell: pd.Series | float = 0.0,
+    acquisition_cost: float = 0.0,
+    otherwise: float = 0.5,
+) -> pd.DataFrame:
+    """The three parts of every customer's value at the end of a month, from the customer database.
+
+    ``source``: a ``Database``, or its tables by name. ``at``: the month, the last of the record when left
+    out; nothing later is looked at. ``margin``: share of revenue kept; ``discount_rate``: a month;
+    ``months``: how far ahead.
+
+    - historical: the sum of ``margin`` x payments (under contract) or purchases so far;
+    - current: what is expected if behaviour does not change. Under contract the mean bill of the last 12
+      months, kept up with the retention of all customers in those months, or with each one's own chance of
+      leaving in a month (``hazard``, by customer); without, :func:`clv` by ``model`` and gamma-gamma;
+    - potential: ``cross_sell`` (by customer or one number, the firm's own estimate: nothing in the tables
+      tells what has not been offered yet) and referrals: those of the last 12 months per bill or purchase,
+      times the discounted bills or purchases expected, at the mean current value of those who joined in these
+      months (:func:`referral_value`, ``acquisition_cost``, ``otherwise``).
+
+    One row a customer who had joined: the columns of :func:`value_parts`, ``margin`` (money a month while a
+    customer: the mean bill, or purchase rate times amount by the models), ``active`` (under contract or not;
+    else the probability of being alive). ``ValueError`` when the database has neither bills
+    nor purchases by then.
+    """
+    import pandas as pd
+
+    _check_rate(discount_rate)
+    at = last_month(source) if at is None else int(at)
+    people = read_table(source, "customers")
+    _needs(people, ("customer", "joined_month", "source"), "customers")
+    people = people[people["joined_month"] <= at].set_index("customer")
+    bills, purchases = read_table(source, "bills"), read_table(source, "purchases")
+    contract = len(bills) > 0
+    log = bills if contract else purchases
+    if not len(log) or not (log["month"] <= at).any():
+        raise ValueError(f"The database has neither bills nor purchases by month {at}.")
+    log = log[log["month"] <= at]
+    recent = log[log["month"] > at - 12]
+    each = recent.groupby("customer")["amount"].agg(["sum", "size"]).reindex(people.index).fillna(0.0)
+    if contract:
+        active = _there(source, at)
+        gone = read_table(source, "departures")
+        lost = int(((gone["month"] > at - 12) & (gone["month"] <= at)).sum()) if len(gone) else 0
+        chance: Any = lost / max(len(recent), 1)
+        if hazard is not None:
+            chance = hazard.reindex(people.index).fillna(chance).to_numpy(dtype=float)
+        kept = pd.Series(
+            retention_value(np.ones(len(people)), 1 - chance, discount_rate=discount_rate, periods=months),
+            index=people.index,
+        ).where(active, 0.0)
+        a_month: pd.Series = margin * each["sum"] / each["size"].where(each["size"] > 0, 1.0)
+        current, expected = a_month * kept, kept
+        paid = read_table(source, "payments")
+        money = paid[paid["month"] <= at] if len(paid) else log
+    else:
+        seen, worth, price, rate, alive = _expected_spending(log, model, months, discount_rate, margin)
+        by_customer = {"worth": worth, "expected": worth / (margin * price), "alive": alive}
+        by_customer["a_month"] = margin * price * rate
+        found = pd.DataFrame(by_customer, index=seen.index).reindex(people.index).fillna(0.0)
+        current, expected, active = found["worth"], found["expected"], found["alive"]
+        a_month, money = found["a_month"], log
+    young = people["joined_month"] > at - 12
+    brought = int((young & (people["source"] == "referred")).sum())
+    newcomer = float(current[young].mean()) if young.any() else 0.0
+    bring = brought / max(len(recent), 1) * expected.to_numpy(dtype=float)
+    referral = pd.Series(
+        referral_value(bring, newcomer, acquisition_cost, otherwise=otherwise), index=people.index
+    )
+    past = historical_value(money, at=at, margin=margin).reindex(people.index).fillna(0.0)
+    if isinstance(cross_sell, pd.Series):
+        cross_sell = cross_sell.reindex(people.index).fillna(0.0)
+    frame = value_parts(past, current, cross_sell, referral)
+    return frame.assign(margin=a_month, active=active)
+
+
+def _expected_spending(
+    log: pd.DataFrame, model: str, months: int, discount_rate: float, margin: float
+) -> tuple[pd.DataFrame, Floats, Floats, Floats, Floats]:
+    """Summary, lifetime value, amount of a purchase, purchases a month and chance to be active of buyers."""
+    from ..data.transactions import repeat_summary
+
+    if model not in ("bgnbd", "pareto_nbd"):
+        raise ValueError(f"model={model!r}: give 'bgnbd' or 'pareto_nbd'.")
+    seen = repeat_summary(log[["customer", "date", "amount"]], "M")
+    x, last, age, money = (
+        seen[name].to_numpy(dtype=float) for name in ("frequency", "recency", "T", "monetary_value")
+    )
+    buying = fit_bgnbd(x, last, age) if model == "bgnbd" else fit_pareto_nbd(x, last, age)
+    priced = (x > 0) & (money > 0)
+    amounts = fit_gamma_gamma(x[priced], money[priced])
+    known = np.where(priced, money, amounts.mean)
+    worth = clv(
+        buying, amounts, x, last, age, known, months=months, discount_rate=discount_rate, margin=margin,
+        unit="M",
+    )  # fmt: skip
+    price = amounts.conditional_expected_value(x, known)
+    return seen, worth, price, (buying.r + x) / (buying.alpha + age), buying.probability_alive(x, last, age)
+
+
+# --------------------------------------------------------------------------------------------------
+# Markov chains
+
+
+def transition_matrix(
+    panel: pd.DataFrame,
+    *,
+    customer: str = "customer",
+    period: str = "month",
+    state: str = "state",
+    states: Sequence[Hashable] | None = None,
+) -> pd.DataFrame:
+    """Share of customers who go from each state (row) to each (column) in one period; rows sum to 1.
+
+    ``panel``: one row a customer and period; a customer's step counts where she is there in two periods that
+    follow each other. ``states``: their order; those that occur, sorted, when left out. A state nobody was
+    seen to leave keeps its customers. ``ValueError`` for missing columns, a customer twice in one period, or
+    a state that is not in ``states``.
+    """
+    import pandas as pd
+
+    _needs(panel, (customer, period, state), "panel")
+    rows = panel[[customer, period, state]].sort_values([customer, period])
+    twice = rows.duplicated([customer, period])
+    if twice.any():
+        who = rows.loc[twice].iloc[0]
+        raise ValueError(f"customer {who[customer]} occurs twice in {period} {who[period]}.")
+    order = list(states) if states is not None else sorted(rows[state].unique())
+    code = pd.Index(order).get_indexer(pd.Index(rows[state]))
+    if (code < 0).any():
+        raise ValueError(f"the state {rows[state].iloc[int(np.argmax(code < 0))]!r} is not in states.")
+    who_, when = rows[customer].to_numpy(), rows[period].to_numpy()
+    step = (who_[1:] == who_[:-1]) & (when[1:] - when[:-1] == 1)
+    counts = np.zeros((len(order), len(order)))
+    np.add.at(counts, (code[:-1][step], code[1:][step]), 1)
+    counts[counts.sum(axis=1) == 0] = np.eye(len(order))[counts.sum(axis=1) == 0]
+    table = counts / counts.sum(axis=1, keepdims=True)
+    return pd.DataFrame(table, index=pd.Index(order, name="from"), columns=pd.Index(order, name="to"))
+
+
+def markov_clv(
+    transition: Any, reward: npt.ArrayLike, *, discount_rate: float = 0.01, periods: int | None = None
+) -> Floats:
+    """Lifetime value of a customer in each state of a Markov chain, in money, shape ``(states,)``.
+
+    ``transition``: square, rows sum to 1; ``reward``: money earned in a period spent in each state, costs
+    deducted; the first counts in full, at the start. The sum of (P / (1 + d))^t R over t = 0, ...,
+    ``periods``, or without end the inverse (I - P / (1 + d))^-1 R: Pfeifer & Carraway (2000), Modeling
+    customer relationships as Markov chains, Journal of Interactive Marketing 14(2), 43-55. ``ValueError`` for
+    a matrix that is not one of probabilities, or a rate of 0 without end.
+    """
+    step = np.asarray(transition, dtype=np.float64)
+    money = np.asarray(reward, dtype=np.float64)
+    if step.ndim != 2 or step.shape[0] != step.shape[1] or money.shape != step.shape[:1]:
+        raise ValueError(f"transition {step.shape} must be square and reward {money.shape} one a state.")
+    wrong = (step < 0).any(axis=1) | (np.abs(step.sum(axis=1) - 1) > 1e-8)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(f"row {row} of transition must hold probabilities that sum to 1.")
+    _check_rate(discount_rate)
+    step = step / (1 + discount_rate)
+    if periods is None:
+        if discount_rate <= 0:
+            raise ValueError("Without an end the value needs a discount_rate above 0; or give periods.")
+        return np.asarray(np.linalg.solve(np.eye(len(step)) - step, money), dtype=np.float64)
+    value = money.copy()
+    for _ in range(periods):
+        value = money + step @ value
+    return value
+
+
+def recency_chain(
+    purchase: Sequence[float], margin: float, contact_cost: float
+) -> tuple[pd.DataFrame, pd.Series]:
+    """The chain of Pfeifer & Carraway (2000) whose states are the periods since the last purchase.
+
+    ``purchase``: chance to buy in the next period of a customer who last bought 1, 2, ... periods ago; after
+    the last of them, without a purchase, she is a former customer for good. ``margin``: of a purchase;
+    ``contact_cost``: of keeping in touch for a period, except with former customers. Gives the transition
+    matrix and the reward of each state, for :func:`markov_clv`. ``ValueError`` for what is no probability.
+    """
+    import pandas as pd
+
+    p = _column(purchase, "purchase")
+    if p.ndim != 1 or not len(p) or (p > 1).any():
+        raise ValueError("purchase needs a probability from 0 to 1 for each recency, such as (0.3, 0.2).")
+    n = len(p)
+    step = np.zeros((n + 1, n + 1))
+    step[:n, 0] = p
+    step[np.arange(n), np.arange(1, n + 1)] = 1 - p
+    step[n, n] = 1
+    names = pd.Index([*map(str, range(1, n + 1)), "former"], name="recency")
+    reward = np.full(n + 1, -float(contact_cost))
+    reward[0], reward[n] = margin - contact_cost, 0.0
+    return pd.DataFrame(step, index=names, columns=names), pd.Series(reward, index=names, name="reward")
+
+
+# --------------------------------------------------------------------------------------------------
+# Customer equity
+
+
+def customer_equity(
+    values: pd.DataFrame,
+    *,
+    joining: float = 0.0,
+    newcomer: float = 0.0,
+    acquisition_cost: float = 0.0,
+    discount_rate: float = 0.01,
+    months: int | None = None,
+) -> pd.DataFrame:
+    """Customer equity (客户资产): what all present customers, and those to come, are still worth.
+
+    ``values``: columns ``current`` and ``potential``, as :func:`customer_values` gives. ``joining``:
+    customers won a month; ``newcomer``: expected value of one on joining; ``acquisition_cost``: of one;
+    ``months``: how long customers keep joining, without end when left out. What was earned in the past is
+    not equity. Rows ``current``, ``potential``, ``future``, ``total`` with ``amount`` (money), ``share`` and
+    ``customers``. Sums as in Blattberg, Getz & Thomas (2001), Customer Equity; Gupta, Lehmann & Stuart
+    (2004), Valuing customers, Journal of Marketing Research 41(1), 7-18.
+    """
+    import pandas as pd
+
+    _needs(values, ("current", "potential"), "values")
+    _check_rate(discount_rate)
+    if months is None and joining and discount_rate <= 0:
+        raise ValueError("Customers who join without end need a discount_rate above 0; or give months.")
+    q = 1 / (1 + discount_rate)
+    times = q / (1 - q) if months is None and joining else float(np.sum(q ** np.arange(1, (months or 0) + 1)))
+    current, potential = float(values["current"].sum()), float(values["potential"].sum())
+    future = joining * (newcomer - acquisition_cost) * times
+    amount = np.array([current, potential, future])
+    n = int((values["current"] > 0).sum())
+    return pd.DataFrame(
+        {
+            "amount": [*amount, amount.sum()],
+            "share": [*(amount / amount.sum()), 1.0] if amount.sum() else math.nan,
+            "customers": [
+                n,
+                int((values["potential"] > 0).sum()),
+                joining * months if months else math.nan,
+                n,
+            ],
+        },
+        index=pd.Index(["current", "potential", "future", "total"], name="part"),
+    )
+
+
+ROADS = {"acquisition": "开发新客户", "expansion": "交叉与提升销售", "retention": "延长客户生命周期"}
+
+
+@dataclass(frozen=True, repr=False)
+class EquityChange:
+    """A change of customer equity by the three roads to profit (赢利三条路).
+
+    ``table``: one row a part, columns ``road`` (acquisition, expansion, retention), ``chinese``, ``part``
+    (won, cost, margin, lost, lifetime), ``customers``, ``amount``. ``before`` + the amounts = ``after``, but
+    for the acquisition cost, which is spent and not in ``after``.
+    """
+
+    before: float
+    after: float
+    table: pd.DataFrame
+
+    @property
+    def roads(self) -> pd.Series:
+        """Amount by road."""
+        return self.table.groupby("road", sort=False)["amount"].sum()
+
+    def __repr__(self) -> str:
+        roads = ", ".join(f"{road} {amount:+,.0f}" for road, amount in self.roads.items())
+        return f"EquityChange({self.before:,.0f} to {self.after:,.0f}: {roads})"
+
+
+def equity_change(
+    before: pd.DataFrame | pd.Series,
+    after: pd.DataFrame | pd.Series,
+    *,
+    value: str = "current",
+    margin: str = "margin",
+    acquisition_cost: float = 0.0,
+) -> EquityChange:
+    """Where a change of customer equity came from: customers won, margins, and staying (赢利三条路).
+
+    ``before`` and ``after``: values ahead by customer at two times, as :func:`customer_values` gives, or one
+    series each; a customer with a value of 0, or missing, is not there. A customer there only after was won
+    (acquisition), one there only before was lost (retention). For those there both times the value is margin
+    a month times how many such months are expected; its change is parted into that of the margin (expansion)
+    and that of the months (retention), each at the mean of the other before and after, so that nothing is
+    left over (Shapley value of two factors). Without a column ``margin``, or with a margin of 0 at one of the
+    times, it is all expansion. ``acquisition_cost``: money for one customer won, deducted from acquisition.
+
+    ``ValueError`` for missing columns, negative values, or a customer twice.
+    """
+    import pandas as pd
+
+    sides = []
+    for name, side in (("before", before), ("after", after)):
+        frame = side.to_frame(value) if isinstance(side, pd.Series) else side
+        _needs(frame, (value,), name)
+        if frame.index.duplicated().any():
+            raise ValueError(f"{name}: customer {frame.index[frame.index.duplicated()][0]} occurs twice.")
+        if (frame[value] < 0).any() or frame[value].isna().any():
+            raise ValueError(f"{name}: {value} must be 0 or more for every customer.")
+        sides.append(frame)
+    everyone = sides[0].index.union(sides[1].index)
+    v0, v1 = (side[value].reindex(everyone).fillna(0.0).to_numpy(dtype=float) for side in sides)
+    m0, m1 = (
+        side[margin].reindex(everyone).fillna(0.0).to_numpy(dtype=float)
+        if margin in side
+        else np.zeros(len(everyone))
+        for side in sides
+    )
+    won, lost, stayed = (v0 == 0) & (v1 > 0), (v0 > 0) & (v1 == 0), (v0 > 0) & (v1 > 0)
+    both = stayed & (m0 > 0) & (m1 > 0)
+    k0, k1 = (np.divide(v, m, out=np.zeros_like(v), where=both) for v, m in ((v0, m0), (v1, m1)))
+    by_margin = np.where(both, (m1 - m0) * (k0 + k1) / 2, np.where(stayed, v1 - v0, 0.0))
+    by_life = np.where(both, (k1 - k0) * (m0 + m1) / 2, 0.0)
+    rows = [
+        ("acquisition", "won", won.sum(), v1[won].sum()),
+        ("acquisition", "cost", won.sum(), -acquisition_cost * won.sum()),
+        ("expansion", "margin", stayed.sum(), by_margin.sum()),
+        ("retention", "lost", lost.sum(), -v0[lost].sum()),
+        ("retention", "lifetime", both.sum(), by_life.sum()),
+    ]
+    table = pd.DataFrame(
+        [(road, ROADS[road], part, int(n), float(x)) for road, part, n, x in rows if part != "cost" or x],
+        columns=["road", "chinese", "part", "customers", "amount"],
+    )
+    return EquityChange(float(v0.sum()), float(v1.sum()), table)
