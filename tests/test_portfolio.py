@@ -1,0 +1,425 @@
+"""Composition, ABC, concentration, product ratios, value tiers: by hand, by other ways, and on CDNOW."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from cdnow import cdnow_file
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crmsim.analysis.portfolio import (
+    abc,
+    composition,
+    contribution_ratio,
+    cross_ratio,
+    gini,
+    gross_margin_rate,
+    lorenz,
+    performance,
+    product_ratios,
+    purchases_of,
+    sales_mix,
+    screen,
+    tier_history,
+    tiers,
+    top_share,
+    totals,
+    transitions,
+    turnover,
+)
+from crmsim.data.transactions import read_transactions
+
+
+@pytest.fixture(scope="module")
+def cdnow() -> pd.DataFrame:
+    return read_transactions(cdnow_file("CDNOW_master.txt"), customer=0, date=1, amount=3).log
+
+
+# Published figures
+
+
+def test_cdnow_top_fifth(cdnow):
+    assert len(cdnow) == 69_659
+    assert round(top_share(cdnow), 3) == 0.678
+    spend = cdnow.groupby("customer")["amount"].sum().sort_values(ascending=False)
+    assert len(spend) == 23_570
+    assert top_share(cdnow) == pytest.approx(spend.iloc[:4714].sum() / spend.sum())
+    assert round((cdnow.groupby("customer").size() == 1).mean(), 2) == 0.51
+    bought_on = cdnow.drop_duplicates(["customer", "date"])  # 2.87 purchases: those of one day are one
+    assert round(len(bought_on) / 23_570, 2) == 2.87
+
+
+def test_cdnow_in_three_ways(cdnow):
+    found = abc(cdnow)
+    assert found.summary["sales_share"].tolist() == pytest.approx([0.75, 0.20, 0.05], abs=5e-4)
+    assert found.summary["customers"].sum() == 23_570
+    curve = lorenz(cdnow)
+    area = np.trapezoid(curve["sales"], curve["customers"])
+    assert gini(cdnow) == pytest.approx(1 - 2 * area)
+
+
+# Composition
+
+
+PEOPLE = pd.DataFrame(
+    {
+        "customer": [1, 2, 3, 4, 5],
+        "city": ["north", "south", "south", None, "south"],
+        "age": [18, 30, 45, 60, 44],
+        "margin": [10.0, 20.0, 30.0, 40.0, 0.0],
+    }
+)
+
+
+def test_composition_by_hand():
+    found = composition(PEOPLE, "city", value="margin")
+    assert found["customers"].tolist() == [3, 1, 1]
+    assert found.loc["south"].tolist() == pytest.approx([3, 0.6, 50, 0.5, 50 / 3, 100 * 0.5 / 0.6])
+    assert found["value"].sum() == 100 and found["customer_share"].sum() == pytest.approx(1)
+    assert found.index.isna().sum() == 1  # who has no city is seen
+
+
+def test_composition_by_classes_of_age_and_by_two_attributes():
+    found = composition(PEOPLE, "age", edges=[18, 30, 45, 100])
+    assert found["customers"].tolist() == [1, 2, 2]
+    assert len(composition(PEOPLE, ["city", "age"])) == 5
+    with pytest.raises(ValueError, match="1 values of 'age' lie outside the edges, such as 60"):
+        composition(PEOPLE, "age", edges=[18, 30, 60])
+
+
+def test_composition_with_values_of_another_table():
+    worth = pd.Series([5.0, 5.0, 90.0], index=[1, 1, 4])
+    found = composition(PEOPLE, "city", value=worth)
+    assert found.loc["north", "value"] == 10 and found.loc["south", "value"] == 0
+    assert found["value_share"].sum() == pytest.approx(1)
+
+
+# ABC, Lorenz, Gini
+
+
+def test_abc_by_hand():
+    sales = pd.Series({"a": 50.0, "b": 25.0, "c": 15.0, "d": 5.0, "e": 4.0, "f": 1.0})
+    found = abc(sales)
+    assert "".join(found.table["class"]) == "AABBCC"  # a and b are 75 % on the point, d ends at 95 %
+    assert found.summary["sales"].tolist() == [75, 20, 5]
+    assert found.summary["customer_share"].tolist() == pytest.approx([1 / 3] * 3)
+    assert "".join(abc(sales, [0.4, 0.4, 0.2]).table["class"]) == "ABBCCC"  # who crosses a cut is above it
+    assert len(abc(sales, [0.5, 0.3, 0.1, 0.1]).summary) == 4
+
+
+def test_equal_customers_are_in_one_class():
+    found = abc(pd.Series([1.0] * 10))
+    assert set(found.table["class"]) == {"A"}
+    mixed = abc(pd.Series([10.0, 1, 1, 1, 1, 1, 1])).table
+    assert mixed.groupby("sales")["class"].nunique().max() == 1
+
+
+def test_returns_are_netted_and_counted():
+    log = pd.DataFrame({"customer": ["x", "x", "y", "z"], "amount": [10.0, -4.0, 5.0, -2.0]})
+    assert totals(log).to_dict() == {"x": 6, "y": 5, "z": -2}
+    found = abc(log)
+    assert found.below_zero == 1 and found.table.loc["z", "class"] == "C"
+    assert found.table["share"].sum() == pytest.approx(1)
+    assert top_share(log, 1 / 3) == pytest.approx(6 / 11)
+
+
+def test_lorenz_of_known_distributions():
+    assert gini(pd.Series([3.0] * 8)) == pytest.approx(0)
+    assert gini(pd.Series([0.0] * 9 + [5.0])) == pytest.approx(0.9)  # (n - 1) / n: one has all
+    x = np.arange(1, 1001) / 1000
+    assert gini(pd.Series(x)) == pytest.approx(1 / 3, abs=1e-3)  # uniform
+    pareto = (1 - (np.arange(20_000) + 0.5) / 20_000) ** (-1 / 3)
+    assert gini(pd.Series(pareto)) == pytest.approx(1 / 5, abs=2e-3)  # 1 / (2 alpha - 1), alpha 3
+    assert top_share(pd.Series(x), 0.2) == pytest.approx(0.36, abs=1e-3)  # 1 - .8 ** 2
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.integers(0, 100), min_size=1, max_size=50).filter(any))
+def test_curve_and_classes_hold_together(values):
+    sales = pd.Series(values, dtype=float)
+    up, down = lorenz(sales), lorenz(sales, largest_first=True)
+    assert (up["sales"] <= up["customers"] + 1e-12).all()
+    assert (np.diff(up["sales"], 2) >= -1e-9).all()  # convex
+    assert down["sales"].to_numpy() == pytest.approx(1 - up["sales"].to_numpy()[::-1])
+    differences = np.abs(np.subtract.outer(values, values)).mean() / (2 * np.mean(values))
+    assert gini(sales) == pytest.approx(differences, abs=1e-12)
+    found = abc(sales)
+    assert found.summary["sales_share"].sum() == pytest.approx(1)
+    # A holds its share, and would not without its last customers
+    first = found.table[found.table["class"] == "A"]
+    assert first["share"].sum() >= 0.75 - 1e-9
+    last = first["sales"] == first["sales"].min()
+    assert first.loc[~last, "share"].sum() < 0.75
+
+
+# Performance
+
+
+def test_performance_by_hand():
+    sales = pd.Series({"a": 60.0, "b": 30.0, "c": 10.0})
+    found = performance(
+        sales, pd.Series({"a": 0.5, "b": 0.3, "d": 0.1}), previous=pd.Series({"a": 40.0, "b": 60.0})
+    )
+    assert found.index.tolist() == ["a", "b", "c", "d"]
+    assert found["share"].tolist() == [0.6, 0.3, 0.1, 0.0]
+    assert found["attainment"].tolist()[:2] == pytest.approx([1.2, 1.0])
+    assert found["met"].tolist() == [True, True, pd.NA, False]
+    assert found["growth"].tolist()[:2] == pytest.approx([0.5, -0.5]) and found["growth"].isna().sum() == 2
+    money = performance(sales, 20, target_in="money")
+    assert money["gap"].tolist() == [40, 10, -10]
+    with pytest.raises(ValueError, match=r'target share of 20 is above 1; .*target_in="money"'):
+        performance(sales, 20)
+
+
+# Products
+
+
+PRODUCTS = pd.DataFrame(
+    {
+        "product": ["tea", "cups", "cake"],
+        "sales": [600.0, 100.0, 300.0],
+        "cost": [480.0, 40.0, 180.0],
+        "opening": [100.0, 50.0, 10.0],
+        "closing": [140.0, 30.0, 20.0],
+    }
+)
+
+
+def test_ratios_by_hand():
+    found = product_ratios(PRODUCTS)
+    table = found.table
+    assert table["sales_mix"].to_dict() == pytest.approx({"tea": 0.6, "cups": 0.1, "cake": 0.3})
+    assert table["margin_rate"].to_dict() == pytest.approx({"tea": 0.2, "cups": 0.6, "cake": 0.4})
+    assert table["average_stock"].to_dict() == pytest.approx({"tea": 120, "cups": 40, "cake": 15})
+    assert table["turnover"].to_dict() == pytest.approx({"tea": 5, "cups": 2.5, "cake": 20})
+    assert table["cross_ratio"].to_dict() == pytest.approx({"tea": 1, "cups": 1.5, "cake": 8})
+    assert table["contribution"].to_dict() == pytest.approx({"tea": 0.6, "cups": 0.15, "cake": 2.4})
+    assert table.index.tolist() == ["cake", "tea", "cups"]
+    assert found.total["margin_rate"] == pytest.approx(0.3)
+    assert found.total["turnover"] == pytest.approx(1000 / 175)
+    assert "stock at cost, contribution by cross" in repr(found)
+
+
+def test_the_two_contribution_ratios_rank_otherwise():
+    other = PRODUCTS.assign(opening=[10.0, 50.0, 100.0], closing=[20.0, 30.0, 140.0])
+    a, b = (product_ratios(other, contribution=kind) for kind in ("cross", "margin"))
+    assert a.table.index.tolist() == ["tea", "cake", "cups"]
+    assert b.table["contribution"].to_dict() == pytest.approx({"tea": 0.12, "cups": 0.06, "cake": 0.12})
+    three = PRODUCTS.assign(sales=[500.0, 200.0, 300.0])
+    ranks = [product_ratios(three, contribution=kind).table["rank"].to_dict() for kind in ("cross", "margin")]
+    assert ranks[0] != ranks[1]
+    # (b) adds up to the firm's margin rate
+    assert b.table["contribution"].sum() == pytest.approx(b.total["margin_rate"])
+
+
+def test_valuation_of_the_stock():
+    at_cost = product_ratios(PRODUCTS)
+    at_price = product_ratios(PRODUCTS, valuation="price")
+    # GMROI: gross profit over stock at cost
+    table = at_cost.table
+    assert (table["cross_ratio"]).to_numpy() == pytest.approx(
+        (table["margin"] / table["average_stock"]).to_numpy()
+    )
+    rate = PRODUCTS.set_index("product")["cost"] / PRODUCTS.set_index("product")["sales"]
+    both = at_price.table["turnover"] / at_cost.table["turnover"]
+    assert both.to_dict() == pytest.approx(rate.to_dict())
+    # columns at price, wanted at price: nothing is converted
+    same = product_ratios(PRODUCTS, valuation="price", stock_in="price")
+    pd.testing.assert_frame_equal(same.table, at_cost.table)
+    assert at_price.total["average_stock"] == pytest.approx(at_price.table["average_stock"].sum())
+
+
+def test_ratios_of_arrays():
+    assert gross_margin_rate([100, 0], [60, 5])[0] == pytest.approx(0.4)
+    assert np.isnan(gross_margin_rate([100, 0], [60, 5])[1])
+    assert turnover(1000, 150, 250) == pytest.approx(5)
+    assert np.isnan(turnover(1000, 0, 0))
+    assert cross_ratio(0.4, 5) == pytest.approx(2)
+    assert contribution_ratio(0.5, 0.4, 2) == pytest.approx(1) and contribution_ratio(
+        0.5, 0.4
+    ) == pytest.approx(0.2)
+    assert sales_mix([3, 1]).tolist() == [0.75, 0.25]
+
+
+def test_products_without_stock_and_without_sales():
+    found = product_ratios(PRODUCTS, opening=None, closing=None, contribution="margin")
+    assert found.table["turnover"].isna().all() and found.table["rank"].tolist() == [1, 1, 3]
+    with pytest.raises(ValueError, match='needs stock; without it give contribution="margin"'):
+        product_ratios(PRODUCTS, opening=None, closing=None)
+    idle = pd.concat([PRODUCTS, pd.DataFrame([["hats", 0.0, 0.0, 9.0, 9.0]], columns=PRODUCTS.columns)])
+    assert product_ratios(idle).table.loc["hats", "sales_mix"] == 0
+    assert pd.isna(product_ratios(idle).table.loc["hats", "rank"])
+    # several rows of a product are one
+    twice = pd.concat([PRODUCTS, PRODUCTS])
+    assert product_ratios(twice).table["turnover"].to_dict() == pytest.approx(
+        {"tea": 5, "cups": 2.5, "cake": 20}
+    )
+
+
+# Tiers and screening
+
+
+def test_tiers_by_share_by_limit_and_deciles():
+    value = pd.Series(range(1, 11), index=list("abcdefghij"), dtype=float)
+    found = tiers(value)
+    assert found.tolist() == ["small"] * 5 + ["ordinary"] * 3 + ["high_value"] * 2
+    assert (found > "small").sum() == 5  # ordered
+    assert tiers(value, limits=[9, 3]).tolist() == ["small"] * 2 + ["ordinary"] * 6 + ["high_value"] * 2
+    deciles = tiers(value, [0.1] * 10, names=range(10, 0, -1))
+    assert deciles.tolist() == list(range(1, 11))
+    assert tiers(pd.Series([1.0] * 6)).nunique() == 1  # equal customers share a tier
+
+
+def log_of(*rows) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["customer", "date", "amount"])
+
+
+def test_history_and_transitions_by_hand():
+    log = log_of(
+        ("a", "2023-01-05", 100.0), ("a", "2024-02-05", 10.0),
+        ("b", "2023-02-05", 50.0), ("b", "2023-03-05", 30.0), ("b", "2024-02-05", 200.0),
+        ("b", "2025-12-05", 9.0),
+        ("c", "2023-02-05", 10.0), ("c", "2025-02-05", 500.0),
+        ("d", "2024-12-30", 60.0), ("d", "2025-01-05", 60.0), ("d", "2025-01-06", -60.0),
+    )  # fmt: skip
+    history = tier_history(log, limits=[90, 50])
+    assert history.columns.tolist() == ["2023", "2024", "2025"]
+    assert history.loc["a"].tolist() == ["high_value", "small", "absent"]
+    assert history.loc["b"].tolist() == ["ordinary", "high_value", "small"]
+    assert history.loc["c"].tolist() == ["small", "absent", "high_value"]
+    assert history.loc["d"].tolist() == ["not_yet", "ordinary", "absent"]  # all was given back
+    found = transitions(history)
+    assert found.moves.set_index(["customer", "period"])["move"].to_dict() == {
+        ("a", "2023"): "down", ("b", "2023"): "up", ("c", "2023"): "lapsed", ("d", "2023"): "joined",
+        ("a", "2024"): "lapsed", ("b", "2024"): "down", ("c", "2024"): "returned", ("d", "2024"): "lapsed",
+    }  # fmt: skip
+    assert found.counts("2023").loc["ordinary", "high_value"] == 1
+    assert found.counts().to_numpy().sum() == 8
+    assert found.matrix().loc["high_value"].tolist() == [0, 0, 1, 0]
+    assert found.moved("up")["customer"].tolist() == ["b"]
+    assert len(found.moved()) == 8
+
+
+def test_periods_the_record_does_not_fill_are_left_out():
+    log = log_of(
+        *[("a", f"{2022 + m // 12}-{m % 12 + 1:02d}-15", 10.0) for m in range(5, 41)]
+    )  # Jun 22 to May 25
+    assert tier_history(log).columns.tolist() == ["2023", "2024"]
+    assert tier_history(log, partial=True).columns.tolist() == ["2022", "2023", "2024", "2025"]
+    assert tier_history(log, "quarter").columns.tolist()[0] == "2022Q3"
+    with pytest.raises(ValueError, match="fills 1 year; transitions need two"):
+        tier_history(log[log["date"] < "2024-06"])
+
+
+def test_limits_of_the_first_period():
+    rng = np.random.default_rng(3)
+    n = 400
+    first = pd.DataFrame({"customer": range(n), "date": "2023-01-02", "amount": rng.gamma(2, 50, n)})
+    same = first.assign(date="2023-12-30", amount=0.0)
+    doubled = first.assign(date="2024-01-02", amount=2 * first["amount"])
+    log = pd.concat([first, same, doubled, same.assign(date="2024-12-30")])
+    anew, fixed = transitions(tier_history(log)), transitions(tier_history(log, limits="first"))
+    assert (anew.moves["move"] == "same").all()  # the order has not changed
+    assert (fixed.moves["move"] == "down").sum() == 0
+    high = tier_history(log, limits="first")["2024"] == "high_value"
+    limit = first["amount"].nlargest(80).min()
+    assert high.sum() == (2 * first["amount"] >= limit).sum() > 80
+
+
+def test_transitions_of_a_known_chain():
+    """Tiers drawn from a matrix are found again: 5,000 customers, so a share is known to +- .01 or so."""
+    rng = np.random.default_rng(8)
+    names = ["high_value", "ordinary", "small", "absent"]
+    chain = np.array(
+        [[0.7, 0.2, 0.05, 0.05], [0.15, 0.6, 0.15, 0.1], [0.02, 0.18, 0.5, 0.3], [0, 0.05, 0.15, 0.8]]
+    )
+    state = rng.integers(0, 4, 5000)
+    columns = [state]
+    for _ in range(3):
+        state = (rng.random((5000, 1)) > np.cumsum(chain, axis=1)[state]).sum(axis=1)
+        columns.append(state)
+    history = pd.DataFrame(
+        np.array(names)[np.column_stack(columns)], columns=["2021", "2022", "2023", "2024"]
+    )
+    matrix = transitions(history).matrix()
+    assert matrix.iloc[:4].to_numpy() == pytest.approx(chain, abs=0.03)
+    assert matrix.iloc[:4].sum(axis=1).to_numpy() == pytest.approx(1)
+
+
+def test_screening():
+    value = pd.Series({"a": 100.0, "b": 40.0, "c": 300.0})
+    found = screen(value, pd.Series({"c": 0.1, "b": 0.9, "a": 0.8}), cost=35)
+    assert found.index.tolist() == ["a", "b", "c"]
+    assert found["expected"].tolist() == pytest.approx([80, 36, 30])
+    assert found["keep"].tolist() == [True, True, False]
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        screen(value, 2.0)
+
+
+# The customer database
+
+
+class Tables:
+    """As much of a Database as the functions use."""
+
+    def __init__(self, **tables: pd.DataFrame) -> None:
+        self.of, self.tables = tables, list(tables)
+
+    def table(self, name: str) -> pd.DataFrame:
+        return self.of[name]
+
+
+def test_contract_customers_buy_by_paying():
+    payments = pd.DataFrame(
+        {"customer": [1, 1, 2], "month": [0, 13, 13], "amount": [9.0, 9.0, 0.0], "paid": [True, True, False]}
+    )
+    firm = Tables(purchases=pd.DataFrame(columns=["customer", "date", "amount"]), payments=payments)
+    found = purchases_of(firm)
+    assert found["amount"].tolist() == [9, 9]
+    assert (found["date"].iloc[1] - found["date"].iloc[0]).days == 397  # a leap year and January
+    assert totals(firm).to_dict() == {1: 18}
+
+
+def test_nothing_of_the_users_changes():
+    kept = PRODUCTS.copy(), PEOPLE.copy()
+    product_ratios(PRODUCTS, valuation="price")
+    composition(PEOPLE, "age", edges=[0, 50, 100], value="margin")
+    pd.testing.assert_frame_equal(PRODUCTS, kept[0])
+    pd.testing.assert_frame_equal(PEOPLE, kept[1])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: composition(PEOPLE, "town"), "no column 'town'.*by="),
+        (lambda: composition(PEOPLE, []), "at least one attribute"),
+        (lambda: composition(PEOPLE, "city", edges=[1, 2]), "edges need numbers; 'city' holds 'north'"),
+        (lambda: abc(pd.Series([1.0, np.nan])), "missing or infinite in 1 rows, first at row 1"),
+        (lambda: abc(pd.Series([0.0, -1.0])), "no customer has sales above 0"),
+        (lambda: abc(pd.Series([1.0]), [0.5, 0.4]), "must add up to 1, not to 0.9"),
+        (lambda: abc(pd.DataFrame({"client": [1], "amount": [1]})), "no column 'customer'.*customer="),
+        (lambda: top_share(pd.Series([1.0]), 20), "share above 0 and up to 1"),
+        (lambda: gini(pd.Series([], dtype=float)), "no sales"),
+        (lambda: totals(["a"]), "Database is needed, not list"),
+        (lambda: product_ratios(PRODUCTS.drop(columns="cost")), "no column 'cost'"),
+        (lambda: product_ratios(PRODUCTS, valuation="market"), 'give "cost" or "price"'),
+        (lambda: product_ratios(PRODUCTS, opening=None), "go together"),
+        (lambda: product_ratios(PRODUCTS.assign(opening=-1.0)), "opening is below 0 in 3 rows"),
+        (lambda: tiers([1, 2], limits=[1, 2]), "2 falling amounts"),
+        (lambda: tiers([1, 2], [0.5, 0.5]), "2 shares for 3 tiers"),
+        (lambda: tier_history(log_of(("a", "x", 1.0))), "no date in 1 rows.*'x'"),
+        (lambda: tier_history(log_of(("a", "2024-01-01", 1.0)), "week"), "every='week'"),
+        (lambda: transitions(pd.DataFrame({"1": ["big"], "2": ["small"]})), "'big'.*is no state"),
+        (
+            lambda: transitions(pd.DataFrame({"1": ["small"], "2": ["not_yet"]})),
+            "after having been a customer",
+        ),
+        (
+            lambda: transitions(pd.DataFrame({"1": ["small"], "2": ["small"]})).counts("3"),
+            "no transitions begin",
+        ),
+    ],
+)
+def test_faults_are_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
