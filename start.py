@@ -33,7 +33,14 @@ PYTHON = PROGRAMS / ("python.exe" if os.name == "nt" else "python")
 # what this file did to .venv; one that it did not make is somebody's own and is never deleted
 STAMP = VENV / "crmsim-start.json"
 
-EXTRAS = {"test": {"test"}, "lab": {"course"}, "demo": {"course"}}  # other commands need none
+# other commands need none
+EXTRAS = {
+    "test": {"test"},
+    "lab": {"course"},
+    "demo": {"course"},
+    "analyse": {"analysis"},
+    "import": {"excel"},
+}
 CHECKS = {
     "ruff check": ["ruff", "check"],
     "ruff format": ["ruff", "format", "--check"],

@@ -730,7 +730,7 @@ def _statsmodels(module: str, *names: str) -> list[Any]:
     try:
         home = importlib.import_module(f"statsmodels.{module}")
     except ImportError:
-        raise ImportError('statsmodels is needed here: pip install "crmsim[research]"') from None
+        raise ImportError('statsmodels is needed here: pip install "crmsim[analysis]"') from None
     return [getattr(home, name) for name in names]
 
 
