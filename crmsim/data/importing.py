@@ -110,8 +110,9 @@ class Imported:
 
     @property
     def own_ids(self) -> bool:
-        """Whether the customers' ids in the file are their ids in the database."""
-        return bool((self.customers["id"].astype("str") == self.customers["customer"]).all())
+        """Whether the customers' ids in the file are their ids in the database, zeros in front apart."""
+        pairs = zip(self.customers["id"], self.customers["customer"], strict=True)
+        return all(re.fullmatch(rf"0*{number}", name) for number, name in pairs)
 
     def report(self) -> str:
         """What was taken, mended, set apart and refused, as some lines of plain text."""
@@ -244,10 +245,15 @@ def _by_reason(frame: pd.DataFrame) -> list[str]:
     """A line for each reason, the most frequent first, with the first few rows."""
     out = []
     for reason, number in frame["reason"].value_counts().items():
-        rows = frame.loc[frame["reason"] == reason, "row"].iloc[:SHOWN]
-        shown = ", ".join(f"{row}" for row in rows) + (", ..." if number > SHOWN else "")
-        out.append(f"  {number:>9,}  {reason} (row{'' if number == 1 else 's'} {shown})")
+        shown = _rows_shown(frame.loc[frame["reason"] == reason, "row"].tolist())
+        out.append(f"  {number:>9,}  {reason} ({shown})")
     return out
+
+
+def _rows_shown(rows: Sequence[int] | Rows) -> str:
+    """The first few row numbers of a list."""
+    shown = ", ".join(f"{row}" for row in rows[:SHOWN]) + (", ..." if len(rows) > SHOWN else "")
+    return f"row{'' if len(rows) == 1 else 's'} {shown}"
 
 
 def _months(dates: Any) -> Any:
@@ -574,16 +580,18 @@ class _Currency:
                 code = cls.means(mark)[0]
                 votes[code] = votes.get(code, 0) + number
         open_marks = {mark: number for mark, number in counts.items() if len(cls.means(mark)) > 1}
+        guessed: dict[str, str] = {}
         for mark, number in sorted(open_marks.items(), key=lambda item: -item[1]):
             clear = [code for code in cls.means(mark) if code in votes]
             code = max(clear, key=lambda c: votes[c]) if clear else cls.means(mark)[0]
             if not clear:
-                notes.append(
-                    f"The mark '{mark}' was read as {code}; give currency= if it is "
-                    f"{' or '.join(cls.means(mark)[1:3])}."
-                )
+                guessed[code] = mark
             votes[code] = votes.get(code, 0) + number
-        return max(votes, key=lambda code: votes[code])
+        best = max(votes, key=lambda code: votes[code])
+        if best in guessed:
+            others = " or ".join(cls.means(guessed[best])[1:3])
+            notes.append(f"The mark '{guessed[best]}' was read as {best}; give currency= if it is {others}.")
+        return best
 
 
 def _marks(texts: Texts) -> tuple[npt.NDArray[np.int64], list[str]]:
@@ -825,13 +833,13 @@ def read_purchases(
     id_texts = table.texts(columns["customer"])
     ledger.mend(
         (who >= 0) & _each(id_texts, lambda text: text != text.strip()), "customer", "spaces around the id",
-        lambda row: str(ids[who[row]]),
+        _shown(who, lambda place: str(ids[place])),
     )  # fmt: skip
     when, no_date, date_texts = _read_dates(table, columns["date"], dayfirst, notes)
     if table.typed(columns["date"]) is None:
         ledger.mend(
             ~no_date & ~np.isnat(when) & _unusual(date_texts[~no_date], _shape, ~no_date), "date",
-            "date written in another way than most", lambda row: str(pd.Timestamp(when[row])),
+            "date written in another way than most", _shown(when, lambda moment: str(pd.Timestamp(moment))),
         )  # fmt: skip
     labels = {role: _labels(table, columns.get(role)) for role in ("invoice", "product", "category")}
 
@@ -973,10 +981,26 @@ def import_file(
     if isinstance(source, (str, os.PathLike)) and Path(source).expanduser().resolve() == path.resolve():
         raise DataError(f"{path} is the file to be read; choose another name for the database.")
     result = read_purchases(source, **options)
-    if not result.own_ids:
-        _write_csv(result.customers, path.with_name(f"{path.stem}-customers.csv"))
-    write_tables(result.tables(), path)
+    if result.own_ids:
+        write_tables(result.tables(), path)
+        return result
+    names = customers_file(path)
+    staged = _write_csv(result.customers, names.with_name(names.name + ".new"))
+    try:
+        write_tables(result.tables(), path)
+        staged.replace(names)
+    except OSError as error:
+        raise DataError(f"{names} cannot be written: {error.strerror or error}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            staged.unlink(missing_ok=True)
     return result
+
+
+def customers_file(out: str | os.PathLike[str]) -> Path:
+    """Where `import_file` writes which customer of the file has which number in the database."""
+    path = Path(out)
+    return path.with_name(f"{path.stem}-customers.csv")
 
 
 # --------------------------------------------------------------------------------------------------
@@ -984,8 +1008,13 @@ def import_file(
 
 
 def _figures(values: Floats) -> Callable[[int], str]:
-    """Shows the value of a row."""
-    return lambda row: f"{values[row]:.12g}"
+    """Shows the number of a row."""
+    return _shown(values, lambda value: f"{value:.12g}")
+
+
+def _shown(values: npt.NDArray[Any], text: Callable[[Any], str]) -> Callable[[int], str]:
+    """Shows the value of a row; `values` stay those of now."""
+    return lambda row: text(values[row])
 
 
 class _Noted(_Numbers):
@@ -1140,10 +1169,9 @@ def _duplicates(
     if wish == "drop":
         ledger.leave_out(repeated, "", "exact duplicate of an earlier row", "dropped")
     else:
-        first = ledger.table.row_numbers[np.flatnonzero(repeated)[:SHOWN]]
         notes.append(
-            f"{_count(int(repeated.sum()), 'row')} equal to an earlier row in every cell, kept (rows "
-            f"{', '.join(map(str, first))}{', ...' if repeated.sum() > SHOWN else ''}). "
+            f"{_count(int(repeated.sum()), 'row')} equal to an earlier row in every cell, kept "
+            f"({_rows_shown(ledger.table.row_numbers[repeated])}). "
             "Give duplicates='drop' if the export holds rows twice."
         )
 
@@ -1224,13 +1252,13 @@ def _note_lone_days(when: Any, rows: Rows, notes: list[str]) -> None:
     late = [g for g in gaps if len(days) - g - 1 <= few]
     if early:
         notes.append(
-            f"{_count(int(early[-1]) + 1, 'row')} lie years before all others, such as row {rows[0]} of "
-            f"{days[0]}; give earliest='{days[early[-1] + 1]}' to refuse them."
+            f"Years before all others: {_count(int(early[-1]) + 1, 'row')}, such as row {rows[0]} of "
+            f"{days[0]}; give earliest='{days[early[-1] + 1]}' to refuse."
         )
     if late:
         notes.append(
-            f"{_count(len(days) - int(late[0]) - 1, 'row')} lie years after all others, such as row "
-            f"{rows[-1]} of {days[-1]}; give latest='{days[late[0]]}' to refuse them."
+            f"Years after all others: {_count(len(days) - int(late[0]) - 1, 'row')}, such as row "
+            f"{rows[-1]} of {days[-1]}; give latest='{days[late[0]]}' to refuse."
         )
 
 

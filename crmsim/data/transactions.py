@@ -361,6 +361,10 @@ def _text_of(
 ) -> tuple[str, str]:
     """The text of a file, and what stands between its cells."""
     text = _decode(raw, encoding, name, notes).rstrip("\x1a")
+    if not text.strip():
+        raise DataError(
+            f"{name} holds nothing but blanks. Export the transactions again, one row a purchase."
+        )
     # Excel writes, obeys and hides a first line "sep=;"
     directive = re.match(r'"?sep=([^"\r\n])"?\r?\n', text, re.IGNORECASE)
     if directive:
