@@ -219,6 +219,30 @@ def fit(options: argparse.Namespace) -> None:
     say(f"\nWritten to {path}; next: crmsim compare {shlex.quote(str(path))}")
 
 
+COLUMNS = ("customer", "date", "amount", "quantity", "price", "invoice", "product", "category", "cost")
+READING = (
+    "currency", "encoding", "separator", "sheet", "dayfirst", "decimal", "earliest", "latest", "duplicates",
+    "zeros", "returns", "missing", "cancelled", "header", "skip",
+)  # fmt: skip
+
+
+def import_(options: argparse.Namespace) -> None:
+    """Read a firm's own file of purchases into a customer database."""
+    from .data.importing import customers_file, import_file
+
+    given = {name: getattr(options, name) for name in (*COLUMNS, "currency_column", *READING)}
+    given = {name: value for name, value in given.items() if value is not None}
+    for name in ("currency_column", *COLUMNS):
+        if given.get(name) == "-":
+            given[name] = False
+    result = import_file(options.file, options.out, **given)
+    say(result.report())
+    if options.report:
+        say(f"\nEvery row not taken as it was: {result.write_row_report(options.report)}")
+    more = "" if result.own_ids else f"; who is who: {customers_file(options.out)}"
+    say(f"\nWritten to {options.out}{more}")
+
+
 def facts(options: argparse.Namespace) -> None:
     """Hold published facts against the simulated worlds; takes some minutes."""
     folder = Results(options.out, options) if options.out else None
@@ -582,6 +606,12 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
         "crmsim fit sales.csv --customer client --date day --amount total --out mine.toml\n"
         "  crmsim compare mine.toml",
     ),
+    "import": (
+        import_,
+        "crmsim import sales.csv --out crm.duckdb\n"
+        "  crmsim import sales.xlsx --customer Client --date Day --quantity Units --price Each \\\n"
+        "      --duplicates drop --missing apart --report rows.csv --out crm.duckdb",
+    ),
     "facts": (facts, "crmsim facts --out results/facts"),
     "table": (table, "crmsim table subscription\n  crmsim table mine.toml --csv > parameters.csv"),
     "policies": (policies, "crmsim policies"),
@@ -634,6 +664,7 @@ def parser() -> argparse.ArgumentParser:
     add("--base", metavar="SCENARIO", default="retail", help="supplies what a log cannot tell (retail)")
     add("--until", metavar="DAY", help="fit up to this day, such as 2024-06-30, and forecast the rest")
     add("--seed", metavar="S", type=_whole, default=1, help="which luck")
+    _import_options(made["import"])
     add = made["facts"].add_argument
     add("--replications", metavar="R", type=_whole, default=5, help="how often, for the standard error (5)")
     add("--customers", metavar="N", type=_whole, help="customers in place of the presets' own")
@@ -649,6 +680,38 @@ def parser() -> argparse.ArgumentParser:
     for name in made:
         made[name].add_argument("--debug", action="store_true", help="show the traceback of an error")
     return main_parser
+
+
+def _import_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("file", metavar="FILE", help="CSV (also .gz), Parquet or Excel: a row a purchase or a line of one")
+    add("--out", metavar="CRM.duckdb", required=True, help="customer database to write")
+    add("--report", metavar="ROWS.csv", help="lists every row mended, left out, set apart or refused")
+    columns = command.add_argument_group(
+        "columns", "by name, or position from 0; found by their names if left out; - for none"
+    )
+    for name in COLUMNS:
+        columns.add_argument(f"--{name}", metavar="COL")
+    columns.add_argument("--currency-column", metavar="COL")
+    reading = command.add_argument_group("reading").add_argument
+    reading("--currency", metavar="CODE", help="of the file, such as EUR; rows in another are refused")
+    reading("--encoding", metavar="NAME", help="such as gb18030; guessed if left out")
+    reading("--separator", metavar="SIGN", help="between cells; guessed if left out")
+    reading("--sheet", metavar="NAME", help="of a workbook; the first if left out")
+    reading("--header", action=argparse.BooleanOptionalAction, help="whether the first row holds names")
+    reading("--skip", metavar="N", type=_whole, help="rows above the header to leave out")
+    reading(
+        "--dayfirst", action=argparse.BooleanOptionalAction, help="whether 03/04/2024 is the third of April"
+    )
+    reading("--decimal", choices=[".", ","], help="decimal mark")
+    cleaning = command.add_argument_group("cleaning").add_argument
+    cleaning("--earliest", metavar="DAY", help="refuse earlier dates, such as 2023-01-01")
+    cleaning("--latest", metavar="DAY", help="refuse later dates")
+    cleaning("--duplicates", choices=["keep", "drop"], help="rows equal in every cell (keep)")
+    cleaning("--zeros", choices=["keep", "drop"], help="amounts of 0 (keep)")
+    cleaning("--returns", choices=["keep", "apart"], help="lines with a minus (keep)")
+    cleaning("--missing", choices=["refuse", "apart"], help="rows without a customer (refuse)")
+    cleaning("--cancelled", metavar="LETTERS", help="begin the number of a cancelled invoice (C)")
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -457,6 +457,47 @@ def test_fit_tells_what_is_wrong(crmsim, words, told):
     assert not list(Path().glob("m.*"))
 
 
+def test_import_writes_a_customer_database(crmsim):
+    Path("sales.csv").write_text(
+        "Order,Who,Day,Units,Each\n1,ann,2024-01-05,2,5\n1,ann,2024-01-05,1,7\nC1,ann,2024-01-09,-1,7\n"
+        "2,bo,2024-02-05,1,9\n2,bo,2024-02-05,1,9\n3,,2024-02-06,1,9\n4,bo,soon,1,9\n"
+    )
+    columns = ["--customer", "Who", "--date", "Day", "--quantity", "Units", "--price", "Each"]
+    cleaning = ["--duplicates", "drop", "--missing", "apart", "--report", "rows.csv", "--currency", "EUR"]
+    code, out, err = crmsim("import", "sales.csv", *columns, *cleaning, "--out", "crm.duckdb")
+    assert (code, err) == (0, "")
+    assert "7 rows read, 4 taken, 1 left out as duplicates, 1 set apart, 1 refused" in out
+    assert "1  unreadable date (row 8)" in out
+    assert out.splitlines()[-1] == "Written to crm.duckdb; who is who: crm-customers.csv"
+    assert files(".") == ["crm-customers.csv", "crm.duckdb", "rows.csv", "sales.csv"]
+    assert pd.read_csv("rows.csv")["row"].tolist() == [6, 7, 8]
+    with Database("crm.duckdb") as firm:
+        assert firm.faults() == []
+        assert firm.table("purchases")["amount"].tolist() == [17, 9]
+    code, out, _ = crmsim("import", "sales.csv", *columns, "--invoice", "-", "--out", "crm.duckdb")
+    assert code == 0 and "4 purchases" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["none.csv", "--out", "c.duckdb"], "There is no file none.csv"),
+        (["sales.csv"], "required: --out"),
+        (["--out", "c.duckdb"], "required: FILE"),
+        (["sales.csv", "--customer", "who", "--out", "c.duckdb"], "there is no column 'who'"),
+        (["sales.csv", "--duplicates", "mend", "--out", "c.duckdb"], "invalid choice: 'mend'"),
+        (["sales.csv", "--out", "."], "is a folder"),
+        (["sales.csv", "--latest", "2023-01-01", "--out", "c.duckdb"], "no row can be used of 1"),
+        (["sales.csv", "--customer", "-", "--out", "c.duckdb"], "every purchase needs a customer"),
+        (["sales.csv", "--out", "c.duckdb", "--report", "."], "is a folder"),
+    ],
+)
+def test_import_tells_what_is_wrong(crmsim, words, told):
+    Path("sales.csv").write_text("customer,date,amount\na,2024-01-01,5\n")
+    code, _, err = crmsim("import", *words)
+    assert code == 2 and told in err and err.startswith("crmsim: ") and len(err.splitlines()) == 1
+
+
 def test_facts_prints_and_writes_its_report(crmsim, monkeypatch):
     from crmsim.research import facts
 

@@ -263,6 +263,8 @@ def _months(dates: Any) -> Any:
 
 
 def _write_csv(frame: pd.DataFrame, path: Path) -> Path:
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; name a file in it, such as {path / 'rows.csv'}")
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -978,6 +980,8 @@ def import_file(
     from .database import write_tables
 
     path = Path(out)
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; name a file in it, such as {path / 'crm.duckdb'}")
     if isinstance(source, (str, os.PathLike)) and Path(source).expanduser().resolve() == path.resolve():
         raise DataError(f"{path} is the file to be read; choose another name for the database.")
     result = read_purchases(source, **options)
