@@ -13,8 +13,8 @@ from crmsim.data import schema
 from crmsim.data.database import FIRST_YEAR, Database, tables_of, write_run, write_tables
 from crmsim.data.schema import BY_NAME, TABLES, dictionary, faults
 from crmsim.data.transactions import DataError
-from crmsim.simulation import records, stations
-from crmsim.simulation.draws import Key
+from crmsim.simulation import catalogue, records, stations, survey
+from crmsim.simulation.draws import Key, Purpose
 from crmsim.simulation.records import STATED, stated_causes
 from crmsim.simulation.survey import Survey
 
@@ -82,13 +82,15 @@ def test_the_file_holds_every_table_as_described(database, contract_tables):
         assert list(zip(columns["column_name"], columns["column_type"], strict=True)) == described
         assert len(database.table(name)) == len(frame)
     empty = {name for name, frame in contract_tables.items() if frame.empty}
-    assert empty == {"purchases", "contacts", "jobs", "formal_complaints"}
+    assert empty == {"purchases", "purchase_lines", "stock", "contacts", "jobs", "formal_complaints"}
 
 
 def test_the_dictionary_is_the_description(database):
     pd.testing.assert_frame_equal(database.table("dictionary"), dictionary(), check_dtype=False)
     assert len(dictionary()) == sum(len(table.columns) for table in TABLES)
     assert all(column.meaning for table in TABLES for column in table.columns)
+    chinese = dictionary()[["chinese", "table_chinese"]]
+    assert chinese.map(lambda name: min(name) >= "\u4e00").all(axis=None)  # no column without a name
     said = database.sql(
         "SELECT comment FROM duckdb_columns() WHERE table_name = 'bills' AND column_name = 'amount'"
     )
@@ -239,6 +241,11 @@ def test_the_description_knows_the_words_of_a_desk():
     assert tuple(stations.RECORD_TYPES.values()) == schema.ATTEMPTS
 
 
+def test_the_description_knows_the_words_of_a_catalogue():
+    for name in ("GENDERS", "AGE_GROUPS", "INCOMES"):
+        assert getattr(schema, name) == getattr(catalogue, name)
+
+
 def test_single_purchases_add_up_to_the_run(shop, shop_tables):
     t, purchases = shop_tables, shop_tables["purchases"]
     by_month = purchases.groupby("month")
@@ -257,6 +264,138 @@ def test_single_purchases_add_up_to_the_run(shop, shop_tables):
     assert len(t["truth.departures"]) == shop.monthly["left"].sum()
     assert t["customers"]["channel"].isna().all()
     assert faults(t) == []
+
+
+# -- goods, stock, static data -----------------------------------------------------------------
+
+
+def test_lines_add_up_to_their_purchase_exactly(shop_tables):
+    lines, purchases = shop_tables["purchase_lines"], shop_tables["purchases"].set_index("purchase")
+    for order in (lines, lines.iloc[::-1]):  # in whatever order they are added
+        total = order.groupby("purchase")["amount"].sum()
+        assert (total == purchases["amount"]).all() and len(total) == len(purchases)
+    number = lines.groupby("purchase")["line"]
+    assert (number.min() == 1).all() and (number.max() == number.size()).all()
+    assert (lines["quantity"] >= 1).all() and (lines["quantity"] % 1 == 0).all()
+    assert not lines.duplicated(["purchase", "product"]).any()
+    assert (lines["amount"] > 0).all()
+    assert lines["line"].max() == catalogue.MAX_LINES
+
+
+@pytest.mark.parametrize("name", ["retail", "car_repair"])
+def test_goods_are_sold_about_at_list_price_and_earn_the_margin_of_the_preset(name):
+    """Some 20,000 and 7,000 purchases: the means are known to a tenth of what they may be off by."""
+    world = scenario(name, 1500, 24)
+    tables = tables_of(cs.simulate(world, [], seed=5))
+    lines = tables["purchase_lines"].merge(tables["products"], on="product")
+    listed = (lines["quantity"] * lines["price"]).groupby(lines["purchase"]).sum()
+    ratio = tables["purchases"].set_index("purchase")["amount"] / listed
+    assert ratio.median() == pytest.approx(1, abs=0.1)
+    assert ratio.quantile([0.1, 0.9]).between(0.7, 1.5).all()
+    assert 1 - lines["cost"].sum() / lines["amount"].sum() == pytest.approx(world.purchase.margin, abs=0.02)
+    np.testing.assert_allclose(lines["cost"], lines["quantity"] * lines["unit_cost"], rtol=1e-6)
+    assert len(lines.groupby("product")) == len(tables["products"])  # each of them sells
+
+
+def test_the_goods_of_the_shop_stand_in_different_orders(shop_tables):
+    """Margin rate, turnover, cross ratio and both contribution ratios: no two orders are alike."""
+    lines = shop_tables["purchase_lines"].merge(shop_tables["purchases"][["purchase", "month"]])
+    stock = shop_tables["stock"]
+    year = lines[lines["month"] < 12].groupby("product", observed=True)[["amount", "cost"]].sum()
+    opening = stock[stock["month"] == 0].set_index("product")["opening"]
+    closing = stock[stock["month"] == 11].set_index("product")["closing"]
+    year["opening"], year["closing"] = year.index.map(opening.to_dict()), year.index.map(closing.to_dict())
+    year = year.astype(float)
+    margin = 1 - year["cost"] / year["amount"]
+    turnover = year["amount"] / ((year["opening"] + year["closing"]) / 2)
+    mix = year["amount"] / year["amount"].sum()
+    orders = {
+        "margin": margin, "turnover": turnover, "cross": margin * turnover,
+        "contribution": margin * turnover * mix, "contribution_b": margin * mix,
+    }  # fmt: skip
+    ranks = pd.DataFrame({name: values.rank() for name, values in orders.items()})
+    assert len(set(map(tuple, ranks.T.to_numpy()))) == 5
+    assert ranks["margin"].corr(ranks["turnover"]) < -0.3
+    assert turnover.max() > 5 * turnover.min() and margin.max() > 2 * margin.min()
+
+
+def test_stock_follows_from_what_was_bought_and_sold(shop_tables):
+    stock = shop_tables["stock"].astype({"product": str}).set_index(["product", "month"])
+    lines = shop_tables["purchase_lines"].merge(shop_tables["purchases"][["purchase", "month"]])
+    sold = lines.astype({"product": str}).groupby(["product", "month"])["cost"].sum()
+    sold = sold.reindex(stock.index, fill_value=0.0)
+    np.testing.assert_allclose(stock["closing"], stock["opening"] + stock["bought"] - sold, atol=0.01)
+    before = stock["closing"].groupby("product").shift()
+    later = before.notna()
+    np.testing.assert_allclose(stock["opening"][later], before[later])
+    assert (stock[["opening", "bought", "closing"]] >= 0).all(axis=None)
+
+
+def test_tastes_are_a_customers_own(shop_tables):
+    """Who buys of a category buys of it again: some 300 customers, chance alone stays below .2."""
+    lines = shop_tables["purchase_lines"].merge(shop_tables["purchases"][["purchase", "customer"]])
+    lines = lines.astype({"product": str}).merge(shop_tables["products"][["product", "category"]])
+    half = np.where(lines["purchase"] % 2, "odd", "even")
+    own = lines.groupby(["customer", half])["category"].agg(lambda c: (c == "grocery").mean()).unstack()
+    many = lines.groupby("customer").size() >= 12
+    own = own[many.reindex(own.index)].dropna()
+    assert len(own) > 200
+    assert own["odd"].corr(own["even"]) > 0.3
+
+
+def test_prices_follow_the_lever_and_the_money_of_the_scenario(shop):
+    cut = cs.simulate(shop.scenario, ["price_cut:share=0.2,start=0,ramp=0"], seed=3)
+    t = tables_of(cut)
+    lines = t["purchase_lines"].merge(t["products"], on="product")
+    listed = (lines["quantity"] * lines["price"]).groupby(lines["purchase"]).sum()
+    late = t["purchases"].set_index("purchase")["month"] >= 2
+    level = cut.records().goods.args[2][5]
+    ratio = (t["purchases"].set_index("purchase")["amount"] / listed)[late]
+    assert level < 0.9 and ratio.median() == pytest.approx(level, abs=0.08)
+    dear = shop.scenario.replace(purchase__spend_scale=shop.scenario.purchase.spend_scale * 7)
+    ours, theirs = catalogue.products(shop.scenario), catalogue.products(dear)
+    np.testing.assert_allclose(theirs["price"], 7 * ours["price"], rtol=0.01)
+
+
+def test_static_data_is_the_customers_own_whatever_the_firm_does(shop, shop_tables):
+    other = tables_of(cs.simulate(shop.scenario, ["price_cut", "quality_control"], seed=3))["profiles"]
+    mine = shop_tables["profiles"].set_index("customer")
+    both = mine.index.intersection(pd.Index(other["customer"]))
+    assert len(both) > 1500
+    pd.testing.assert_frame_equal(mine.loc[both], other.set_index("customer").loc[both])
+    assert (FIRST_YEAR - mine["birth_year"] == survey.age(shop.key, mine.index.to_numpy())).all()
+
+
+def test_ages_on_file_are_those_of_the_surveys(contract_tables):
+    sample = contract_tables["survey_sample"].merge(contract_tables["profiles"], on="customer")
+    assert len(sample) > 500 and (FIRST_YEAR - sample["birth_year"] == sample["age"]).all()
+    low = sample["age_group"].astype(str).str[:2].astype(int)
+    high = sample["age_group"].astype(str).str[3:].astype(int)
+    assert ((sample["age"] >= low) & (sample["age"] <= high)).all()
+
+
+def test_static_data_is_mildly_related_to_use_and_to_nothing_else():
+    """8,000 customers: a correlation of .035 is found, at three standard errors."""
+    run = cs.simulate(scenario("subscription", 8000, 1), [], seed=2)
+    p = run.records().goods().profiles
+    use = np.log(run.customers["usage"].to_numpy())
+    assert np.corrcoef(use, p["household"])[0, 1] == pytest.approx(0.33, abs=0.05)
+    assert np.corrcoef(use, p["income"].cat.codes)[0, 1] == pytest.approx(0.27, abs=0.05)
+    for name in ("gender", "district", "age_group"):
+        assert abs(np.corrcoef(use, p[name].cat.codes)[0, 1]) < 0.035
+    assert not (p["consent"] & ~p["email_known"]).any()
+    known = p.groupby("age_group", observed=True)["email_known"].mean()
+    np.testing.assert_allclose(known, catalogue.EMAIL, atol=0.05)
+    plans = pd.DataFrame({"plan": p["plan"], "use": use}).groupby("plan", observed=True)["use"]
+    assert (plans.min().to_numpy()[1:] > plans.max().to_numpy()[:-1]).all()  # bands of usage
+
+
+def test_no_number_of_a_catalogue_is_another_s():
+    """Surveys use theirs up to stream 1,000, purchases from PURCHASE_PART on."""
+    low = survey.STREAM * 1000 + max(survey.Purpose) + 128
+    assert low < min(catalogue.Purpose)
+    assert catalogue.Purpose.LINES % 4 == 0
+    assert catalogue.Purpose.LINES + 8 * 10_000 < Purpose.PURCHASE_PART
 
 
 def test_parts_of_a_month_are_as_uneven_as_single_purchases_are():
@@ -380,7 +519,7 @@ def test_a_world_without_customers_has_empty_tables():
     world = scenario("subscription", 50, 2, population__initial_share=0, acquisition__external=0)
     tables = tables_of(cs.simulate(world, [], seed=1))
     assert faults(tables) == []
-    assert {name for name, frame in tables.items() if len(frame)} == {"about"}
+    assert {name for name, frame in tables.items() if len(frame)} == {"about", "products", "districts"}
 
 
 # -- faults ------------------------------------------------------------------------------------
@@ -406,6 +545,9 @@ def test_a_world_without_customers_has_empty_tables():
             "stated_cause is 'boredom', which is none of nat",
         ),
         ("customers", lambda f: f.assign(source=None), "customers: source is missing in"),
+        ("products", lambda f: f.iloc[1:], "profiles: plan mini is not in products"),
+        ("districts", lambda f: f.iloc[1:], "profiles: district centre is not in districts"),
+        ("profiles", lambda f: f.assign(household=0), "profiles: household is below 1 in"),
     ],
 )
 def test_faults_are_found(contract_tables, table, change, told):

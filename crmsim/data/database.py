@@ -43,9 +43,15 @@ def tables_of(run: Any, surveys: Iterable[Any] = ()) -> dict[str, pd.DataFrame]:
     events = _by_event(records.events)
     contract = run.scenario.purchase.contract
     left = records.departures
+    goods = records.goods()
     tables = {
         "customers": _customers(people, records.channels[-1], contract),
+        "profiles": goods.profiles.assign(birth_year=FIRST_YEAR - goods.profiles["age"]),
+        "districts": goods.districts,
+        "products": goods.products,
         "purchases": _purchases(records.purchases),
+        "purchase_lines": goods.lines,
+        "stock": goods.stock,
         **_bills(run, people, events, records.channels),
         "complaints": _complaints(events),
         "contacts": records.contacts,

@@ -26,6 +26,9 @@ OUTCOMES = ("complete", "refused", "not_reached")
 STATIONS = ("hotline", "counter")
 REASONS = ("bill question", "payment question", "other question", "problem", "payment")
 ATTEMPTS = ("service", "renege", "closed", "unserved")
+GENDERS = ("female", "male")
+AGE_GROUPS = ("18-29", "30-44", "45-59", "60-89")
+INCOMES = ("low", "middle", "high")
 # DuckDB types and what pandas must bring for them: the letters of numpy's dtype kinds.
 KINDS = {"BIGINT": "iu", "INTEGER": "iu", "DOUBLE": "fiu", "BOOLEAN": "b", "DATE": "M", "VARCHAR": "OT"}
 
@@ -57,6 +60,11 @@ class Table:
     meaning: str
     columns: tuple[Column, ...]
     schema: str = "main"
+
+    @property
+    def chinese(self) -> str:
+        """The table's name in Chinese."""
+        return TABLES_IN_CHINESE[self.full_name]
 
     @property
     def full_name(self) -> str:
@@ -124,6 +132,56 @@ TABLES: tuple[Table, ...] = (
         ),
     ),
     Table(
+        "profiles",
+        "static data of each customer, as a form or a loyalty card asks for them",
+        (
+            _customer(),
+            Column("birth_year", "INTEGER", "year", "year of birth", low=1900),
+            Column("age_group", "VARCHAR", "years", "age at the beginning of the record", words=AGE_GROUPS),
+            Column("gender", "VARCHAR", "", "gender", words=GENDERS),
+            Column("district", "VARCHAR", "", "part of town (see districts)"),
+            Column("household", "INTEGER", "people", "size of the household, 6 for more", low=1, high=6),
+            Column("income", "VARCHAR", "", "income of the household, as stated", words=INCOMES),
+            _yes("email_known", "the firm has an e-mail address"),
+            _yes("consent", "advertising by e-mail is agreed to"),
+            Column(
+                "plan", "VARCHAR", "", "plan or tariff (see products); missing without a contract",
+                required=False,
+            ),
+        ),
+    ),
+    Table(
+        "districts",
+        "parts of the town",
+        (
+            Column("district", "VARCHAR", "", "short name", key=True),
+            Column("english", "VARCHAR", "", "name"),
+            Column("chinese", "VARCHAR", "", "name in Chinese"),
+        ),
+    ),
+    Table(
+        "products",
+        "what the firm sells: goods and services, or the plans of a contract",
+        (
+            Column("product", "VARCHAR", "", "short name", key=True),
+            Column("english", "VARCHAR", "", "name"),
+            Column("chinese", "VARCHAR", "", "name in Chinese", required=False),
+            Column("category", "VARCHAR", "", "kind of product", required=False),
+            Column(
+                "price", "DOUBLE", "money", "list price of a piece; of a plan, a usual monthly bill",
+                required=False, low=0,
+            ),
+            Column(
+                "unit_cost", "DOUBLE", "money", "what a piece costs the firm; of a plan, a month of it",
+                required=False, low=0,
+            ),
+            Column(
+                "lead", "INTEGER", "days", "from order to delivery by the supplier; missing for plans",
+                required=False, low=0,
+            ),
+        ),
+    ),
+    Table(
         "purchases",
         "each purchase of customers without a contract; empty with one",
         (
@@ -132,6 +190,32 @@ TABLES: tuple[Table, ...] = (
             _month(key=False),
             Column("date", "DATE", "date", "day of the purchase"),
             _money("amount", "revenue of the purchase"),
+        ),
+    ),
+    Table(
+        "purchase_lines",
+        "each purchase line by line; the lines' amounts add up to the purchase",
+        (
+            Column("purchase", "BIGINT", "", "number of the purchase", key=True, low=0),
+            Column("line", "INTEGER", "", "number of the line, from 1", key=True, low=1),
+            Column("product", "VARCHAR", "", "what was bought (see products)"),
+            Column("quantity", "DOUBLE", "pieces", "how many", low=0),
+            _money("amount", "what was paid for the line"),
+            Column(
+                "cost", "DOUBLE", "money", "what the line cost the firm; missing where unknown",
+                required=False, low=0,
+            ),
+        ),
+    ),
+    Table(
+        "stock",
+        "stock of each product month by month, valued at cost; closing = opening + bought - cost of sales",
+        (
+            _month(),
+            Column("product", "VARCHAR", "", "which (see products)", key=True),
+            _money("opening", "stock when the month begins"),
+            _money("bought", "goods received in the month"),
+            _money("closing", "stock when the month ends"),
         ),
     ),
     Table(
@@ -359,9 +443,63 @@ TABLES: tuple[Table, ...] = (
 )  # fmt: skip
 BY_NAME = {table.full_name: table for table in TABLES}
 
+# A column of this name holds values of that table's key, wherever it stands.
+REFERENCES = {
+    "customer": ("customers", "customer"),
+    "purchase": ("purchases", "purchase"),
+    "product": ("products", "product"),
+    "plan": ("products", "product"),
+    "district": ("districts", "district"),
+    "wave": ("survey_waves", "wave"),
+}
+
+# Names in Chinese, of tables and of columns; a column that means something else in one table is there
+# under the table's name too.
+TABLES_IN_CHINESE = {
+    "customers": "客户", "profiles": "客户静态资料", "districts": "区域", "products": "产品",
+    "purchases": "购买", "purchase_lines": "购买明细", "stock": "库存", "bills": "账单", "payments": "付款",
+    "complaints": "投诉", "contacts": "客户接触", "jobs": "抢修工单", "formal_complaints": "书面投诉",
+    "offers": "优惠与挽留", "returns": "回流客户", "survey": "月度满意度回访", "survey_waves": "问卷调查批次",
+    "survey_items": "问卷题目", "survey_sample": "调查样本", "survey_answers": "问卷回答",
+    "departures": "流失", "about": "数据来源", "truth.customers": "客户真实状态",
+    "truth.departures": "真实流失原因", "truth.failures": "真实服务失误",
+}  # fmt: skip
+COLUMNS_IN_CHINESE = {
+    "customer": "客户编号", "joined_month": "成为客户的月份", "joined": "成为客户的日期", "source": "来源",
+    "contract": "是否签约", "channel": "付款方式", "birth_year": "出生年份", "age_group": "年龄段",
+    "gender": "性别", "district": "区域", "household": "家庭人数", "income": "家庭收入档次",
+    "email_known": "是否留有电子邮箱", "consent": "是否同意接收广告", "plan": "套餐或水价阶梯",
+    "english": "英文名称", "chinese": "中文名称", "product": "产品", "category": "类别", "price": "标价",
+    "unit_cost": "单位成本", "lead": "供货提前期", "purchase": "购买编号", "month": "月份", "date": "日期",
+    "amount": "金额", "line": "行号", "quantity": "数量", "cost": "成本", "opening": "期初库存",
+    "bought": "本期进货", "closing": "期末库存", "paid": "最终是否付清", "failed": "首次扣款是否失败",
+    "cured": "失败后是否补缴", "resolved": "是否解决", "fast": "是否快速解决", "contact": "接触编号",
+    "attempt": "第几次尝试", "station": "服务渠道", "reason": "来意", "touchpoint": "接触点", "day": "日",
+    "weekday": "星期", "hour": "时刻", "waited": "等待时间", "outcome": "结果", "agent": "坐席编号",
+    "handled": "处理时间", "called_back": "是否回电", "solved": "是否解决", "job": "工单编号",
+    "reported": "报修时间", "started": "出发时间", "finished": "修复时间", "in_time": "是否按时",
+    "complaint": "投诉编号", "received": "收到时间", "answered": "答复时间", "satisfaction": "满意度",
+    "wave": "批次", "survey": "调查名称", "frame": "抽样框", "mode": "调查方式", "panel": "是否固定样本",
+    "scale": "量表级数", "population": "总体人数", "asked": "抽取人数", "reached": "联系到的人数",
+    "completed": "完成人数", "item": "题目", "construct": "测量的概念", "low": "最低分", "high": "最高分",
+    "stratum": "层", "age": "年龄", "weight": "抽样权数", "seconds": "答题时间", "answer": "回答",
+    "stated_cause": "自述流失原因", "name": "项目", "value": "感知价值", "left_month": "流失月份",
+    "cause": "直接原因", "attributed_cause": "根本原因", "expectation": "预期", "trust": "信任",
+    "cognitive": "认知忠诚", "affective": "情感忠诚", "conative": "意向忠诚", "action": "行为忠诚",
+    "layer": "忠诚层次", "stage": "关系阶段", "hazard": "流失概率", "expected_exit": "累计流失概率",
+    "response": "对挽留的反应", "historical_value": "历史价值", "severity": "失误严重程度",
+    "about.value": "内容", "survey_items.english": "英文题干", "survey_items.chinese": "中文题干",
+    "payments.amount": "到账金额", "bills.amount": "账单金额",
+}  # fmt: skip
+
+
+def in_chinese(table: str, column: str) -> str:
+    """The name of a column in Chinese."""
+    return COLUMNS_IN_CHINESE.get(f"{table}.{column}") or COLUMNS_IN_CHINESE[column]
+
 
 def dictionary() -> pd.DataFrame:
-    """The data dictionary: one row a column, with table, type, unit, key, meaning."""
+    """The data dictionary: one row a column, with table, type, unit, key, meaning, names in Chinese."""
     rows = [
         {
             "table": table.full_name,
@@ -372,7 +510,9 @@ def dictionary() -> pd.DataFrame:
             "required": column.required,
             "meaning": column.meaning,
             "values": ", ".join(column.words),
+            "chinese": in_chinese(table.full_name, column.name),
             "table_meaning": table.meaning,
+            "table_chinese": table.chinese,
         }
         for table in TABLES
         for column in table.columns
@@ -384,21 +524,28 @@ def faults(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """What is wrong with tables, by full name, against the description; empty if nothing is.
 
     Checked: known names, all columns and no other, types, missing values, keys that occur twice,
-    bounds, words, and that every customer named is in `customers`.
+    bounds, words, and that every customer, purchase, product, district and wave named is in its table
+    (`REFERENCES`), where that table is given.
     """
     found = [f"{name}: no such table in the description" for name in tables if name not in BY_NAME]
-    known = tables.get("customers")
-    ids = pd.Index(known["customer"]) if known is not None and "customer" in known else None
+    ids = {
+        home: pd.Index(tables[home][key])
+        for home, key in set(REFERENCES.values())
+        if home in tables and key in tables[home]
+    }
     for name, table in BY_NAME.items():
         if name not in tables:
             continue
         frame = tables[name]
         found += [f"{name}: {fault}" for fault in _table_faults(table, frame)]
-        if ids is not None and name != "customers" and "customer" in frame:
-            strange = ~frame["customer"].isin(ids)
+        for column, (home, _) in REFERENCES.items():
+            if home == name or home not in ids or column not in frame:
+                continue
+            values = frame[column].dropna()
+            strange = ~values.isin(ids[home])
             if strange.any():
-                who = frame.loc[strange, "customer"].iloc[0]
-                found.append(f"{name}: customer {who} is not in customers ({strange.sum():,} rows)")
+                which = values[strange].iloc[0]
+                found.append(f"{name}: {column} {which} is not in {home} ({strange.sum():,} rows)")
     return found
 
 

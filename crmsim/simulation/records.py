@@ -7,7 +7,8 @@ the run is repeated with the same luck and an observer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from .stations import RECORD_TYPES
 from .stations_fast import NONE, SERVICE
 
 if TYPE_CHECKING:
+    from .catalogue import Goods
     from .run import Run
     from .stations import ServiceRecords
     from .watch import WorldView
@@ -43,11 +45,14 @@ class Records(NamedTuple):
 
     - `events`: the run's log (see `Run.events`)
     - `answers`: month, customer, satisfaction (points): those asked who answered
-    - `purchases`: month, customer, day (share of the month, from 0 to 1), amount (money): each
-      purchase by itself; empty with a contract
+    - `purchases`: month, customer, number (within the customer's month, from 0), day (share of the
+      month, from 0 to 1), amount (money): each purchase by itself; empty with a contract
     - `channels`: one array a month, the channel code of each known customer in the order of
       `Run.customers`
     - `departures`: month, customer, cause, stated_cause (keys of `vocabulary.ChurnCause`)
+
+    - `goods`: call it for what was sold, in lines, the stock, and the static data of the customers
+      (`catalogue.Goods`)
 
     With a service desk, else empty:
 
@@ -71,6 +76,7 @@ class Records(NamedTuple):
     contacts: pd.DataFrame
     jobs: pd.DataFrame
     letters: pd.DataFrame
+    goods: Callable[[], Goods]
 
 
 class _Observer:
@@ -81,6 +87,7 @@ class _Observer:
         self.channels: list[np.ndarray] = []
         self.purchases: list[np.ndarray] = []
         self.openness: list[float] = []
+        self.prices: list[float] = []
         self.repair_deadline: list[float] = []
         self.answer_deadline: list[float] = []
 
@@ -96,12 +103,14 @@ class _Observer:
         )
         self.channels.append(view.channel)
         self.openness.append(world.parameter("market.openness"))
+        self.prices.append(world.parameter("value.price"))
         self.repair_deadline.append(world.parameter("service.repair_deadline"))
         self.answer_deadline.append(world.parameter("service.complaint_deadline"))
 
 
 def records(run: Run) -> Records:
     """What the firm wrote down in a run; the run is repeated with the same luck."""
+    from .catalogue import goods
     from .engine import simulate
 
     observer = _Observer()
@@ -118,15 +127,17 @@ def records(run: Run) -> Records:
     kept = again if run._log is None else run
     events = kept.events
     answers = pd.concat(observer.answers, ignore_index=True)
+    purchases = _purchases(run, events, observer.purchases)
     return Records(
         events=events,
         answers=answers.astype({"month": np.int32}),
-        purchases=_purchases(run, events, observer.purchases),
+        purchases=purchases,
         channels=observer.channels,
         departures=_departures(run.key, events, np.array(observer.openness)),
         contacts=_contacts(kept),
         jobs=_jobs(kept, observer.repair_deadline),
         letters=_letters(kept, observer.answer_deadline),
+        goods=partial(goods, run, purchases, observer.prices),
     )
 
 
@@ -168,6 +179,7 @@ def _purchases(run: Run, events: pd.DataFrame, counts: list[np.ndarray]) -> pd.D
         {
             "month": month[of].astype(np.int32),
             "customer": customer[of],
+            "number": k,
             "day": end[of] * np.where(last_one, 1.0, day),
             "amount": bought["amount"].to_numpy()[of] * part / total[of],
         }
