@@ -477,6 +477,19 @@ def test_work_the_crews_did_not_finish_is_still_to_be_done_next_month():
     assert (calls.groupby("month")["service_start_time"].min() < 36).all()  # month 3 begins on a Sunday
 
 
+def test_crews_cut_leave_their_work_to_those_who_stay():
+    """Two crews round the clock with jobs of two days; from month 2 on there is one."""
+    scenario = busy(service__repair=48, service__crew_from=0, service__crew_to=24, service__crews=2)
+    cut = Programme(label="cut", start=2, ramp=0, moves=[Change("service.crews", add=-1)])
+    jobs = simulate(scenario, [cut], seed=11, events=True).contacts("crews")
+    left = jobs[jobs["month"] == 1].groupby("server")["exit_time"].max() - 720
+    assert len(left) == 2
+    assert (left > 12).all()
+    after = jobs[jobs["month"] == 2]
+    assert (after["server"].dropna() <= 0).all()
+    assert after["service_start_time"].min() == pytest.approx(left.sum())
+
+
 def test_daily_contacts_are_spread_as_the_scenario_says():
     """Weekdays alike, no common events: 72 months of 21 or 22 days, so the index of dispersion 3.6 has a
     s.e. of .13; Poisson days would give 1. Around it, the preset as it is: 24 months, s.e. .25."""

@@ -240,9 +240,13 @@ class Operations:
         calendar = rota.calendar(DAYS, self.weekday)
         # What crews, clerks and counter did not finish is still to be done; a telephone line is not.
         busy = np.zeros(rota.servers)
-        if not closed and (left := self.backlog.get(station)) is not None:
+        if not closed and (earlier := self.backlog.get(station)) is not None:
+            left = np.maximum(earlier - HOURS, 0.0)
             same = min(len(left), len(busy))
-            busy[:same] = np.maximum(left[:same] - HOURS, 0.0)
+            busy[:same] = left[:same]
+            # The work of those who are no longer there falls to the least busy of the others.
+            for hours in left[same:] if same else ():
+                busy[np.argmin(busy)] += hours
         t = {name: column[:n] for name, column in t.items()}
         a = {name: column[:n] for name, column in a.items()}
         plain = closed is False
