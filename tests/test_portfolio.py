@@ -1,12 +1,16 @@
 """Composition, ABC, concentration, product ratios, value tiers: by hand, by other ways, and on CDNOW."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 from cdnow import cdnow_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_plots import assert_readable, texts
 
+from crmsim import plots
 from crmsim.analysis.portfolio import (
     abc,
     composition,
@@ -17,6 +21,7 @@ from crmsim.analysis.portfolio import (
     lorenz,
     performance,
     product_ratios,
+    products_of,
     purchases_of,
     sales_mix,
     screen,
@@ -27,6 +32,7 @@ from crmsim.analysis.portfolio import (
     transitions,
     turnover,
 )
+from crmsim.analysis.rfm import cells, mailing, score
 from crmsim.data.transactions import read_transactions
 
 
@@ -380,6 +386,37 @@ def test_contract_customers_buy_by_paying():
     assert totals(firm).to_dict() == {1: 18}
 
 
+def firm_with_stock() -> Tables:
+    lines = [
+        (0, "tea", 2, 20.0, 12.0),
+        (0, "cup", 1, 8.0, None),
+        (1, "tea", 1, 10.0, 6.0),
+        (2, "tea", 9, 90.0, 54.0),
+    ]
+    stock = [(m, p, 10.0 * m + k, 10.0 * m + k + 4) for m in range(3) for k, p in enumerate(("tea", "cup"))]
+    return Tables(
+        purchases=pd.DataFrame({"purchase": [0, 1, 2], "month": [0, 1, 2]}),
+        purchase_lines=pd.DataFrame(lines, columns=["purchase", "product", "quantity", "amount", "cost"]),
+        products=pd.DataFrame({"product": ["tea", "cup"], "unit_cost": [6.0, 5.0]}),
+        stock=pd.DataFrame(stock, columns=["month", "product", "opening", "closing"]),
+    )
+
+
+def test_products_of_a_database():
+    firm = firm_with_stock()
+    found = products_of(firm, 0, 1).set_index("product")
+    assert found.loc["tea"].tolist() == [30, 18, 3, 0, 14]  # opening of month 0, closing of month 1
+    assert found.loc["cup"].tolist() == [8, 5, 1, 1, 15]  # its cost from the price list
+    ratios = product_ratios(firm)
+    assert ratios.table.loc["tea", "turnover"] == pytest.approx(120 / ((0 + 24) / 2))
+    firm.of["stock"] = firm.of["stock"].iloc[:0]
+    assert product_ratios(firm, contribution="margin").table["turnover"].isna().all()
+    with pytest.raises(ValueError, match="needs stock"):
+        product_ratios(firm)
+    with pytest.raises(ValueError, match="nothing was sold in months 7 to 9"):
+        products_of(firm, 7, 9)
+
+
 def test_nothing_of_the_users_changes():
     kept = PRODUCTS.copy(), PEOPLE.copy()
     product_ratios(PRODUCTS, valuation="price")
@@ -423,3 +460,114 @@ def test_nothing_of_the_users_changes():
 def test_faults_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+# Figures
+
+
+def customers(n: int = 3000) -> pd.DataFrame:
+    rng = np.random.default_rng(2)
+    frame = {
+        "recency": rng.integers(0, 300, n),
+        "frequency": rng.poisson(3, n),
+        "monetary": rng.gamma(2, 30, n),
+    }
+    scored = score(pd.DataFrame(frame))
+    return scored.assign(bought=(rng.random(n) < 0.1 * scored["r"]).astype(int))
+
+
+def moves(years: int = 3) -> pd.DataFrame:
+    rng = np.random.default_rng(8)
+    names = np.array(["high_value", "ordinary", "small", "absent"])
+    history = pd.DataFrame(
+        {str(2021 + k): names[rng.choice(4, 1000, p=[0.2, 0.3, 0.4, 0.1])] for k in range(years)}
+    )
+    history.loc[:199, "2021"] = "not_yet"
+    return transitions(history).table
+
+
+def figures() -> dict:
+    scored = customers()
+    response = cells(scored, "bought")
+    many = pd.concat([PRODUCTS.assign(product=PRODUCTS["product"] + f" {k}") for k in range(5)])
+    many["sales"] *= np.linspace(1, 1.5, len(many))
+    products = product_ratios(many).table
+    return {
+        "abc_curve": lambda **k: plots.abc_curve(abc(scored["monetary"]).table, **k),
+        "margin_turnover": lambda **k: plots.margin_turnover(products, **k),
+        "sales_mix_bars": lambda **k: plots.sales_mix_bars(products, **k),
+        "rfm_cube": lambda **k: plots.rfm_cube(response, **k),
+        "rfm_cube of two": lambda **k: plots.rfm_cube(cells(scored, by=("r", "f")), **k),
+        "response_by_cell": lambda **k: plots.response_by_cell(response, 0.25, **k),
+        "tier_flows": lambda **k: plots.tier_flows(moves(), **k),
+        "tier_flows of six": lambda **k: plots.tier_flows(moves(6), **k),
+    }
+
+
+NAMES = list(figures())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_figures_can_be_read(name):
+    ax = figures()[name](note="seed 2, 3,000 customers")
+    figure = ax.get_figure()
+    assert figure.get_size_inches()[0] * figure.dpi == 1280
+    assert_readable(figure)
+    assert min(t.get_fontsize() * figure.dpi / 72 for t in texts(figure)) >= 14  # pixels
+    assert any(t.get_text() == "seed 2, 3,000 customers" for t in texts(figure))
+    sentence = plots.words(ax)
+    assert sentence.endswith(".") and "nan" not in sentence and len(sentence) > 30
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_figures_have_chinese_words(name, monkeypatch):
+    monkeypatch.setattr(plots.style, "chinese_font", lambda: "DejaVu Sans")
+    monkeypatch.setattr(plots.style, "families", lambda language: ["DejaVu Sans"])
+    ax = figures()[name](language="zh")
+    shown = "".join(t.get_text() for t in ax.findobj(type(ax.title)))
+    assert re.search("[\u4e00-\u9fff]", ax.get_title(loc="left"))
+    assert not re.search("[a-z]{4}", re.sub("cups|cake", "", shown))
+    assert plots.words(ax).endswith("。")
+
+
+def test_the_abc_figure_says_what_the_table_says():
+    sales = pd.Series({"a": 50.0, "b": 25.0, "c": 15.0, "d": 5.0, "e": 4.0, "f": 1.0})
+    ax = plots.abc_curve(abc(sales).table)
+    assert ax.get_title(loc="left") == "33 % of customers bring 75 % of sales"
+    assert any(t.get_text() == f"Gini coefficient {gini(sales):.2f}" for t in ax.texts)
+
+
+def test_the_flows_add_up():
+    table = moves()
+    assert plots.tier_flows(table, title="My own").get_title(loc="left") == "My own"
+    ax = plots.tier_flows(table)
+    blocks = [p for p in ax.patches if abs(p.get_x() + p.get_width() / 2 - 1) < 1e-9]
+    assert sum(p.get_height() for p in blocks) == 1000
+    stay = table[(table["period"] == "2022") & (table["state"] == "high_value")].set_index("next_state")[
+        "share"
+    ]
+    assert ax.get_title(loc="left").startswith(
+        f"{100 * stay['high_value']:.0f} % of high-value customers of 2022"
+    )
+
+
+def test_the_mailing_figure_parts_the_cells():
+    plan = mailing(cells(customers(), "bought", by=["r"]), 1.0, 4.0)
+    ax = plots.response_by_cell(plan.table, plan.break_even)
+    above, below = ax.containers
+    assert [round(b.get_height(), 6) for b in above] == [
+        round(100 * plan.table.loc[c, "rate"], 6) for c in plan.chosen
+    ]
+    assert len(above) + len(below) == 5
+    with pytest.raises(ValueError, match="break_even must be a rate"):
+        plots.response_by_cell(plan.table, 25)
+    with pytest.raises(ValueError, match="column 'rate' is missing"):
+        plots.response_by_cell(plan.table.drop(columns="rate"), 0.25)
+
+
+def test_the_cube_shows_each_cell_once():
+    scored = customers()
+    ax = plots.rfm_cube(cells(scored), show="count")
+    shown = [t.get_text() for t in ax.texts if t.get_fontsize() < 12 and t.get_color() != "#5A5A5A"]
+    filled = cells(scored)["customers"].loc[lambda x: x > 0]
+    assert sorted(shown) == sorted(str(n) for n in filled)

@@ -41,6 +41,7 @@ __all__ = [
     "lorenz",
     "performance",
     "product_ratios",
+    "products_of",
     "purchases_of",
     "sales_mix",
     "screen",
@@ -126,6 +127,43 @@ def purchases_of(source: pd.DataFrame | Database) -> pd.DataFrame:
     paid = paid.loc[paid["paid"], ["customer", "month", "amount"]].reset_index(drop=True)
     # pandas has no days
     return paid.assign(date=first_day(paid["month"]).astype("datetime64[s]"))
+
+
+def products_of(database: Database, first: int | None = None, last: int | None = None) -> pd.DataFrame:
+    """What each product of a customer database sold, a row a product, for :func:`product_ratios`.
+
+    first, last: months of the period, counted from 0, both in it; those of the purchases if not given.
+    Columns ``product``, ``sales`` and ``cost`` (money), ``quantity`` (pieces), and where the firm keeps stock
+    ``opening`` (of the first month) and ``closing`` (of the last), valued at cost. The cost of a line that
+    does not say it is quantity x the product's unit cost; where that is missing too, ``cost`` is missing.
+    """
+    who = "products_of"
+    for name in ("purchases", "purchase_lines", "products"):
+        if name not in database.tables:
+            raise ValueError(f"{who}: the database has no table {name!r}")
+    lines = database.table("purchase_lines")
+    if not len(lines):
+        raise ValueError(f"{who}: purchase_lines is empty; only purchases line by line show products")
+    month = database.table("purchases").set_index("purchase")["month"]
+    when = month.reindex(pd.Index(lines["purchase"])).to_numpy(dtype=np.float64, na_value=np.nan)
+    first = int(month.min()) if first is None else first
+    last = int(month.max()) if last is None else last
+    inside = (when >= first) & (when <= last)
+    if not inside.any():
+        raise ValueError(f"{who}: nothing was sold in months {first} to {last}")
+    lines = lines[inside]
+    each = database.table("products").set_index("product")["unit_cost"]
+    worth = lines["product"].astype(object).map(each).astype(np.float64) * lines["quantity"]
+    lines = lines.assign(cost=lines["cost"].astype(np.float64).fillna(worth))
+    sums = lines.groupby("product", observed=True).agg(
+        sales=("amount", "sum"), cost=("cost", lambda x: x.sum(skipna=False)), quantity=("quantity", "sum")
+    )
+    stock = database.table("stock") if "stock" in database.tables else None
+    if stock is not None and len(stock):
+        for name, at in (("opening", first), ("closing", last)):
+            held = stock[stock["month"] == at].set_index("product")[name]
+            sums[name] = held.reindex(sums.index).fillna(0.0)
+    return sums.reset_index()
 
 
 def totals(
@@ -535,7 +573,7 @@ class ProductRatios:
 
 
 def product_ratios(
-    products: pd.DataFrame,
+    products: pd.DataFrame | Database,
     *,
     valuation: Literal["cost", "price"] = "cost",
     stock_in: Literal["cost", "price"] = "cost",
@@ -548,8 +586,9 @@ def product_ratios(
 ) -> ProductRatios:
     """Sales mix, gross margin rate, turnover, cross and contribution ratio of each product.
 
-    products: a row a product and period (rows of one product are added up, stock too, so give one period):
-    ``sales`` at selling price and ``cost`` of what was sold, ``opening`` and ``closing`` stock, all in money.
+    products: a ``Database`` (all its months; :func:`products_of` gives some), or a row a product: ``sales``
+    at selling price, ``cost`` of what was sold, ``opening`` and ``closing`` stock, all in money. Rows of one
+    product are added up, stock too, so give one period.
     product: the column, or columns, that name a product. valuation: whether turnover divides by stock at cost
     or at selling price. stock_in: which of the two the stock columns hold; the other follows from the
     product's own ratio of cost to sales. contribution: ``"cross"`` for (a) cross ratio x sales mix 贡献比率
@@ -566,6 +605,14 @@ def product_ratios(
         if given not in known:
             raise ValueError(f'{who}: {name}={given!r} is not known; give "{known[0]}" or "{known[1]}"')
     keys = [product] if isinstance(product, str) else list(product)
+    if isinstance(products, pd.DataFrame):
+        frame = products
+    elif hasattr(products, "table"):
+        frame = products_of(products)
+        if "opening" not in frame:
+            opening = closing = None
+    else:
+        raise ValueError(f"{who}: a DataFrame or a Database is needed, not {type(products).__name__}")
     stocked = opening is not None and closing is not None
     if not stocked and (opening is not None or closing is not None):
         raise ValueError(f"{who}: opening and closing stock go together; give both columns or neither")
@@ -575,13 +622,13 @@ def product_ratios(
     if opening is not None and closing is not None:
         columns |= {"opening": opening, "closing": closing}
     for key in keys:
-        need(products, {"product": key}, who)
-    need(products, columns, who)
-    if not len(products):
+        need(frame, {"product": key}, who)
+    need(frame, columns, who)
+    if not len(frame):
         raise ValueError(f"{who}: there are no products")
-    rows = products[keys].copy()
+    rows = frame[keys].copy()
     for name, column in columns.items():
-        rows[f"_{name}"] = numbers(products[column], column, who, negative=name in ("sales", "cost"))
+        rows[f"_{name}"] = numbers(frame[column], column, who, negative=name in ("sales", "cost"))
     sums = rows.groupby(keys, observed=True, dropna=False, sort=False).sum()
     sums.columns = pd.Index([name.removeprefix("_") for name in sums.columns])
     table = _ratios(sums, stocked, valuation, stock_in)
@@ -704,9 +751,9 @@ def tier_history(
         first, last = days.min().to_period("M"), days.max().to_period("M")
         kept = kept[[p.asfreq("M", "start") >= first and p.asfreq("M", "end") <= last for p in kept]]
     if len(kept) < 2:
-        number = f"{len(kept)} {every}{'' if len(kept) == 1 else 's'}"
+        filled = f"{len(kept)} {every}{'' if len(kept) == 1 else 's'}"
         raise ValueError(
-            f"{who}: the record, {days.min():%Y-%m-%d} to {days.max():%Y-%m-%d}, fills {number}; "
+            f"{who}: the record, {days.min():%Y-%m-%d} to {days.max():%Y-%m-%d}, fills {filled}; "
             "transitions need two. Take a shorter period with every=, or partial=True"
         )
     # the numbers of periods group faster than the periods

@@ -15,6 +15,9 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "portfolio": (
+        "abc_curve", "margin_turnover", "response_by_cell", "rfm_cube", "sales_mix_bars", "tier_flows",
+    ),
     "style": (
         "CAUSE_COLOURS", "GREY", "LAYER_COLOURS", "LIGHT", "OKABE_ITO", "POLICY_COLOURS", "chinese_font",
         "save_figure", "words",
