@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import crmsim as cs
+from crmsim import plots
 from crmsim.analysis import satisfaction as sat
 from crmsim.analysis.pls import pls, survey_model
 from crmsim.data.database import Database
@@ -254,3 +255,102 @@ def test_kanos_coefficients():
         sat.kano(pd.DataFrame({"f": [7], "d": [1]}), {"x": ("f", "d")})
     with pytest.raises(ValueError, match="x: give the two columns"):
         sat.kano(pd.DataFrame({"f": [1]}), {"x": "f"})
+
+
+# -- figures ---------------------------------------------------------------------------------------------
+
+
+def title_of(ax):
+    return ax.get_title(loc="left").replace("\n", " ")
+
+
+def texts(ax):
+    return " | ".join([*(t.get_text() for t in ax.texts), title_of(ax)])
+
+
+def test_the_path_diagram_shows_every_path_and_what_is_uncertain():
+    rows = [("quality", "satisfaction", 0.6, 0.5, 0.7), ("image", "satisfaction", 0.1, -0.1, 0.3),
+            ("satisfaction", "loyalty", -0.4, -0.6, -0.2)]  # fmt: skip
+    paths = pd.DataFrame(rows, columns=["source", "target", "estimate", "lower", "upper"])
+    latents = pd.DataFrame({"index": [70.0, 72.5], "r2": [np.nan, 0.5]}, index=["quality", "satisfaction"])
+    ax = plots.path_diagram(paths, latents)
+    shown = texts(ax)
+    for text in (
+        "0.60\n[0.50, 0.70]",
+        "\N{MINUS SIGN}0.40",
+        "index 72.5  R² 0.50",
+        "follows quality most (0.60)",
+    ):
+        assert text in shown
+    arrows = [p for p in ax.patches if type(p).__name__ == "FancyArrowPatch"]
+    assert len(arrows) == 3 and len({a.get_edgecolor() for a in arrows}) == 3
+    assert "image → satisfaction 0.10 [\N{MINUS SIGN}0.10, 0.30]" in plots.words(ax)
+    other = pd.DataFrame([("a", "b", 0.5), ("b", "c", 0.4)], columns=["source", "target", "estimate"])
+    assert "0.50" in texts(plots.path_diagram(other, target="c"))
+    with pytest.raises(ValueError, match="held back"):
+        plots.path_diagram(paths.assign(consistent=np.nan), consistent=True)
+    with pytest.raises(ValueError, match="no column 'source'"):
+        plots.path_diagram(paths.drop(columns="source"))
+
+
+def test_the_quadrants_are_drawn():
+    importance = {"quality": 0.4, "supply": 0.3, "price": 0.2, "image": 0.1}
+    performance = {"quality": 6, "supply": 9, "price": 7, "image": 8}
+    table = sat.importance_performance(importance, performance)
+    ax = plots.importance_performance(table, names={"quality": "water"})
+    assert title_of(ax) == "Improve first: water"
+    assert "concentrate here: water; keep up the good work: supply" in plots.words(ax)
+    better = sat.importance_performance(importance, performance, crosshair="midpoint")
+    assert "Nothing important" in title_of(plots.importance_performance(better))
+
+
+def test_drivers_are_set_beside_the_truth():
+    shares = pd.DataFrame(
+        [("lmg", "a", 0.6, 0.5, 0.7), ("lmg", "b", 0.4, 0.3, 0.5), ("stated", "a", 0.5, np.nan, np.nan),
+         ("stated", "b", 0.5, np.nan, np.nan)],
+        columns=["method", "driver", "share", "lower", "upper"],
+    )  # fmt: skip
+    ax = plots.driver_importance(shares, truth={"a": 2, "b": 1})
+    assert title_of(ax) == ("LMG comes nearest to the true weights: off by 6.7 points, stated by 16.7")
+    assert "a: LMG 60 %, stated 50 %, truth 67 %" in plots.words(ax)
+    alone = plots.driver_importance(shares, methods=["lmg"])
+    assert "A weighs most by LMG: 60 %" in title_of(alone)
+    with pytest.raises(ValueError, match="no method 'beta'; there are lmg, stated"):
+        plots.driver_importance(shares, methods=["beta"])
+    with pytest.raises(ValueError, match="the truth says nothing of 'b'"):
+        plots.driver_importance(shares, truth={"a": 1})
+
+
+@pytest.mark.parametrize(
+    ("last", "title"), [(75.0, "rises by 5.0"), (70.5, "within what chance explains"), (64.0, "falls by 6.0")]
+)
+def test_waves_say_whether_a_change_is_more_than_chance(last, title):
+    table = pd.DataFrame({"wave": [0, 1], "survey": "s", "month": [5, 11], "index": [70.0, last]})
+    table = table.assign(index_lower=table["index"] - 1.5, index_upper=table["index"] + 1.5)
+    ax = plots.index_by_wave(table)
+    assert title in title_of(ax)
+    assert "5: 70.0 [68.5, 71.5]" in plots.words(ax)
+    with pytest.raises(ValueError, match="no column 'nps'"):
+        plots.index_by_wave(table, measure="nps")
+    with pytest.raises(ValueError, match="measure must be"):
+        plots.index_by_wave(table, measure="mean")
+
+
+def test_the_kano_chart():
+    frame = pd.DataFrame({"f": [3, 3, 3], "d": [5, 5, 3], "g": [1, 1, 3], "h": [3, 3, 3]})
+    table = sat.kano(frame, {"supply": ("f", "d"), "app": ("g", "h")})
+    ax = plots.kano(table)
+    assert title_of(ax) == "Must be there: supply; delights: app"
+    assert "supply must-be (0.00, \N{MINUS SIGN}0.67)" in plots.words(ax)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_all_figures_are_drawn_in_both_languages(firm, language):
+    database, _ = firm
+    items = database.table("survey_items")
+    table = sat.wide(database, 0)
+    fit = pls(table, survey_model(items), bootstrap=10)
+    axes = plots.path_diagram(fit.paths, fit.latents, language=language)
+    assert plots.words(axes)
+    assert plots.words(plots.index_by_wave(sat.by_wave(database), language=language))
+    assert plots.words(plots.index_by_wave(sat.by_wave(database), measure="top_box", language=language))

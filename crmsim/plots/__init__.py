@@ -18,6 +18,9 @@ _HOMES = {
     "portfolio": (
         "abc_curve", "margin_turnover", "response_by_cell", "rfm_cube", "sales_mix_bars", "tier_flows",
     ),
+    "satisfaction": (
+        "driver_importance", "importance_performance", "index_by_wave", "kano", "path_diagram",
+    ),
     "style": (
         "CAUSE_COLOURS", "GREY", "LAYER_COLOURS", "LIGHT", "OKABE_ITO", "POLICY_COLOURS", "chinese_font",
         "save_figure", "words",
