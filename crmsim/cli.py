@@ -219,7 +219,10 @@ def fit(options: argparse.Namespace) -> None:
     say(f"\nWritten to {path}; next: crmsim compare {shlex.quote(str(path))}")
 
 
-COLUMNS = ("customer", "date", "amount", "quantity", "price", "invoice", "product", "category", "cost")
+COLUMNS = (
+    "customer", "date", "amount", "quantity", "price", "invoice", "product", "description", "category",
+    "cost",
+)  # fmt: skip
 READING = (
     "currency", "encoding", "separator", "sheet", "dayfirst", "decimal", "earliest", "latest", "duplicates",
     "zeros", "returns", "missing", "cancelled", "header", "skip",
@@ -709,7 +712,7 @@ def _import_options(command: argparse.ArgumentParser) -> None:
     cleaning("--latest", metavar="DAY", help="refuse later dates")
     cleaning("--duplicates", choices=["keep", "drop"], help="rows equal in every cell (keep)")
     cleaning("--zeros", choices=["keep", "drop"], help="amounts of 0 (keep)")
-    cleaning("--returns", choices=["keep", "apart"], help="lines with a minus (keep)")
+    cleaning("--returns", choices=["keep", "net", "apart"], help="lines with a minus (keep)")
     cleaning("--missing", choices=["refuse", "apart"], help="rows without a customer (refuse)")
     cleaning("--cancelled", metavar="LETTERS", help="begin the number of a cancelled invoice (C)")
 

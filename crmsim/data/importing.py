@@ -74,7 +74,7 @@ class Imported:
 
     * `row` (as a spreadsheet numbers it, the header being row 1; in Parquet and a DataFrame the position
       from 0), `customer` (text), `date` (datetime64, with the clock time if there is one),
-    * `invoice`, `product`, `category` (text; missing where the file has none),
+    * `invoice`, `product`, `description`, `category` (text; missing where the file has none),
     * `quantity` (units, negative for a return), `price` (money a unit), `amount` (money, negative for a
       return), `cost` (money a unit to the firm; NaN where unknown),
     * `purchase` (number of the purchase in `purchases`; for a return that of the purchase returned, missing
@@ -88,6 +88,7 @@ class Imported:
     `dropped`, `apart`, `refused`: rows left out as exact duplicates, set apart by the user's wish, refused;
     `row`, `column`, `value`, `reason`. `rows == len(lines) + len(dropped) + len(apart) + len(refused)`.
     `columns`: which column was read as what. `currency`: code of the currency, "" when unknown.
+    `net`: whether linked returns are taken off in the database.
     """
 
     lines: pd.DataFrame
@@ -102,6 +103,7 @@ class Imported:
     columns: dict[str, str] = field(default_factory=dict)
     currency: str = ""
     notes: tuple[str, ...] = ()
+    net: bool = False
 
     @property
     def returns(self) -> pd.DataFrame:
@@ -177,53 +179,81 @@ class Imported:
         """The tables of the customer database (see `schema.TABLES`), by name.
 
         Month 0 is the month of the first line. Who is seen in month 0 was there at the start, as far as the
-        record can tell; later ones were won. Returns are not taken off the purchases.
+        record can tell; later ones were won. Products and lines are written where the file has products,
+        a product with the median of its prices and costs; returns are no lines there.
         """
-        from crmsim import __version__
+        sold = self._sold()
+        found = {
+            "customers": self._customers(),
+            "purchases": self._purchases(sold),
+            "about": self._about(),
+        }
+        if "product" in self.columns:
+            found |= {"products": _products(sold), "purchase_lines": _purchase_lines(sold)}
+        return found
 
-        date = self.lines["date"]
-        numbers = self.customers.set_index("customer")["id"]
-        first = date.groupby(self.lines["customer"].to_numpy()).min()
-        zero = _months(date.min())
-        months = _months(first) - zero
-        joined = first.to_numpy().astype("datetime64[M]").astype("datetime64[s]")
-        own = numbers.loc[first.index].to_numpy()
-        order = np.argsort(own)
-        customers = pd.DataFrame(
+    @property
+    def _first_month(self) -> int:
+        return int(_months(self.lines["date"].min()))
+
+    def _sold(self) -> pd.DataFrame:
+        """The lines sold, less what was returned where that is wished."""
+        lines = self.lines
+        sold = lines[lines["quantity"] > 0]
+        sold = sold.assign(product=sold["product"].fillna("unknown"))
+        if self.net:
+            back = self.returns.dropna(subset="returned_row")
+            units = (-back["quantity"]).groupby(back["returned_row"].astype(np.int64)).sum()
+            left = sold["quantity"] - units.reindex(sold["row"], fill_value=0.0).to_numpy()
+            left = left.where(left > 1e-9, 0.0)
+            sold = sold.assign(quantity=left, amount=sold["amount"] * left / sold["quantity"])
+            sold = sold[left > 0]
+        return sold.assign(purchase=sold["purchase"].astype(np.int64))
+
+    def _customers(self) -> pd.DataFrame:
+        first = self.lines.groupby("customer")["date"].min().reindex(self.customers["customer"])
+        month = (_months(first) - self._first_month).to_numpy()
+        made = pd.DataFrame(
             {
-                "customer": own,
-                "joined_month": months.to_numpy(),
-                "joined": joined,
-                "source": np.where(months == 0, "initial", "won"),
+                "customer": self.customers["id"],
+                "joined_month": month,
+                "joined": first.to_numpy().astype("datetime64[M]").astype("datetime64[s]"),
+                "source": np.where(month == 0, "initial", "won"),
                 "contract": False,
-                "channel": pd.Series([None] * len(own), dtype=object),
-            }
-        ).iloc[order]
-        bought = self.purchases
-        purchases = pd.DataFrame(
-            {
-                "purchase": bought["purchase"],
-                "customer": numbers.loc[bought["customer"]].to_numpy(),
-                "month": (_months(bought["date"]) - zero).to_numpy(),
-                "date": bought["date"].to_numpy().astype("datetime64[D]").astype("datetime64[s]"),
-                "amount": bought["amount"],
+                "channel": pd.Series([None] * len(month), dtype=object),
             }
         )
-        about = {
+        return made.sort_values("customer", ignore_index=True)
+
+    def _purchases(self, sold: pd.DataFrame) -> pd.DataFrame:
+        amounts = sold.groupby("purchase")["amount"].sum()
+        bought = self.purchases.set_index("purchase").loc[amounts.index]
+        return pd.DataFrame(
+            {
+                "purchase": amounts.index,
+                "customer": self.customers.set_index("customer")["id"].loc[bought["customer"]].to_numpy(),
+                "month": (_months(bought["date"]) - self._first_month).to_numpy(),
+                "date": _day(bought["date"]),
+                "amount": amounts.to_numpy(),
+            }
+        )
+
+    def _about(self) -> pd.DataFrame:
+        from crmsim import __version__
+
+        dates = self.lines["date"]
+        content = {
             "source": self.source,
             "currency": self.currency or "unknown",
-            "contract": "False",
-            "months": str(_months(date.max()) - zero + 1),
-            "first_month": f"{date.min():%Y-%m}",
-            "rows_read": str(self.rows),
-            "rows_taken": str(len(self.lines)),
+            "contract": False,
+            "months": int(_months(dates.max())) - self._first_month + 1,
+            "first_month": f"{dates.min():%Y-%m}",
+            "rows_read": self.rows,
+            "rows_taken": len(self.lines),
+            "returns": f"{len(self.returns)}, {'taken off where linked' if self.net else 'not taken off'}",
             "crmsim": __version__,
         }
-        return {
-            "customers": customers.reset_index(drop=True),
-            "purchases": purchases,
-            "about": pd.DataFrame({"name": list(about), "value": list(about.values())}),
-        }
+        return pd.DataFrame({"name": list(content), "value": [str(value) for value in content.values()]})
 
     @property
     def _span(self) -> str:
@@ -256,6 +286,44 @@ def _rows_shown(rows: Sequence[int] | Rows) -> str:
     return f"row{'' if len(rows) == 1 else 's'} {shown}"
 
 
+def _day(dates: pd.Series) -> Any:
+    # pandas has no days; a date in seconds becomes a DATE in the database
+    return dates.to_numpy().astype("datetime64[D]").astype("datetime64[s]")
+
+
+def _products(sold: pd.DataFrame) -> pd.DataFrame:
+    """A row a product: its first name and category, the median of its prices and costs."""
+    groups = sold.groupby("product")
+    names = groups["description"].first()
+    codes = names.index.to_series()
+    chinese = names.fillna(codes).str.contains(r"[\u4e00-\u9fff]", regex=True).astype(bool)
+    return pd.DataFrame(
+        {
+            "product": names.index,
+            "english": names.fillna(codes).to_numpy(),
+            "chinese": names.fillna(codes).where(chinese).to_numpy(),
+            "category": groups["category"].first().to_numpy(),
+            "price": groups["price"].median().to_numpy(),
+            "unit_cost": groups["cost"].median().to_numpy(),
+            "lead": pd.Series([pd.NA] * len(names), dtype="Int64"),
+        }
+    )
+
+
+def _purchase_lines(sold: pd.DataFrame) -> pd.DataFrame:
+    sold = sold.sort_values("purchase", kind="stable")
+    return pd.DataFrame(
+        {
+            "purchase": sold["purchase"],
+            "line": sold.groupby("purchase").cumcount() + 1,
+            "product": sold["product"],
+            "quantity": sold["quantity"],
+            "amount": sold["amount"],
+            "cost": sold["cost"] * sold["quantity"],
+        }
+    ).reset_index(drop=True)
+
+
 def _months(dates: Any) -> Any:
     """Months since year 0, of a moment or a column of them."""
     parts = dates.dt if isinstance(dates, pd.Series) else dates
@@ -277,6 +345,9 @@ def _write_csv(frame: pd.DataFrame, path: Path) -> Path:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
     return path
+
+
+_TEXTS = ("invoice", "product", "description", "category")
 
 
 # --------------------------------------------------------------------------------------------------
@@ -461,6 +532,10 @@ _KNOWN: dict[str, list[str]] = {
             "product item article goods 商品编号 商品编码 商品代码 商品id 产品编号 产品编码 产品id",
             "商品名称 产品名称 商品 产品 货号",
         ),
+        "description": (
+            "description productname productdescription itemname itemdescription",
+            "商品名称 产品名称 商品描述 品名 名称",
+        ),
         "category": (
             "category productcategory categoryname productgroup department 类别 品类 商品类别 产品类别 分类",
         ),
@@ -469,17 +544,9 @@ _KNOWN: dict[str, list[str]] = {
     }.items()
 }
 _ROLES = (
-    "customer",
-    "date",
-    "amount",
-    "quantity",
-    "price",
-    "invoice",
-    "product",
-    "category",
-    "cost",
-    "currency",
-)
+    "customer", "date", "amount", "quantity", "price", "invoice", "product", "description", "category",
+    "cost", "currency",
+)  # fmt: skip
 
 
 def _columns(table: _Table, given: dict[str, Role]) -> dict[str, int]:
@@ -749,6 +816,7 @@ def read_purchases(
     price: Role = None,
     invoice: Role = None,
     product: Role = None,
+    description: Role = None,
     category: Role = None,
     cost: Role = None,
     currency_column: Role = None,
@@ -764,7 +832,7 @@ def read_purchases(
     latest: str | None = None,
     duplicates: Literal["keep", "drop"] = "keep",
     zeros: Literal["keep", "drop"] = "keep",
-    returns: Literal["keep", "apart"] = "keep",
+    returns: Literal["keep", "net", "apart"] = "keep",
     missing: Literal["refuse", "apart"] = "refuse",
     cancelled: str = "C",
 ) -> Imported:
@@ -772,11 +840,12 @@ def read_purchases(
 
     `source`: a text file (see `read_transactions` for the spellings understood), also packed with gzip, a
     Parquet file, an Excel workbook (.xlsx; needs openpyxl), told apart by their content, or a DataFrame.
-    `customer`, `date`, `amount`, `quantity`, `price`, `invoice`, `product`, `category`, `cost` (money a
-    unit), `currency_column`: a column's name or its position counted from 0. Left out, they are found
-    by their names in English or Chinese; `False` says that there is none. Needed are customer, date and
-    amount, or price (times quantity). Where all three of amount, quantity and price are there, the amount
-    counts, and a missing one of them is computed from the others.
+    `customer`, `date`, `amount`, `quantity`, `price`, `invoice`, `product`, `description`
+    (name of the product), `category`, `cost` (money a unit), `currency_column`: a column's name or its
+    position counted from 0. Left out, they are found by their names in English or Chinese; `False` says
+    that there is none. Needed are customer, date and amount, or price (times quantity). Where all three of
+    amount, quantity and price are there, the amount counts, and a missing one of them is computed from the
+    others.
     `currency`: code such as "EUR"; left out, the currency most rows name. Rows that name another one are
     refused: amounts of two currencies cannot be added.
     `encoding`, `separator`, `header`, `skip`, `dayfirst`, `decimal`, `zeros`: as in `read_transactions`.
@@ -787,7 +856,8 @@ def read_purchases(
     `returns`: lines with a negative quantity or amount, or of an invoice whose number begins with
     `cancelled` where most numbers are digits only ("C" in the UCI Online Retail data; "" for none), are
     kept with a minus and linked, where that is possible, to the latest earlier line of the same customer,
-    product and price with as many units left; "apart" sets them apart.
+    product and price with as many units left. The database has the lines sold: in full, or with "net" less
+    the linked returns, without what was wholly returned. "apart" sets returns apart.
     `missing`: rows without a customer are refused, or set "apart".
 
     Lines of one customer, invoice and day are one purchase. Without invoice numbers, lines of one customer
@@ -801,7 +871,7 @@ def read_purchases(
     for word, value, allowed in (
         ("duplicates", duplicates, ("keep", "drop")),
         ("zeros", zeros, ("keep", "drop")),
-        ("returns", returns, ("keep", "apart")),
+        ("returns", returns, ("keep", "net", "apart")),
         ("missing", missing, ("refuse", "apart")),
     ):
         if value not in allowed:
@@ -822,8 +892,8 @@ def read_purchases(
         table,
         {
             "customer": customer, "date": date, "amount": amount, "quantity": quantity, "price": price,
-            "invoice": invoice, "product": product, "category": category, "cost": cost,
-            "currency": currency_column,
+            "invoice": invoice, "product": product, "description": description, "category": category,
+            "cost": cost, "currency": currency_column,
         },
     )  # fmt: skip
     notes = table.notes
@@ -843,7 +913,7 @@ def read_purchases(
             ~no_date & ~np.isnat(when) & _unusual(date_texts[~no_date], _shape, ~no_date), "date",
             "date written in another way than most", _shown(when, lambda moment: str(pd.Timestamp(moment))),
         )  # fmt: skip
-    labels = {role: _labels(table, columns.get(role)) for role in ("invoice", "product", "category")}
+    labels = {role: _labels(table, columns.get(role)) for role in _TEXTS}
 
     # money and quantities
     read: Read = {
@@ -923,6 +993,7 @@ def read_purchases(
             "date": when,
             "invoice": text("invoice"),
             "product": text("product"),
+            "description": text("description"),
             "category": text("category"),
             "quantity": units,
             "price": each,
@@ -965,6 +1036,7 @@ def read_purchases(
         columns={role: table.label(position) for role, position in columns.items()},
         currency=code,
         notes=tuple(dict.fromkeys(notes)),
+        net=returns == "net",
     )
 
 
