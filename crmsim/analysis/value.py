@@ -39,7 +39,7 @@ __all__ = [
     "BGNBD", "SBG", "EquityChange", "GammaGamma", "ParetoNBD", "clv", "customer_equity",
     "customer_values", "equity_change", "fit_bgnbd", "fit_gamma_gamma", "fit_pareto_nbd", "fit_sbg",
     "historical_value", "holdout_errors", "markov_clv", "recency_chain", "referral_value", "retention_value",
-    "track_purchases", "tracking_errors", "transition_matrix", "value_parts",
+    "track_purchases", "tracking_errors", "transition_matrix", "under_contract", "value_parts",
 ]  # fmt: skip
 
 Floats = npt.NDArray[np.float64]
@@ -1082,15 +1082,15 @@ def holdout_errors(
             "total_error": forecast.sum() / total - 1 if total else math.nan,
             "mae": np.abs(forecast - actual).mean(),
             "rmse": math.sqrt(np.mean((forecast - actual) ** 2)),
-            "caught": _caught(actual, forecast, share) / total if total else math.nan,
+            "caught": caught(actual, forecast, share) / total if total else math.nan,
         }
         for name, forecast in forecasts.items()
     }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 
-def _caught(amount: Floats, score: Floats, share: float) -> float:
-    """Amount with the highest-scored share of the customers; those tied at the border count in part."""
+def caught(amount: Floats, score: Floats, share: float) -> float:
+    """Amount with the highest-scored ``share`` of the customers; those tied at the border count in part."""
     wanted = share * len(score)
     border = np.sort(score)[::-1][min(max(math.ceil(wanted), 1), len(score)) - 1]
     above, tied = score > border, score == border
@@ -1214,19 +1214,25 @@ def last_month(source: Any) -> int:
     return max(ends)
 
 
-def _there(source: Any, month: int) -> pd.Series:
-    """Whether each customer who had joined by a month is under contract at its end, by customer."""
+def under_contract(source: Any, month: int, *, departures: pd.DataFrame | None = None) -> pd.Series:
+    """Whether each customer who had joined by a month is still one at its end, by customer.
+
+    By the departures and returns up to then; ``departures``: those to use in place of the firm's table, such
+    as the true ones.
+    """
     people = read_table(source, "customers").set_index("customer")
     people = people[people["joined_month"] <= month]
-    left, back = read_table(source, "departures"), read_table(source, "returns")
+    left = read_table(source, "departures") if departures is None else departures
+    back = read_table(source, "returns")
 
     def latest(log: pd.DataFrame) -> pd.Series:
         if not len(log):
             return people["joined_month"] * 0.0 - 1
         last = log.loc[log["month"] <= month].groupby("customer")["month"].max()
-        return last.reindex(people.index).fillna(-1)
+        return last.reindex(people.index).astype(float).fillna(-1.0)
 
-    return (latest(left) < 0) | (latest(back) > latest(left))
+    gone, returned = latest(left), latest(back)
+    return (gone < 0) | (returned > gone)
 
 
 def customer_values(
@@ -1278,7 +1284,7 @@ def customer_values(
     recent = log[log["month"] > at - 12]
     each = recent.groupby("customer")["amount"].agg(["sum", "size"]).reindex(people.index).fillna(0.0)
     if contract:
-        active = _there(source, at)
+        active = under_contract(source, at)
         gone = read_table(source, "departures")
         lost = int(((gone["month"] > at - 12) & (gone["month"] <= at)).sum()) if len(gone) else 0
         chance: Any = lost / max(len(recent), 1)
@@ -1321,7 +1327,9 @@ def _expected_spending(
 
     if model not in ("bgnbd", "pareto_nbd"):
         raise ValueError(f"model={model!r}: give 'bgnbd' or 'pareto_nbd'.")
-    seen = repeat_summary(log[["customer", "date", "amount"]], "M")
+    until = log["date"].max()
+    log = log[log["amount"] > 0]  # a return is no purchase
+    seen = repeat_summary(log[["customer", "date", "amount"]], "M", until)
     x, last, age, money = (
         seen[name].to_numpy(dtype=float) for name in ("frequency", "recency", "T", "monetary_value")
     )
