@@ -452,7 +452,7 @@ def test_a_covariate_that_tells_all_is_refused():
 def test_statsmodels_is_named_when_it_lacks(monkeypatch):
     for name in ("statsmodels", "statsmodels.duration", "statsmodels.duration.hazard_regression"):
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(ImportError, match=r'pip install "crmsim\[research\]"'):
+    with pytest.raises(ImportError, match=r'pip install "crmsim\[analysis\]"'):
         churn.cox(drawn(100, 16), ["x"])
 
 

@@ -15,6 +15,10 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "churn": (
+        "cohort_matrix", "hazard_by_tenure", "incidence_by_cause", "stated_causes", "survival_curves",
+    ),
+    "loyalty": ("ceiling", "loyalty_types", "satisfaction_loyalty"),
     "portfolio": (
         "abc_curve", "margin_turnover", "response_by_cell", "rfm_cube", "sales_mix_bars", "tier_flows",
     ),
