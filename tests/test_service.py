@@ -479,11 +479,11 @@ def test_work_the_crews_did_not_finish_is_still_to_be_done_next_month():
 
 def test_crews_cut_leave_their_work_to_those_who_stay():
     """Two crews round the clock with more jobs than they can do; from month 2 on there is one."""
-    scenario = busy(service__repair=12, service__crew_from=0, service__crew_to=24, service__crews=2)
+    scenario = busy(service__repair=15, service__crew_from=0, service__crew_to=24, service__crews=2)
     scenario = touchpoints(scenario, every={"common": 0.0, "crew": 1.0})
     cut = Programme(label="cut", start=2, ramp=0, moves=[Change("service.crews", add=-1)])
     jobs = simulate(scenario, [cut], seed=11, events=True).contacts("crews")
-    left = jobs[jobs["month"] == 1].groupby("server")["exit_time"].max() - 720
+    left = jobs[(jobs["month"] == 1) & (jobs["server"] >= 0)].groupby("server")["exit_time"].max() - 720
     assert len(left) == 2
     assert (left > 12).all()
     after = jobs[jobs["month"] == 2]
