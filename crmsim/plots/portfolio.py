@@ -245,17 +245,19 @@ def margin_turnover(
         low = min(0.0, 1.18 * float(y.min()))
         axes.set_xlim(0, right)
         axes.set_ylim(low, top)
-        grid, last = np.linspace(right / 500, right, 500), -math.inf
+        grid, ends = np.linspace(right / 500, right, 500), {}
         for cross in _round_steps(float(table["cross_ratio"].max())):
             curve = 100 * cross / grid
             axes.plot(grid, curve, color="#9A9A9A", linewidth=1.2, zorder=1)
-            if curve[-1] <= 0.97 * top and curve[-1] - last > 0.035 * (top - low):
-                last = float(curve[-1])
-                axes.annotate(
-                    page.say("pf_cross", cross=cross), (1.0, last), (6, 0), textcoords="offset points",
-                    va="center", xycoords=axes.get_yaxis_transform(), fontsize=0.85 * page.size, color=GREY,
-                )  # fmt: skip
-        area = 60 + 1400 * table["sales"].to_numpy() / float(table["sales"].max()) * page.scale
+            if curve[-1] <= 0.97 * top:
+                ends[page.say("pf_cross", cross=cross)] = float(curve[-1])
+        places = apart(list(ends.values()), [0.045 * (top - low)] * len(ends), low, top)
+        for word, y_word in zip(ends, places, strict=True):
+            axes.annotate(
+                word, (1.0, y_word), (6, 0), textcoords="offset points", va="center",
+                xycoords=axes.get_yaxis_transform(), fontsize=0.85 * page.size, color=GREY,
+            )  # fmt: skip
+        area = 60 + 1000 * table["sales"].to_numpy() / float(table["sales"].max()) * page.scale
         axes.scatter(
             x, y, s=area, color=OKABE_ITO["blue"], alpha=0.65, edgecolor="white", linewidth=1.5, zorder=3
         )
@@ -284,7 +286,7 @@ def _round_steps(largest: float) -> list[float]:
 
 
 def _name_dots(page: Page, names: list[str], x: Any, y: Any, area: Any, wide: float, tall: float) -> None:
-    """Names right of the dots, or left, above or below where there is room; none where there is no room."""
+    """Names beside the dots where there is room, or further out with a line; none where there is no room."""
     from matplotlib.patheffects import withStroke
 
     axes = page.ax
@@ -300,19 +302,22 @@ def _name_dots(page: Page, names: list[str], x: Any, y: Any, area: Any, wide: fl
     for k, name in enumerate(names):
         long = sum(1.0 if ord(c) > 0x2E80 else 0.62 for c in name) * size
         px, py, r = at_x[k], at_y[k], radius[k] + 4
-        places = (
-            ("left", "center", r, 0.0, px + r, py - 0.6 * size),
-            ("right", "center", -r, 0.0, px - r - long, py - 0.6 * size),
-            ("center", "bottom", 0.0, r, px - long / 2, py + r),
-            ("center", "top", 0.0, -r, px - long / 2, py - r - 1.2 * size),
-        )
-        for across, along, dx, dy, left, bottom in places:
+        # beside the dot if that is free, else further out with a line to it
+        places = [(r * c, r * s, 0.0) for c, s in ((1, 0), (-1, 0), (0, 1), (0, -1))]
+        turns = np.radians([45, -45, 135, -135, 20, -20, 160, -160, 80, -80])
+        places += [((r + d) * np.cos(a), (r + d) * np.sin(a), d) for d in (12, 28, 48) for a in turns]
+        for dx, dy, far in places:
+            across = "left" if dx > 0.1 * r else "right" if dx < -0.1 * r else "center"
+            along = "center" if across != "center" else "bottom" if dy > 0 else "top"
+            left = px + dx - {"left": 0.0, "right": long, "center": long / 2}[across]
+            bottom = py + dy - {"center": 0.6 * size, "bottom": 0.0, "top": 1.2 * size}[along]
             mine = (left, bottom, left + long, bottom + 1.2 * size)
             inside = mine[0] > 0 and mine[1] > 0 and mine[2] < wide * points_x and mine[3] < tall * points_y
             others = [other for j, other in enumerate(taken) if j != k]
             if inside and not any(_meet(mine, other) for other in others):
                 axes.annotate(
                     name, (x[k], y[k]), (dx, dy), textcoords="offset points", ha=across, va=along,
+                    arrowprops={"arrowstyle": "-", "color": GREY} if far else None,
                     fontsize=size, zorder=4, path_effects=[withStroke(linewidth=3, foreground="white")],
                 )  # fmt: skip
                 taken.append(mine)
