@@ -1151,7 +1151,7 @@ def _note_twins(ids: Texts, notes: list[str]) -> None:
         seen.setdefault(plain, name)
     if pairs:
         notes.append(
-            f"{_count(len(pairs), 'customer id')} differ from another only by capitals or width, such as "
+            f"Customer ids that differ from another by capitals or width only: {len(pairs):,}, such as "
             f"'{pairs[0][0]}' and '{pairs[0][1]}'; they were kept apart."
         )
 
@@ -1315,7 +1315,7 @@ def _database_ids(names: Texts, notes: list[str]) -> Rows:
             if any(str(number) != name for number, name in zip(numbers, names, strict=True)):
                 notes.append("Zeros at the front of customer ids are left out in the database.")
             return numbers
-    notes.append("The customers' ids are no whole numbers: in the database they are numbered from 0.")
+    notes.append("Not all customer ids are whole numbers: in the database the customers are numbered from 0.")
     return np.arange(len(names))
 
 
