@@ -1,18 +1,23 @@
 """Churn: published examples, statsmodels and sums by hand as oracles, simulated worlds as truth."""
 
 import itertools
+import re
 import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from scipy import optimize, stats
+from test_plots import assert_readable, texts
 
 import crmsim as cs
+from crmsim import plots
 from crmsim.analysis import churn
 from crmsim.analysis.sampling import share
 from crmsim.data.database import Database, tables_of, write_tables
 from crmsim.data.transactions import DataError
+from crmsim.plots import style
 from crmsim.vocabulary import ChurnCause
 
 # Remission of leukaemia in weeks, Freireich et al. (1963): 6-MP (with its censoring) and placebo.
@@ -102,6 +107,15 @@ def test_a_database_a_mapping_and_tables_give_the_same_spells(tables, tmp_path):
     assert mapped["left"].sum() == len(tables["departures"])
     assert len(mapped) == len(tables["customers"]) + len(tables["returns"])
     assert len(tables["returns"]) > 20
+
+
+def test_those_without_a_contract_are_left_out_where_others_have_one():
+    tables = {
+        "customers": pd.DataFrame({"customer": [1, 2], "joined_month": [0, 0], "contract": [True, False]}),
+        "departures": pd.DataFrame({"customer": [1], "month": [3], "stated_cause": ["fault"]}),
+        "returns": pd.DataFrame({"customer": [2], "month": [2]}),
+    }
+    assert churn.spells(tables, months=6)["customer"].tolist() == [1]
 
 
 def test_the_true_causes_are_read_when_asked_for(tables, shop):
@@ -626,3 +640,79 @@ def test_a_longer_silence_is_surer_and_later(shop):
     assert found["churn_true"].nunique() == 1
     assert found.loc[found["gap"] == 1, "alarm_rate"].iloc[0] > 0.4  # half of those there did not buy lately
     assert found["gone"].iloc[0] == shop["truth.customers"]["left_month"].notna().sum()
+
+
+# -- figures --------------------------------------------------------------------------------------------
+
+
+def figures(tables) -> dict:
+    """One of each, by name."""
+    spells = churn.spells(tables)
+    bands = (0, 3, 6, 9, 12, 18)
+    return {
+        "cohorts": lambda **k: plots.cohort_matrix(churn.cohorts(spells, every=3), **k),
+        "cohorts by month": lambda **k: plots.cohort_matrix(churn.cohorts(spells), **k),
+        "survival": lambda **k: plots.survival_curves(churn.survival(spells), **k),
+        "survival of groups": lambda **k: plots.survival_curves(churn.survival(spells, "channel"), **k),
+        "causes": lambda **k: plots.incidence_by_cause(churn.incidence(spells), **k),
+        "hazard": lambda **k: plots.hazard_by_tenure(churn.hazards(spells, bands=bands), **k),
+        "hazard of groups": lambda **k: plots.hazard_by_tenure(
+            churn.hazards(spells, "channel", bands=bands), **k
+        ),
+        "hazard of causes": lambda **k: plots.hazard_by_tenure(
+            churn.hazards(spells, bands=bands, by_cause=True), **k
+        ),
+        "stated": lambda **k: plots.stated_causes(churn.stated_and_true(tables).table, **k),
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["cohorts", "cohorts by month", "survival", "survival of groups", "causes", "hazard", "hazard of groups",
+     "hazard of causes", "stated"],
+)  # fmt: skip
+def test_figures_can_be_read(tables, name, monkeypatch):
+    draw = figures(tables)[name]
+    ax = draw(note="subscription, seed 2")
+    figure = ax.get_figure()
+    assert_readable(figure)
+    assert any(t.get_text().startswith("subscription, seed 2") for t in texts(figure))
+    assert ax.get_title(loc="left")[0].isupper() or ax.get_title(loc="left")[0].isdigit()
+    assert plots.words(ax).endswith(".") and "nan" not in plots.words(ax)
+    first, second = Figure(figsize=(12.8, 7.2), layout="constrained").subplots(1, 2)
+    assert draw(ax=first, title="Mine").get_title(loc="left") == "Mine"
+    assert not second.has_data()
+    monkeypatch.setattr(style, "chinese_font", lambda: "DejaVu Sans")
+    zh = draw(language="zh")
+    words = plots.words(zh) + zh.get_title(loc="left") + zh.get_xlabel() + zh.get_ylabel()
+    words = words.replace("Kaplan-Meier", "").replace("Aalen-Johansen", "")
+    assert set(re.findall("[a-z]{3,}", words)) <= {"manual", "card", "debit"}
+
+
+def test_figures_say_what_they_show(tables):
+    spells = churn.spells(tables)
+    curve = churn.survival(spells)
+    at_end = 100 * curve["survival"].iloc[-1]
+    assert (
+        plots.survival_curves(curve).get_title(loc="left").startswith(f"{at_end:.0f} % are still customers")
+    )
+    ax = plots.incidence_by_cause(churn.incidence(spells))
+    # the top of the stack is all who have left
+    top = max(path.vertices[:, 1].max() for c in ax.collections for path in c.get_paths())
+    assert top == pytest.approx(100 - at_end)
+    ax = plots.stated_causes(churn.stated_and_true(tables).table)
+    assert ax.get_title(loc="left").startswith("Competitive churn is stated too often")
+    matrix = plots.cohort_matrix(churn.cohorts(spells, every=3))
+    numbers = [t.get_text() for t in matrix.texts if t.get_text().isdigit()]
+    cells = churn.cohorts(spells, every=3).query("age > 0")["retention"]
+    assert sorted(numbers) == sorted(f"{100 * v:.0f}" for v in cells)
+
+
+def test_figures_say_what_is_missing(tables):
+    spells = churn.spells(tables)
+    with pytest.raises(ValueError, match=r"'time' is missing; analysis.churn.survival gives"):
+        plots.survival_curves(churn.hazards(spells))
+    with pytest.raises(ValueError, match="one group of channel at a time"):
+        plots.incidence_by_cause(churn.incidence(spells, by="channel"))
+    with pytest.raises(ValueError, match="the table is empty"):
+        plots.stated_causes(churn.stated_and_true(tables).table.iloc[:0])

@@ -1,13 +1,19 @@
 """Loyalty: layers, standards, types and ceilings worked by hand, and on worlds whose truth is known."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
+from test_plots import assert_readable, texts
 
 import crmsim as cs
+from crmsim import plots
 from crmsim.analysis import churn, loyalty
 from crmsim.data.database import Database, tables_of, write_tables
 from crmsim.data.transactions import DataError
+from crmsim.plots import style
 from crmsim.simulation.survey import Survey
 from crmsim.vocabulary import LoyaltyLayer
 
@@ -410,3 +416,52 @@ def test_the_two_modules_agree_on_who_left(open_market):
     end = spells["start"] + spells["duration"] - 1
     there = spells[(spells["start"] <= 12) & ~(spells["left"] & (end <= 12))]["customer"]
     assert sorted(there) == sorted(loyalty.standards(open_market).customers["customer"])
+
+
+# -- figures --------------------------------------------------------------------------------------------
+
+
+def figures(tables) -> dict:
+    """One of each, by name."""
+    points = loyalty.scores(tables, by="construct").set_index("customer")
+    pair = points["satisfaction"], points["affective"]
+    halves = pd.Series(np.where(np.arange(len(points)) % 2, "odd", "even"), index=points.index)
+    return {
+        "types": lambda **k: plots.loyalty_types(loyalty.loyalty_types(tables), **k),
+        "curve": lambda **k: plots.satisfaction_loyalty(loyalty.satisfaction_loyalty(*pair), **k),
+        "curve of groups": lambda **k: plots.satisfaction_loyalty(
+            loyalty.satisfaction_loyalty(*pair, by=halves), **k
+        ),
+        "ceiling": lambda **k: plots.ceiling(loyalty.necessity(*pair, permutations=99), **k),
+    }
+
+
+@pytest.mark.parametrize("name", ["types", "curve", "curve of groups", "ceiling"])
+def test_figures_can_be_read(open_market, name, monkeypatch):
+    draw = figures(open_market)[name]
+    ax = draw(note="subscription, seed 4")
+    assert_readable(ax.get_figure())
+    assert any(t.get_text().startswith("subscription, seed 4") for t in texts(ax.get_figure()))
+    assert plots.words(ax).endswith(".") and "nan" not in plots.words(ax)
+    first, second = Figure(figsize=(12.8, 7.2), layout="constrained").subplots(1, 2)
+    assert draw(ax=first, title="Mine").get_title(loc="left") == "Mine"
+    assert not second.has_data()
+    monkeypatch.setattr(style, "chinese_font", lambda: "DejaVu Sans")
+    zh = draw(language="zh")
+    words = plots.words(zh) + zh.get_title(loc="left") + zh.get_xlabel() + zh.get_ylabel()
+    assert set(re.findall("[a-z]{3,}", words)) <= {"odd", "even"}
+
+
+def test_figures_say_what_they_show(open_market, monopoly):
+    found = loyalty.loyalty_types(open_market)
+    ax = plots.loyalty_types(found)
+    assert sum(len(c.get_offsets()) for c in ax.collections) == len(found.customers)
+    share = 100 * found.table.set_index("type").loc["true", "share"]
+    assert ax.get_title(loc="left").startswith(f"{share:.0f} % are truly loyal")
+    points = loyalty.scores(monopoly, by="construct")
+    flat = loyalty.satisfaction_loyalty(points["satisfaction"], points["behaviour"])
+    title = plots.satisfaction_loyalty(flat).get_title(loc="left")
+    assert title == "Loyalty hardly depends on satisfaction"
+    rng = np.random.default_rng(5)
+    chance = loyalty.necessity(rng.random(500), rng.random(500), permutations=99)
+    assert plots.ceiling(chance).get_title(loc="left").startswith("Satisfaction is not shown to be necessary")

@@ -70,8 +70,9 @@ def spells(
     """The times customers were customers, a row a spell.
 
     customers: a customer database (`Database` or its tables by name), or its table `customers` together
-    with `departures` and, where customers come back, `returns`. months: length of the record; by default
-    what the database says, else up to the last month that occurs. truth: read a simulated database's
+    with `departures` and, where customers come back, `returns`. Of a database only customers with a
+    contract are read, whose departures a firm sees. months: length of the record; by default what the
+    database says, else up to the last month that occurs. truth: read a simulated database's
     `truth.departures` with their true causes, which firms without contracts cannot see at all. customer,
     joined, month, cause: names of the columns; cause is by default `stated_cause` (or the true `cause`),
     and may be missing.
@@ -88,13 +89,18 @@ def spells(
         if isinstance(source, pd.DataFrame):
             raise DataError("departures is needed beside a table of customers; or give a whole database")
         customers = _table(source, "customers")
-        if not truth and len(customers) and "contract" in customers and not customers["contract"].any():
-            raise DataError(
-                "departures: without contracts a firm cannot see who left. Let a rule say it, "
-                "departures=inactive(...), or read a simulated database's truth with truth=True"
-            )
+        if not truth and len(customers) and "contract" in customers:
+            under = customers["contract"].to_numpy(dtype=bool)
+            if not under.any():
+                raise DataError(
+                    "departures: without contracts a firm cannot see who left. Let a rule say it, "
+                    "departures=inactive(...), or read a simulated database's truth with truth=True"
+                )
+            customers = customers[under]
         departures = _table(source, "truth.departures" if truth else "departures")
-        returns = _table(source, "returns") if returns is None and _has(source, "returns") else returns
+        if returns is None and _has(source, "returns"):
+            returns = _table(source, "returns")
+            returns = returns[returns[customer].isin(customers[customer])]
         months = _months_of(source) if months is None else months
     if cause is None:
         cause = next((name for name in ("stated_cause", "cause") if name in departures), None)

@@ -55,8 +55,8 @@ add_words(
         "churn.gone": ("left, % of customers", "已流失客户，%"),
         "churn.stays": ("still customers", "仍为客户"),
         "churn.incidence_title": (
-            "After {time:.0f} months {gone:.0f} % have left; the most of {cause}, {share:.0f} %",
-            "{time:.0f}个月后{gone:.0f}%已流失；最多的是{cause}，{share:.0f}%",
+            "After {time:.0f} months {gone:.0f} % have left, {share:.0f} % through {cause}",
+            "{time:.0f}个月后{gone:.0f}%已流失，其中{cause}{share:.0f}%",
         ),
         "churn.incidence_words": (
             "Share who have left of each cause by length of stay, stacked (Aalen-Johansen); after "
@@ -75,6 +75,10 @@ add_words(
         "churn.hazard_groups": (
             "{best} leave least, {low:.2f} % a month, {worst} most, {high:.2f} %",
             "{best}流失最少，每月{low:.2f}%；{worst}最多，{high:.2f}%",
+        ),
+        "churn.hazard_causes": (
+            "Most who leave do so through {worst}: {high:.2f} % a month",
+            "流失最多的是{worst}：每月{high:.2f}%",
         ),
         "churn.hazard_words": (
             "Chance of leaving in a month by length of stay, with intervals; over the whole time {list}.",
@@ -153,7 +157,7 @@ def cohort_matrix(
     with a_page(ax, language) as page:
         page.ax.grid(False)
         page.ax.spines[["left", "bottom"]].set_visible(False)
-        low = min(50.0, 10 * math.floor(float(np.nanmin(cells)) / 10))
+        low = min(90.0, 10.0 * math.floor(float(np.nanmin(cells)) / 10))
         picture = page.ax.imshow(cells, cmap="Blues", vmin=low - 0.25 * (100 - low), vmax=110, aspect="auto")
         rows, columns = matrix.shape
         small = max(rows, columns) <= MOST_CELLS
@@ -332,11 +336,8 @@ def hazard_by_tenure(
         page.axes_words(page.say("churn.stay"), page.say("churn.hazard"))
         if len(means) > 1:
             best, worst = min(means, key=means.__getitem__), max(means, key=means.__getitem__)
-            found = page.say(
-                "churn.hazard_groups", best=best, low=means[best], worst=worst, high=means[worst]
-            )
-            if causes:
-                found = page.say("churn.hazard")
+            key = "churn.hazard_causes" if causes else "churn.hazard_groups"
+            found = page.say(key, best=best, low=means[best], worst=worst, high=means[worst])
         elif steady:
             found = page.say("churn.hazard_stays", mean=next(iter(means.values())))
         else:
@@ -379,7 +380,7 @@ def stated_causes(
                 text, (right, k), (14, 0), textcoords="offset points", va="center", fontsize=0.9 * page.size,
                 color=dark(colour),
             )  # fmt: skip
-        page.ax.set_xlim(0, 1.45 * float(shares.max()))
+        page.ax.set_xlim(-0.02 * float(shares.max()), 1.45 * float(shares.max()))
         page.ax.set_ylim(-0.6, len(rows) - 0.4)
         page.ax.set_yticks(range(len(rows)), names)
         page.ax.tick_params(axis="y", length=0)

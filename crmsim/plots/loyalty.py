@@ -39,8 +39,8 @@ add_words(
             "按态度和重复购买的客户，分界为{attitude:g}和{behaviour:.2g}：{list}。",
         ),
         "loyalty.spread": (
-            "points are moved a little up or down, so that equal ones show",
-            "为显示重合的点，各点略作上下移动",
+            "points are moved a little, so that equal ones show",
+            "为显示重合的点，各点略作移动",
         ),
         "loyalty.some": ("{n:,} of {all:,} customers drawn", "显示{all:,}名客户中的{n:,}名"),
         "loyalty.satisfaction": ("satisfaction, points", "满意度，分"),
@@ -53,7 +53,11 @@ add_words(
             "Loyalty hardly depends on satisfaction",
             "忠诚度几乎不随满意度变化",
         ),
-        "loyalty.curve_each": ("{name}: {shape}, {rise:+.{digits}f}", "{name}：{shape}，{rise:+.{digits}f}"),
+        "loyalty.curve_each": ("{name} {rise:+.{digits}f} ({shape})", "{name}{rise:+.{digits}f}（{shape}）"),
+        "loyalty.curve_groups": (
+            "Rise of loyalty with satisfaction: {list}",
+            "忠诚度随满意度的上升：{list}",
+        ),
         "loyalty.curve_words": (
             "Mean loyalty by tenths of satisfaction, with intervals: {list}.",
             "按满意度十等分的平均忠诚度及区间：{list}。",
@@ -121,26 +125,30 @@ def loyalty_types(
     cut_x, cut_y = float(found.attitude_cut), float(found.behaviour_cut)
     with a_page(ax, language) as page:
         shown = _seen(customers)
-        x, y = (shown[c].to_numpy(float) for c in ("attitude", "behaviour"))
+        x, y = (shown[c].to_numpy(float).copy() for c in ("attitude", "behaviour"))
         whole = float(np.ptp(customers["behaviour"])) or 1.0
         told = []
-        if customers["behaviour"].nunique() < 40:
-            # away from the cut, so that nobody changes the field
-            luck = np.random.default_rng(1).uniform(0, 0.04 * whole, len(y))
-            y = np.where(y >= cut_y, y + luck, y - luck)
-            told.append(page.say("loyalty.spread"))
+        rng = np.random.default_rng(1)
+        spread = float(np.ptp(customers["attitude"])) or 1.0
+        # away from the cuts, so that nobody changes the field
+        for values, cut, size, name in ((x, cut_x, spread, "attitude"), (y, cut_y, whole, "behaviour")):
+            if customers[name].nunique() < max(20, 0.2 * len(customers)):
+                luck = rng.uniform(0, 0.035 * size, len(values))
+                values += np.where(values >= cut, luck, -luck)
+                told = [page.say("loyalty.spread")]
         if len(shown) < len(customers):
             told.append(page.say("loyalty.some", n=len(shown), all=len(customers)))
         for key, colour in TYPE_COLOURS.items():
             here = (shown["type"].astype(object) == key).to_numpy()
             page.ax.scatter(x[here], y[here], s=16 * page.scale, color=colour, alpha=0.45, linewidth=0)
-        page.ax.axvline(cut_x, color=GREY, linewidth=1.4)
-        page.ax.axhline(cut_y - (0.01 * whole if told else 0), color=GREY, linewidth=1.4)
+        page.ax.axvline(cut_x - 0.005 * spread, color=GREY, linewidth=1.4)
+        page.ax.axhline(cut_y - 0.005 * whole, color=GREY, linewidth=1.4)
         low_x, high_x = min(0.0, float(customers["attitude"].min())), float(customers["attitude"].max())
-        page.ax.set_xlim(low_x - 2, max(high_x, cut_x) + 2)
+        page.ax.set_xlim(low_x - 0.05 * spread, max(high_x, cut_x) + 0.05 * spread)
         low, high = float(customers["behaviour"].min()), float(customers["behaviour"].max())
         # room above and below for the words of the fields
         page.ax.set_ylim(low - 0.2 * whole, max(high, cut_y) + 0.24 * whole)
+        page.ax.set_yticks([t for t in page.ax.get_yticks() if low - 1e-9 <= t <= max(high, cut_y) + 1e-9])
         for key, (u, v) in {
             "true": (0.99, 0.99),
             "spurious": (0.01, 0.99),
@@ -152,7 +160,6 @@ def loyalty_types(
             page.ax.text(
                 u, v, text, transform=page.ax.transAxes, ha="right" if u > 0.5 else "left",
                 va="top" if v > 0.5 else "bottom", fontsize=1.05 * page.size, color=dark(TYPE_COLOURS[key]),
-                weight="bold",
             )  # fmt: skip
         page.axes_words(page.say("loyalty.attitude"), behaviour or page.say("loyalty.behaviour"))
         share = 100 * table["share"].astype(float)
@@ -205,6 +212,7 @@ def satisfaction_loyalty(
         page.ax.set_ylim(0, max(1.05 if share else 105.0 if top <= 100 else 1.05 * top, 1.02 * top))
         if len(ends) > 1:
             page.label_ends(ends)
+            right += 0.02 * (right - float(table["satisfaction"].min()))
         left = float(table["satisfaction"].min())
         page.ax.set_xlim(
             left - 0.03 * (right - left), right + (0 if len(ends) > 1 else 0.03 * (right - left))
@@ -221,7 +229,7 @@ def satisfaction_loyalty(
                 )
                 for row in shape.itertuples(index=False)
             ]
-            found = page.say("loyalty.loyalty") + ": " + "; ".join(each)
+            found = page.say("loyalty.curve_groups", list=page.say("loyalty.comma").join(each))
         else:
             rise = float(table["loyalty"].iloc[-1] - table["loyalty"].iloc[0])
             word = "" if shape is None else str(shape["shape"].iloc[0])
