@@ -211,10 +211,10 @@ def test_late_entry_is_at_risk_from_then_on():
 
 
 def test_intervals_stay_within_bounds_and_cover():
-    """250 curves of 60 spells: the share at 10 lies in 19 of 20; .91 to .99 is 3 standard errors."""
+    """160 curves of 60 spells: the share at 10 lies in 19 of 20; below .9 is 3 standard errors off."""
     rng = np.random.default_rng(5)
     inside, inside_cause = [], []
-    for _ in range(250):
+    for _ in range(160):
         a, b, end = rng.exponential(15, 60), rng.exponential(30, 60), rng.uniform(5, 40, 60)
         time = np.minimum(np.minimum(a, b), end)
         event = np.where(time == a, 1, np.where(time == b, 2, 0))
@@ -227,8 +227,8 @@ def test_intervals_stay_within_bounds_and_cover():
         inside.append(at["low"] <= np.exp(-1) <= at["high"])
         at = by_cause[by_cause["time"] <= 10].iloc[-1]
         inside_cause.append(at["low"] <= 2 / 3 * (1 - np.exp(-1)) <= at["high"])
-    assert 0.91 < np.mean(inside) < 0.99
-    assert 0.91 < np.mean(inside_cause) < 0.99
+    assert 0.9 < np.mean(inside) < 0.995
+    assert 0.9 < np.mean(inside_cause) < 0.995
 
 
 def test_lifetimes_count_those_who_stay():
@@ -239,9 +239,9 @@ def test_lifetimes_count_those_who_stay():
     assert found["low"] < exact < found["high"]
     assert found["naive"] < 0.75 * exact
     assert found["median"] == pytest.approx(20 * np.log(2), rel=0.08)
-    # the interval against the spread of the estimate itself over 200 samples of 200
+    # the interval against the spread of the estimate itself over 120 samples of 200
     means, widths = [], []
-    for _ in range(200):
+    for _ in range(120):
         stay, end = rng.exponential(20, 200), rng.uniform(20, 60, 200)
         one = churn.lifetimes((np.minimum(stay, end), stay <= end), horizon=20).iloc[0]
         means.append(one["mean"])
@@ -362,7 +362,7 @@ def test_hazard_ratios_of_the_published_example(remission):
 @pytest.mark.parametrize("late", [False, True])
 def test_cox_maximises_the_partial_likelihood(late):
     pytest.importorskip("statsmodels")
-    frame = drawn(90, 10, late)
+    frame = drawn(60, 10, late)
     frame["b"] = frame["group"] == "b"
     x = frame[["x", "b"]].to_numpy(dtype=float)
     entry = frame["entry"].to_numpy() if late else np.zeros(len(frame))
