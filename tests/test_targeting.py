@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 import crmsim as cs
+from crmsim import plots
 from crmsim.analysis import targeting as tg
 from crmsim.data.database import Database, tables_of, write_tables
+from crmsim.plots import style
 
 MONTHS = 24
 
@@ -412,3 +414,48 @@ def test_report_card_notices_offers_that_were_not_made_by_chance():
 def test_report_card_refuses_a_short_record(shop):
     with pytest.raises(ValueError, match="fewer than 6 to fit on"):
         tg.report_card(shop, horizon=20)
+
+
+# Figures
+
+
+@pytest.fixture
+def chinese(monkeypatch):
+    """Chinese words although the machine may have no font for them."""
+    monkeypatch.setattr(style, "chinese_font", lambda: "DejaVu Sans")
+    return "zh"
+
+
+def test_figures_of_lift_uplift_and_profit(chinese):
+    table = tg.lift_table(np.r_[np.ones(15), np.zeros(85)], -np.arange(100))
+    ax = plots.lift_curve({"own": table, "none": tg.lift_table(np.arange(100) % 4 == 0, np.arange(100))})
+    assert ax.get_title(loc="left").startswith("The best tenth by own holds 67 % of the outcome, 6.7 times")
+    assert plots.lift_curve(table).get_title(loc="left").startswith("The best tenth holds 67 %")
+    X, treated, effect, outcome = experiment()
+    curve = tg.uplift_curve(outcome, treated, effect)
+    ax = plots.uplift_curves({"true": curve})
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), curve["qini"])
+    saves = tg.expected_saves(X[:, 0], effect)
+    ax = plots.uplift_curves({"x": saves}, column="gain", language=chinese)
+    assert len(ax.lines) == 4  # chance, the score, the best possible, zero
+    with pytest.raises(ValueError, match="lacks qini"):
+        plots.uplift_curves(saves)
+    profit = tg.profit_curve(saves, value=100, contact=5)
+    best = profit.loc[profit["profit"].idxmax()]
+    ax = plots.profit_curves({"x": profit}, currency="EUR")
+    assert f"with the best {100 * best['share']:.0f} % by x" in ax.get_title(loc="left").replace("\n", " ")
+    none = tg.profit_curve(saves, value=100, contact=50)
+    assert plots.profit_curves(none).get_title(loc="left").startswith("No campaign pays")
+    assert "利润最高" in plots.profit_curves({"x": profit}, language=chinese).get_title(loc="left")
+
+
+def test_figure_of_the_report_card(contract_card, chinese):
+    ax = plots.report_card(contract_card.table)
+    first = contract_card.table.dropna(subset=["grade"]).drop_duplicates("task")
+    shown = contract_card.table.merge(first[["task", "measure"]])
+    dots = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"]
+    assert sorted(dots) == pytest.approx(sorted(shown["grade"]))
+    assert ax.get_title(loc="left").startswith("Nearest to the truth: ")
+    assert "最接近真相" in plots.report_card(contract_card.table, language=chinese).get_title(loc="left")
+    with pytest.raises(ValueError, match="needs the truth"):
+        plots.report_card(contract_card.table.assign(grade=np.nan))

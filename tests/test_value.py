@@ -12,6 +12,7 @@ import pytest
 from cdnow import cdnow_file, cdnow_halves, cdnow_sample
 from scipy import integrate, special, stats
 
+from crmsim import plots
 from crmsim.analysis.value import (
     BGNBD,
     SBG,
@@ -36,6 +37,7 @@ from crmsim.analysis.value import (
     transition_matrix,
     value_parts,
 )
+from crmsim.plots import style
 
 CDNOW = BGNBD(r=0.2426, alpha=4.4136, a=0.7929, b=2.4259)
 HIGH_END = (100, 86.9, 74.3, 65.3, 59.3, 55.1, 51.7, 49.1)
@@ -815,6 +817,61 @@ def test_values_from_the_tables_of_a_shop(halves):
     assert found["current"].corr(summary["holdout_frequency"] * summary["holdout_monetary_value"]) > 0.3
     assert found["active"].between(0, 1).all()
     assert found["historical"].sum() == pytest.approx(purchases.loc[purchases["month"] <= 8, "amount"].sum())
+
+
+# Figures
+
+
+@pytest.fixture
+def chinese(monkeypatch):
+    """Chinese words although the machine may have no font for them."""
+    monkeypatch.setattr(style, "chinese_font", lambda: "DejaVu Sans")
+    return "zh"
+
+
+def test_figure_of_the_tracking(bgnbd, pareto_nbd, chinese):
+    track = track_purchases(
+        cdnow_sample(),
+        {"BG/NBD": bgnbd, "Pareto/NBD": pareto_nbd},
+        calibration_end="1997-09-30",
+        until="1998-06-30",
+    )
+    ax = plots.purchase_tracking(track, note="CDNOW")
+    assert ax.get_title(loc="left") == "Over the time held out Pareto/NBD is 1.3 % off, BG/NBD 2.6 %"
+    assert ax.get_xlabel() == "week"
+    assert "actual 4,339" in plots.words(ax)
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), track["actual"])
+    assert "检验期内" in plots.purchase_tracking(track, language=chinese).get_title(loc="left")
+
+
+def test_figure_of_the_parts_of_value(chinese):
+    values = value_parts(pd.Series(np.arange(1.0, 101)), pd.Series(np.arange(100.0)), cross_sell=1.0)
+    ax = plots.value_parts(values, currency="EUR")
+    tops = [bar.get_y() + bar.get_height() for bar in ax.patches[-10:]]
+    assert tops[0] == pytest.approx(values["total"].nlargest(10).mean())
+    assert ax.get_title(loc="left").startswith("The best 10 % of customers hold 19 % of the value; 50 %")
+    assert ax.get_ylabel() == "value a customer (EUR)"
+    few = plots.value_parts(values.head(4), language=chinese)
+    assert [t.get_text() for t in few.get_xticklabels()] == ["3", "2", "1", "0"]
+    with pytest.raises(ValueError, match="values needs total"):
+        plots.value_parts(values.drop(columns="total"))
+
+
+def test_figure_of_a_change_of_equity(chinese):
+    change = equity_change(
+        pd.DataFrame({"current": [100.0, 50, 80], "margin": [10.0, 5, 8]}, index=[1, 2, 3]),
+        pd.DataFrame({"current": [132.0, 60, 33], "margin": [11.0, 5, 3]}, index=[1, 2, 4]),
+    )
+    ax = plots.equity_waterfall(change, currency="EUR")
+    # each bar begins where the last one ended
+    bars = [bar for bar in ax.patches if bar.get_height()]
+    ends = [bars[0].get_height()]
+    for bar in bars[1:-1]:
+        assert bar.get_y() == pytest.approx(ends[-1])
+        ends.append(bar.get_y() + bar.get_height())
+    assert ends[-1] == pytest.approx(bars[-1].get_height()) == pytest.approx(225)
+    assert ax.get_title(loc="left").startswith("Customer equity falls by 5 EUR: acquisition +33")
+    assert "客户资产减少" in plots.equity_waterfall(change, language=chinese).get_title(loc="left")
 
 
 # How they look

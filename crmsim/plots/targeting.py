@@ -1,0 +1,349 @@
+"""Figures of targeting: who is caught, what an offer gains, what it earns, and methods against the truth.
+
+Each takes what a function of `crmsim.analysis.targeting` returns, or a table with the same columns.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from .style import (
+    GREY,
+    LIGHT,
+    OKABE_ITO,
+    POLICY_COLOURS,
+    a_page,
+    add_words,
+    dark,
+    money_size,
+    writer,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+add_words(
+    {
+        "1000": ("thousand", "千"),
+        "1000000": ("million", "百万"),
+        "tg_chance": ("by chance", "随机"),
+        "tg_and": (", ", "，"),
+        "tg_share": ("customers, best score first, %", "客户（评分由高到低），%"),
+        "tg_captured": ("share of the outcome, %", "捕获的比例，%"),
+        "tg_lift_title": (
+            "The best tenth by {best} holds {share:.0f} % of the outcome, {lift:.1f} times chance",
+            "按{best}评分最高的十分之一占{share:.0f}%，为随机的{lift:.1f}倍",
+        ),
+        "tg_lift_words": (
+            "Share of the outcome among the best-scored customers; the best tenth has {list}.",
+            "评分最高客户所占的比例；最高十分之一：{list}。",
+        ),
+        "tg_qini": ("outcomes won among the treated", "受处理者中多得的结果数"),
+        "tg_gain": ("outcomes won if so many are treated", "处理这些客户可多得的结果数"),
+        "tg_uplift_title": (
+            "Treating the best {share:.0f} % by {best} wins {gain}, all of them {all}",
+            "按{best}处理最好的{share:.0f}%可得{gain}，全部处理为{all}",
+        ),
+        "tg_uplift_words": (
+            "What treating the best-scored customers wins, against choosing by chance; at most {list}.",
+            "处理评分最高客户的收获，与随机选择相比；最多：{list}。",
+        ),
+        "tg_profit": ("profit{unit}", "利润{unit}"),
+        "tg_profit_title": (
+            "Profit is highest, {profit}, with the best {share:.0f} % by {best}",
+            "按{best}联系最好的{share:.0f}%时利润最高，为{profit}",
+        ),
+        "tg_profit_none": ("No campaign pays: addressing nobody is best", "任何活动都不划算：不联系最好"),
+        "tg_profit_words": (
+            "Profit by the share of customers addressed; highest {list}.",
+            "按联系比例的利润；最高：{list}。",
+        ),
+        "tg_best": ("best possible", "最佳可能"),
+        "tg_at": ("{value} at {share:.0f} %", "{share:.0f}%时{value}"),
+        "tg_grade": ("guessing = 0, truth = 1", "随机 = 0，真相 = 1"),
+        "tg_alive": ("who is still there", "谁仍是客户"),
+        "tg_purchases": ("who buys most", "谁购买最多"),
+        "tg_value": ("who spends most", "谁消费最多"),
+        "tg_churn": ("who leaves", "谁会流失"),
+        "tg_uplift": ("whom an offer keeps", "优惠能留住谁"),
+        "tg_drivers": ("what satisfies", "满意的驱动因素"),
+        "tg_exit": ("why they left", "流失原因"),
+        "tg_card_title": (
+            "Nearest to the truth: {best} on {task}, {high:.0f} % of the way; farthest: {last}, {low:.0f} %",
+            "最接近真相：{best}（{task}），达到{high:.0f}%；最难：{last}，{low:.0f}%",
+        ),
+        "tg_card_one": (
+            "Nearest to the truth: {best}, {high:.0f} % of the way from guessing",
+            "最接近真相：{best}，从随机到真相达到{high:.0f}%",
+        ),
+        "tg_card_words": (
+            "How far each method gets from guessing (0) to the truth (1): {list}.",
+            "各方法从随机（0）到真相（1）的程度：{list}。",
+        ),
+    }
+)
+
+
+def _named(given: Mapping[str, pd.DataFrame] | pd.DataFrame, who: str) -> dict[str, pd.DataFrame]:
+    tables = {"": given} if isinstance(given, pd.DataFrame) else dict(given)
+    if not tables or any(not len(table) for table in tables.values()):
+        raise ValueError(f"{who}: no table is given, or an empty one")
+    return tables
+
+
+def _colours(names: list[str]) -> dict[str, str]:
+    return {name: POLICY_COLOURS[k % len(POLICY_COLOURS)] for k, name in enumerate(names)}
+
+
+def lift_curve(
+    tables: Mapping[str, pd.DataFrame] | pd.DataFrame,
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """Share of the outcome caught among the best-scored customers (cumulative gains), by score.
+
+    tables: name of the score -> what `lift_table` gives, or one such table.
+    """
+    scores = _named(tables, "lift_curve")
+    colours = _colours(list(scores))
+    with a_page(ax, language) as page:
+        page.ax.plot([0, 100], [0, 100], color="black", linewidth=1.4, linestyle=(0, (4, 3)))
+        page.ax.annotate(
+            page.say("tg_chance"), (68, 68), (6, -6), textcoords="offset points", va="top",
+            fontsize=page.size, color=GREY,
+        )  # fmt: skip
+        tenth = {}
+        for name, table in scores.items():
+            x = np.concatenate(([0.0], 100 * table["share"].to_numpy(float)))
+            y = np.concatenate(([0.0], 100 * table["captured"].to_numpy(float)))
+            page.ax.plot(x, y, color=colours[name], linewidth=3, marker="o", markersize=5, label=name or None)
+            tenth[name] = float(np.interp(10, x, y))
+        if len(scores) > 1:
+            page.legend(0.9)
+        page.ax.set_xlim(0, 100)
+        page.ax.set_ylim(0, 101)
+        page.axes_words(page.say("tg_share"), page.say("tg_captured"))
+        best = max(tenth, key=lambda n: tenth[n])
+        found = page.say("tg_lift_title", best=best, share=tenth[best], lift=tenth[best] / 10)
+        listed = page.say("tg_and").join(f"{n} {x:.0f} %".strip() for n, x in tenth.items())
+        found = found.replace(" by  holds", " holds")
+        return page.finish(
+            title or found, page.say("tg_lift_words", list=listed), note, pad=36 if len(scores) > 1 else 14
+        )
+
+
+def uplift_curves(
+    curves: Mapping[str, pd.DataFrame] | pd.DataFrame,
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    column: str = "qini",
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """What treating the best-scored customers wins, against chance: the Qini curve or that of the gain.
+
+    curves: name of the score -> what `uplift_curve` or `expected_saves` gives. column: `qini` (outcomes
+    won among those treated in the experiment) or `gain` (if all so far were treated). A column `best_gain`,
+    the order no score exceeds, is drawn dotted.
+    """
+    scores = _named(curves, "uplift_curves")
+    line = f"random_{column}"
+    for name, table in scores.items():
+        if column not in table or line not in table:
+            raise ValueError(f"uplift_curves: {name or 'the table'} lacks {column} or {line}")
+    colours = _colours(list(scores))
+    with a_page(ax, language) as page:
+        first = next(iter(scores.values()))
+        page.ax.plot(
+            100 * first["share"], first[line], color="black", linewidth=1.4, linestyle=(0, (4, 3)),
+            label=page.say("tg_chance"),
+        )  # fmt: skip
+        tops = {}
+        for name, table in scores.items():
+            x, y = 100 * table["share"].to_numpy(float), table[column].to_numpy(float)
+            page.ax.plot(x, y, color=colours[name], linewidth=3, label=name or None)
+            # a peak among the first few is luck
+            seen = np.where(x >= 5, y, -np.inf)
+            tops[name] = (float(x[np.argmax(seen)]), float(seen.max()), float(y[-1]))
+        if column == "gain" and "best_gain" in first:
+            page.ax.plot(
+                100 * first["share"], first["best_gain"], color=GREY, linewidth=1.8, linestyle=":",
+                label=page.say("tg_best"),
+            )  # fmt: skip
+        page.legend(0.9)
+        page.ax.axhline(0, color="black", linewidth=1)
+        page.ax.set_xlim(0, 100)
+        page.ax.yaxis.set_major_formatter("{x:,.4g}")
+        page.axes_words(page.say("tg_share"), page.say(f"tg_{column}"))
+        write = writer(pd.Series([top[1] for top in tops.values()]), True)
+        best = max(tops, key=lambda n: tops[n][1])
+        share, gain, everyone = tops[best]
+        found = page.say(
+            "tg_uplift_title", share=share, best=best, gain=write(gain, ""), all=write(everyone, "")
+        ).replace(" by  wins", " wins")
+        listed = page.say("tg_and").join(
+            f"{n} {page.say('tg_at', value=write(top[1], ''), share=top[0])}".strip()
+            for n, top in tops.items()
+        )
+        return page.finish(title or found, page.say("tg_uplift_words", list=listed), note, pad=36)
+
+
+def profit_curves(
+    curves: Mapping[str, pd.DataFrame] | pd.DataFrame,
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    currency: str = "",
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """Profit of a campaign by the share of customers addressed; a dot marks where each is highest.
+
+    curves: name of the score -> what `profit_curve` gives, or one such table.
+    """
+    scores = _named(curves, "profit_curves")
+    colours = _colours(list(scores))
+    size = money_size(max(float(table["profit"].abs().max()) for table in scores.values()))
+    with a_page(ax, language) as page:
+        unit = page.money_unit(size, currency)
+        tops = {}
+        for name, table in scores.items():
+            x, y = 100 * table["share"].to_numpy(float), table["profit"].to_numpy(float) / size
+            page.ax.plot(x, y, color=colours[name], linewidth=3, label=name or None)
+            top = int(np.argmax(y))
+            page.ax.plot(x[top], y[top], "o", color=colours[name], markersize=11, markeredgecolor="white")
+            tops[name] = (float(x[top]), float(y[top]))
+        if len(scores) > 1:
+            page.legend(0.9)
+        page.ax.axhline(0, color="black", linewidth=1.2)
+        page.ax.set_xlim(-1, 100)
+        page.ax.yaxis.set_major_formatter("{x:,.4g}")
+        bracket = f" ({unit})" if unit and page.language == "en" else f"（{unit}）" if unit else ""
+        page.axes_words(page.say("tg_share"), page.say("tg_profit", unit=bracket))
+        write = writer(pd.Series([top[1] for top in tops.values()]), False)
+        best = max(tops, key=lambda n: tops[n][1])
+        share, profit = tops[best]
+        if profit > 0:
+            money = f"{write(profit, '')} {unit}".strip()
+            found = page.say("tg_profit_title", profit=money, share=share, best=best)
+            found = found.removesuffix(" by ")
+        else:
+            found = page.say("tg_profit_none")
+        listed = page.say("tg_and").join(
+            f"{n} {page.say('tg_at', value=write(top[1], ''), share=top[0])}".strip()
+            for n, top in tops.items()
+        )
+        pad = 36 if len(scores) > 1 else 14
+        return page.finish(title or found, page.say("tg_profit_words", list=listed), note, pad=pad)
+
+
+TASK_COLOURS = {
+    "alive": OKABE_ITO["blue"],
+    "purchases": OKABE_ITO["sky"],
+    "value": OKABE_ITO["green"],
+    "churn": OKABE_ITO["vermillion"],
+    "uplift": OKABE_ITO["orange"],
+    "drivers": OKABE_ITO["purple"],
+    "exit": OKABE_ITO["black"],
+}
+
+
+# Methods that have a Chinese name; the others are called the same in both languages.
+METHODS = {
+    "recency": "最近一次购买",
+    "own rate": "自身购买频率",
+    "own spend": "自身消费",
+    "tenure": "客户年限",
+    "failures, complaints": "扣款失败与投诉",
+    "logistic": "逻辑回归",
+    "boosting": "提升树",
+    "risk (logistic)": "风险（逻辑回归）",
+    "risk (boosting)": "风险（提升树）",
+    "coefficient": "回归系数",
+    "beta": "标准化回归系数",
+    "correlation": "相关系数",
+    "stated": "自述重要性",
+    "entropy": "熵权",
+    "stated cause": "自述原因",
+}
+
+
+def report_card(
+    table: pd.DataFrame,
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """How far each method gets from guessing (0) to the truth (1), a dot a method, by task.
+
+    table: `report_card(...).table`. Of each task the first measure that has a grade is shown, the best
+    method on top.
+    """
+    graded = table.dropna(subset=["grade"])
+    if not len(graded):
+        raise ValueError("report_card: no row of the table has a grade; it needs the truth")
+    first = graded.groupby("task", sort=False)["measure"].transform("first")
+    graded = graded[graded["measure"] == first]
+    tasks = list(graded["task"].unique())
+    rows = len(graded) + len(tasks)
+    with a_page(ax, language, height=max(4.5, 1.6 + 0.36 * rows)) as page:
+        figure = page.ax.get_figure(root=True)
+        assert figure is not None
+        tall = figure.get_size_inches()[1] * (1.0 if page.own else page.ax.get_position().height)
+        size = min(page.size, 0.6 * 72 * (tall - 1.6 * page.own) / rows)
+        y, ticks, names, best, chinese = 0.0, [], [], {}, page.language == "zh"
+        for task in tasks:
+            part = graded[graded["task"] == task].sort_values("grade", ascending=False, kind="stable")
+            colour = TASK_COLOURS.get(task, GREY)
+            page.ax.text(
+                -0.008, y, page.say(f"tg_{task}") if task in TASK_COLOURS else task, fontsize=size,
+                va="center", ha="right", color=dark(colour), fontweight="bold",
+                transform=page.ax.get_yaxis_transform(),
+            )  # fmt: skip
+            y += 1
+            for row in part.itertuples():
+                grade = float(row.grade)
+                page.ax.plot([0, grade], [y, y], color=colour, linewidth=2, alpha=0.45)
+                page.ax.plot(grade, y, "o", color=colour, markersize=0.65 * size)
+                page.ax.annotate(
+                    f"{grade:.2f}", (max(grade, 0.0), y), (9, 0), textcoords="offset points", va="center",
+                    fontsize=0.85 * size,
+                )  # fmt: skip
+                ticks.append(y)
+                names.append(METHODS.get(str(row.method), str(row.method)) if chinese else str(row.method))
+                y += 1
+            top_method = str(part["method"].iloc[0])
+            top_method = METHODS.get(top_method, top_method) if chinese else top_method
+            best[task] = (top_method, float(part["grade"].iloc[0]))
+        page.ax.set_ylim(y - 0.3, -0.7)
+        page.ax.set_xlim(min(-0.03, float(graded["grade"].min()) - 0.05), 1.06)
+        page.ax.set_yticks(ticks, names, fontsize=0.9 * size)
+        page.ax.tick_params(axis="y", length=0)
+        page.ax.grid(visible=False, axis="y")
+        page.ax.grid(axis="x", color=LIGHT)
+        page.ax.axvline(0, color="black", linewidth=1.2)
+        page.ax.axvline(1, color="black", linewidth=1.2, linestyle=(0, (4, 3)))
+        page.axes_words(page.say("tg_grade"), "")
+        top, last = max(best, key=lambda t: best[t][1]), min(best, key=lambda t: best[t][1])
+        key = "tg_card_title" if len(best) > 1 else "tg_card_one"
+
+        def said(task: str) -> str:
+            return page.say(f"tg_{task}") if task in TASK_COLOURS else task
+
+        found = page.say(
+            key, best=best[top][0], task=said(top), high=100 * best[top][1], last=said(last),
+            low=100 * max(best[last][1], 0.0) if math.isfinite(best[last][1]) else 0.0,
+        )  # fmt: skip
+        listed = page.say("tg_and").join(f"{said(t)}: {m} {g:.2f}" for t, (m, g) in best.items())
+        return page.finish(title or found, page.say("tg_card_words", list=listed), note)

@@ -1,0 +1,288 @@
+"""Figures of customer value: forecasts of purchases, the parts of value, where equity comes from.
+
+Each takes what a function of `crmsim.analysis.value` returns, or a table with the same columns.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from .style import GREY, LIGHT, OKABE_ITO, POLICY_COLOURS, a_page, add_words, money_size, writer
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PART_COLOURS = {
+    "historical": "#B5B5B5",
+    "current": OKABE_ITO["blue"],
+    "cross_sell": OKABE_ITO["orange"],
+    "referral": OKABE_ITO["green"],
+}
+
+add_words(
+    {
+        "1000": ("thousand", "千"),
+        "1000000": ("million", "百万"),
+        "vl_actual": ("actual", "实际"),
+        "vl_1": ("day", "天"),
+        "vl_7": ("week", "周"),
+        "vl_30": ("month", "月"),
+        "vl_period": ("period", "期"),
+        "vl_repeat": ("cumulative repeat purchases", "累计重复购买次数"),
+        "vl_fit": ("fitted", "拟合期"),
+        "vl_held": ("held out", "检验期"),
+        "vl_and": (", ", "，"),
+        "vl_track_title": (
+            "Over the time held out {best} is {error:.1f} % off",
+            "检验期内{best}的误差为{error:.1f}%",
+        ),
+        "vl_track_more": (
+            "Over the time held out {best} is {error:.1f} % off, {worst} {worse:.1f} %",
+            "检验期内{best}的误差为{error:.1f}%，{worst}为{worse:.1f}%",
+        ),
+        "vl_track_none": ("Nothing is held out", "没有检验期"),
+        "vl_track_words": (
+            "Cumulative repeat purchases of the cohort, actual and expected; at the end {list}.",
+            "客户群的累计重复购买，实际与预期；期末：{list}。",
+        ),
+        "historical": ("historical", "历史价值"),
+        "current": ("current", "当前价值"),
+        "cross_sell": ("cross- and up-selling", "交叉与提升销售"),
+        "referral": ("referral", "推荐价值"),
+        "vl_tenth": ("customers by total value, best tenth first", "按总价值排列的客户（每组十分之一）"),
+        "vl_group": (
+            "customers by total value, in {n} equal groups, best first",
+            "按总价值分为{n}等份的客户",
+        ),
+        "vl_customer": ("customer", "客户"),
+        "vl_mean": ("value a customer{unit}", "每位客户的价值{unit}"),
+        "vl_each": ("value{unit}", "价值{unit}"),
+        "vl_parts_title": (
+            "The best {share:.0f} % of customers hold {held:.0f} % of the value; "
+            "{ahead:.0f} % of all is ahead",
+            "最好的{share:.0f}%客户占价值的{held:.0f}%；全部价值的{ahead:.0f}%在未来",
+        ),
+        "vl_parts_words": (
+            "Customer value by part, stacked; of the total {list}.",
+            "客户价值的各部分（堆叠）；占总额：{list}。",
+        ),
+        "vl_before": ("before", "之前"),
+        "vl_after": ("after", "之后"),
+        "vl_won": ("customers won", "新客户"),
+        "vl_cost": ("acquisition cost", "获客成本"),
+        "vl_margin": ("margin of those who stay", "留存客户的毛利"),
+        "vl_lost": ("customers lost", "流失客户"),
+        "vl_lifetime": ("expected lifetime", "预期生命周期"),
+        "acquisition_road": ("acquisition", "开发新客户"),
+        "expansion_road": ("expansion", "交叉与提升销售"),
+        "retention_road": ("retention", "延长客户生命周期"),
+        "vl_equity": ("customer equity{unit}", "客户资产{unit}"),
+        "vl_up": ("Customer equity rises by {change}: {list}", "客户资产增加{change}：{list}"),
+        "vl_down": ("Customer equity falls by {change}: {list}", "客户资产减少{change}：{list}"),
+        "vl_equity_words": (
+            "Customer equity goes from {before} to {after}; {list}.",
+            "客户资产从{before}变为{after}；{list}。",
+        ),
+    }
+)
+
+
+def purchase_tracking(
+    track: pd.DataFrame,
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """Cumulative repeat purchases of a cohort, actual against what models expect.
+
+    track: what `track_purchases` gives; the time held out is shaded.
+    """
+    if not len(track):
+        raise ValueError("purchase_tracking: the table is empty")
+    models = [c for c in track.columns if c not in ("period", "end", "held_out", "actual")]
+    with a_page(ax, language) as page:
+        x = track["period"].to_numpy(float)
+        held = track["held_out"].to_numpy(bool)
+        actual = track["actual"].to_numpy(float)
+        page.ax.plot(x, actual, color=OKABE_ITO["black"], linewidth=2.2, zorder=3)
+        ends = {page.say("vl_actual"): (x[-1], actual[-1], OKABE_ITO["black"])}
+        off = {}
+        for name, colour in zip(models, POLICY_COLOURS * len(models), strict=False):
+            curve = track[name].to_numpy(float)
+            page.ax.plot(x, curve, color=colour, linewidth=3, zorder=2)
+            ends[name] = (x[-1], curve[-1], colour)
+            if held.any():
+                off[name] = 100 * float(np.mean(np.abs(curve / np.maximum(actual, 1) - 1)[held]))
+        page.ax.set_ylim(0, 1.08 * max(end[1] for end in ends.values()))
+        if held.any() and not held.all():
+            split = x[held][0] - 0.5
+            page.ax.axvspan(split, x[-1], color="#F2F2F2", zorder=0)
+            for place, side, key in ((split, "right", "vl_fit"), (split, "left", "vl_held")):
+                page.ax.annotate(
+                    page.say(key), (place, 0), (-8 if side == "right" else 8, 8), ha=side,
+                    textcoords="offset points", fontsize=page.size, color=GREY,
+                )  # fmt: skip
+        page.label_ends(ends, "{:,.0f}")
+        page.ax.yaxis.set_major_formatter("{x:,.0f}")
+        page.axes_words(page.say(_length(track)), page.say("vl_repeat"))
+        if off:
+            best, worst = min(off, key=lambda m: off[m]), max(off, key=lambda m: off[m])
+            key = "vl_track_more" if len(off) > 1 else "vl_track_title"
+            found = page.say(key, best=best, error=off[best], worst=worst, worse=off[worst])
+        else:
+            found = page.say("vl_track_none")
+        listed = page.say("vl_and").join(f"{name} {end[1]:,.0f}" for name, end in ends.items())
+        return page.finish(title or found, page.say("vl_track_words", list=listed), note)
+
+
+def _length(track: pd.DataFrame) -> str:
+    """The word for the length of a period."""
+    if "end" not in track or len(track) < 2:
+        return "vl_period"
+    days = float(pd.Series(track["end"]).diff().dt.days.median())
+    return {1: "vl_1", 7: "vl_7", 30: "vl_30", 31: "vl_30"}.get(round(days), "vl_period")
+
+
+def value_parts(
+    values: pd.DataFrame,
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    groups: int = 10,
+    by: str = "total",
+    currency: str = "",
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """Customer value in its parts, stacked: a bar for each tenth of the customers, the best first.
+
+    values: what `value_parts` or `customer_values` gives. groups: equal groups; with as many customers or
+    fewer, a bar is one customer. by: the column they are sorted by.
+    """
+    parts = [p for p in PART_COLOURS if p in values]
+    if not parts or by not in values or not len(values):
+        raise ValueError(
+            f"value_parts: values needs {by} and one of {', '.join(PART_COLOURS)}, and a customer"
+        )
+    table = values.sort_values(by, ascending=False, kind="stable")
+    single = len(table) <= groups
+    groups = min(groups, len(table))
+    place = np.arange(len(table)) * groups // len(table)
+    shown = table[parts].groupby(place).mean()
+    size = money_size(float(shown.sum(axis=1).max()))
+    with a_page(ax, language) as page:
+        level = np.zeros(groups)
+        for part in parts:
+            height = shown[part].to_numpy(float) / size
+            if not np.any(height):
+                continue
+            page.ax.bar(
+                range(groups),
+                height,
+                bottom=level,
+                width=0.72,
+                color=PART_COLOURS[part],
+                label=page.say(part),
+            )
+            level = level + height
+        page.legend(0.9)
+        names = [str(c) for c in table.index] if single else [str(k + 1) for k in range(groups)]
+        page.ax.set_xticks(range(groups), names)
+        page.ax.tick_params(axis="x", length=0)
+        page.ax.yaxis.set_major_formatter("{x:,.0f}")
+        money = page.money_unit(size, currency)
+        unit = f" ({money})" if money and page.language == "en" else f"（{money}）" if money else ""
+        key = "vl_customer" if single else "vl_tenth" if groups == 10 else "vl_group"
+        page.axes_words(page.say(key, n=groups), page.say("vl_each" if single else "vl_mean", unit=unit))
+        total = table[parts].sum()
+        everything = float(total.sum())
+        held = 100 * float(table[parts][place == 0].sum().sum()) / everything if everything else math.nan
+        ahead = 100 * float(total.drop("historical", errors="ignore").sum()) / everything
+        found = page.say("vl_parts_title", share=100 * float((place == 0).mean()), held=held, ahead=ahead)
+        listed = page.say("vl_and").join(f"{page.say(p)} {100 * total[p] / everything:.0f} %" for p in parts)
+        return page.finish(title or found, page.say("vl_parts_words", list=listed), note, pad=36)
+
+
+ROAD_COLOURS = {
+    "acquisition": OKABE_ITO["green"],
+    "expansion": OKABE_ITO["blue"],
+    "retention": OKABE_ITO["orange"],
+}
+
+
+def equity_waterfall(
+    change: Any,
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    currency: str = "",
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """Customer equity before and after, and the steps between by the three roads to profit.
+
+    change: what `equity_change` gives: `before`, `after` and a `table` with `road`, `part`, `amount`.
+    Acquisition cost is left out: it is spent and not in the equity.
+    """
+    rows = change.table[(change.table["part"] != "cost") & (change.table["amount"] != 0)]
+    levels = [0.0, change.before, *(change.before + rows["amount"].cumsum()), change.after]
+    size = money_size(max(abs(level) for level in levels))
+    write = writer(pd.Series([*rows["amount"], change.after]) / size, False)
+    with a_page(ax, language) as page:
+        unit = page.money_unit(size, currency)
+
+        def bar(k: int, low: float, high: float, colour: str, text: str) -> None:
+            page.ax.bar(k, (high - low) / size, bottom=low / size, width=0.62, color=colour)
+            page.value(k, max(low, high) / size, text)
+
+        bar(0, 0, change.before, "#8A8A8A", write(change.before / size, ""))
+        level, names, seen = change.before, [page.say("vl_before")], set()
+        for k, row in enumerate(rows.itertuples(), start=1):
+            bar(k, level, level + row.amount, ROAD_COLOURS[str(row.road)], write(row.amount / size))
+            page.ax.plot([k - 0.69, k - 0.31], [level / size] * 2, color=GREY, linewidth=1)
+            level += row.amount
+            names.append(_two_lines(page.say(f"vl_{row.part}")))
+            if row.road not in seen:  # one mark a road
+                seen.add(row.road)
+                page.ax.bar([0], [0], color=ROAD_COLOURS[str(row.road)], label=page.say(f"{row.road}_road"))
+        k = len(rows) + 1
+        page.ax.plot([k - 0.69, k - 0.31], [level / size] * 2, color=GREY, linewidth=1)
+        bar(k, 0, change.after, "#4A4A4A", write(change.after / size, ""))
+        names.append(page.say("vl_after"))
+        page.ax.axhline(0, color="black", linewidth=1.2)
+        page.ax.set_ylim(min(0.0, min(levels) / size), 1.1 * max(levels) / size)
+        page.ax.set_xticks(range(k + 1), names)
+        page.ax.tick_params(axis="x", length=0)
+        page.ax.grid(axis="y", color=LIGHT)
+        page.ax.yaxis.set_major_formatter("{x:,.4g}")
+        page.legend(0.9)
+        bracket = f" ({unit})" if unit and page.language == "en" else f"（{unit}）" if unit else ""
+        page.axes_words(" ", page.say("vl_equity", unit=bracket))  # room for ticks of two lines
+        roads = rows.groupby("road", sort=False)["amount"].sum()
+        listed = page.say("vl_and").join(
+            f"{page.say(f'{road}_road')} {write(amount / size)}" for road, amount in roads.items()
+        )
+
+        def money(x: float) -> str:
+            return f"{write(x / size, '')} {unit}".strip()
+
+        gain = change.after - change.before
+        found = page.say("vl_up" if gain >= 0 else "vl_down", change=money(abs(gain)), list=listed)
+        sentence = page.say(
+            "vl_equity_words", before=money(change.before), after=money(change.after), list=listed
+        )
+        return page.finish(title or found, sentence, note, pad=36)
+
+
+def _two_lines(text: str, words: Sequence[str] | None = None) -> str:
+    """A tick label of several words on two lines."""
+    words = text.split(" ") if words is None else words
+    half = (len(words) + 1) // 2
+    return "\n".join(filter(None, (" ".join(words[:half]), " ".join(words[half:]))))
