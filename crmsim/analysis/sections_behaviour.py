@@ -1,0 +1,1076 @@
+"""Sections of a report on what customers do: the file, composition, products, RFM, value, churn.
+
+A section takes a `Sheet`, the firm and the settings, and says what it finds, or why it cannot.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from ..data.schema import BY_NAME
+from ..data.transactions import DataError, repeat_summary
+from ..vocabulary import ValueTier
+from . import churn, portfolio, rfm, value
+from .firm import Firm, Settings, row_with
+from .pages import Sheet, Write, count, fine, listed, many, number, percent, tenth, whole, word
+
+# -- the file ------------------------------------------------------------------------------------------
+
+
+def file_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    sizes = pd.DataFrame(
+        {
+            "table": firm.tables,
+            "rows": [len(firm[name]) for name in firm.tables],
+            "meaning": [BY_NAME[name].meaning for name in firm.tables],
+        }
+    )
+    filled = sizes[sizes["rows"] > 0]
+    if set(filled["table"]) <= {"about"}:
+        sheet.stress("The database holds no rows in any table, so there is nothing to report.")
+    with sheet.part():
+        if firm.has("customers"):
+            _size(sheet, firm)
+        elif len(filled):
+            sheet.cannot("The table of customers is empty.")
+    about = firm.about
+    if "rows_read" in about:
+        read, taken = int(about["rows_read"]), int(about.get("rows_taken", about["rows_read"]))
+        out = f" and {read - taken:,} left out ({percent((read - taken) / read)})" if taken < read else ""
+        sheet.say(
+            f"It was imported from {about.get('source', 'a file')}: of {many(read, 'row')} read, {taken:,} "
+            f"were taken{out}. Only what a file of purchases tells is in it; sections that need more say so."
+        )
+    if len(filled):
+        sheet.table(
+            "tables", filled, "What the database holds",
+            {"table": ("table", word), "rows": ("rows", count), "meaning": ("what a row is", word)}, rows=40,
+        )  # fmt: skip
+    with sheet.part("Faults in the tables", "数据质量"):
+        every = firm.database.faults()
+        absent = [fault.partition(":")[0] for fault in every if fault.endswith(": the table is missing")]
+        faults = [fault for fault in every if not fault.endswith(": the table is missing")]
+        if absent:
+            sheet.say(
+                f"{many(len(absent), 'table')} of the description {'is' if len(absent) == 1 else 'are'} not "
+                f"in this database: {listed(absent)}."
+            )
+        if not faults:
+            sheet.say("The tables agree with their description: no fault was found.")
+        else:
+            sheet.stress(f"{many(len(faults), 'fault')} in the tables; what rests on them is to be doubted.")
+            sheet.table(
+                "faults", pd.DataFrame({"fault": faults}), "Faults against the description of the tables",
+                {"fault": ("table and fault", word)}, rows=20,
+            )  # fmt: skip
+    if not (firm.has("purchases") or firm.has("payments")):
+        return
+    with sheet.part("Sales through time", "销售趋势"):
+        _sales(sheet, firm)
+
+
+def _size(sheet: Sheet, firm: Firm) -> None:
+    customers = firm["customers"]
+    kinds = [
+        many(len(firm[name]), one)
+        for name, one in (("purchases", "purchase"), ("bills", "bill"), ("complaints", "complaint"))
+        if firm.has(name)
+    ]
+    sheet.say(
+        f"The database holds {many(len(customers), 'customer')}"
+        + (f", {listed(kinds)}" if kinds else "")
+        + f", over {many(firm.months, 'month')} from {firm.month(0)} to {firm.month(firm.months - 1)}."
+        + (f" Money is in {firm.money.currency}." if firm.money.currency else " The currency is not stated.")
+    )
+
+
+def _sales(sheet: Sheet, firm: Firm) -> None:
+    log, money = firm.log, firm.money
+    what = "paid bills" if firm.contract else "purchases"
+    every = log.groupby("month").agg(
+        sales=("amount", "sum"), purchases=("amount", "size"), buyers=("customer", "nunique")
+    )
+    every = every.reindex(range(firm.months), fill_value=0).rename_axis("month").reset_index()
+    every.insert(1, "calendar", [firm.month(m) for m in every["month"]])
+    size = 3 if firm.months >= 9 else 1
+    period = log["month"] // size
+    table = log.groupby(period).agg(
+        sales=("amount", "sum"), purchases=("amount", "size"), buyers=("customer", "nunique")
+    )
+    table = table.reindex(range(-(-firm.months // size)), fill_value=0).rename_axis("period").reset_index()
+    table["begin"] = [firm.month(size * int(p)) for p in table["period"]]
+    table["months"] = np.minimum(size, firm.months - size * table["period"])
+    table["each"] = table["sales"] / table["buyers"].where(table["buyers"] > 0)
+    ago = 12 // size if firm.months >= 15 else 1
+    before = table["sales"].shift(ago)
+    growth = table["sales"] / before.where(before > 0) - 1
+    table["growth"] = growth.where(table["months"] == size)
+    total = float(log["amount"].sum())
+    sheet.stress(
+        f"Sales were {money(total)} in {many(firm.months, 'month')}, by {many(len(log), what[:-1], what)} of "
+        f"{many(log['customer'].nunique(), 'customer')}: {money(total / max(len(log), 1))} each."
+    )
+    if firm.months >= 24:
+        now, then = (float(every.iloc[a:b]["sales"].sum()) for a, b in ((-12, None), (-24, -12)))
+        if then > 0:
+            change = now / then - 1
+            sheet.say(
+                f"The last twelve months brought {money(now)}, {percent(abs(change))} "
+                f"{'more' if change >= 0 else 'less'} than the twelve before."
+            )
+    sheet.table(
+        "sales", table, "Sales by quarter of the record" if size == 3 else "Sales by month",
+        {
+            "begin": ("from", word),
+            "months": ("months", count),
+            "purchases": (what, count),
+            "buyers": ("buyers", count),
+            "sales": (money.head("sales"), money.plain),
+            "growth": ("on a year before" if ago * size == 12 else "on the one before", percent),
+            "each": (money.head("a buyer"), money.plain),
+        },
+        rows=24,
+    )  # fmt: skip
+
+
+# -- composition ---------------------------------------------------------------------------------------
+
+ATTRIBUTES = {
+    "source": "how they came 来源",
+    "channel": "way to pay 付款方式",
+    "plan": "plan or tariff 套餐",
+    "age_group": "age 年龄",
+    "gender": "gender 性别",
+    "district": "district 区域",
+    "income": "income 收入",
+}
+GROUPS = {
+    "initial": "there at the start",
+    "won": "won",
+    "referred": "referred",
+    "manual": "by hand",
+    "debit": "direct debit",
+}
+
+
+def composition_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    if not (firm.has("purchases") or firm.has("payments")):
+        sheet.cannot("Who brings the sales needs purchases or paid bills, and the database has neither.")
+        return
+    log, money = firm.log, firm.money
+    with sheet.part("Who brings the sales", "客户构成与ABC分析"):
+        found = portfolio.abc(log)
+        verb = "paid" if firm.contract else "bought"
+        top, best = portfolio.top_share(log), found.summary.iloc[0]
+        sheet.stress(
+            f"The best {percent(0.2)} of the customers who {verb} bring {percent(top)} of sales; class A, "
+            f"{many(int(best['customers']), 'customer')} or {percent(best['customer_share'])} of them, "
+            f"brings {percent(best['sales_share'])}."
+        )
+        sheet.say(
+            f"The Gini coefficient is {portfolio.gini(log):.2f}, where 0 means that all bring the same and 1 "
+            "that one brings all. Class A brings the first 75 % of sales, B the next 20 %, C the last 5 %."
+        )
+        if firm.has("customers"):
+            silent = len(firm["customers"]) - len(found.table)
+            if silent > 0:
+                sheet.say(f"{many(silent, 'customer')} on file never {verb} and stand in no class.")
+        if found.below_zero:
+            sheet.say(f"{many(found.below_zero, 'customer')} returned more than they bought and count as 0.")
+        sheet.figure("abc", "abc_curve", found.table)
+        sheet.table(
+            "classes", found.summary.rename_axis("class").reset_index(), "Classes of customers by sales",
+            {
+                "class": ("class", word), "customers": ("customers", count),
+                "customer_share": ("of customers", percent), "sales": (money.head("sales"), money.plain),
+                "sales_share": ("of sales", percent), "each": (money.head("a customer"), money.plain),
+            },
+        )  # fmt: skip
+        people = found.table.rename_axis("customer").reset_index()
+        sheet.table(
+            "customers", people, "The largest customers",
+            {
+                "customer": ("customer", whole), "sales": (money.head("sales"), money.plain),
+                "share": ("of all sales", percent), "cumulative": ("with those above", percent),
+                "class": ("class", word),
+            },
+            rows=10,
+        )  # fmt: skip
+    if firm.has("customers"):
+        with sheet.part("Kinds of customers", "按属性分类"):
+            _kinds(sheet, firm)
+    with sheet.part("Who rises and who falls", "筛选客户：价值层级的转移"):
+        _tiers(sheet, firm)
+
+
+def _kinds(sheet: Sheet, firm: Firm) -> None:
+    people = firm["customers"]
+    if firm.has("profiles"):
+        people = people.merge(firm["profiles"].drop_duplicates("customer"), on="customer", how="left")
+    worth, money = portfolio.totals(firm.log), firm.money
+    tables, alike = [], []
+    for name, title in ATTRIBUTES.items():
+        if name not in people or people[name].nunique() < 2:
+            continue
+        table = portfolio.composition(people, name, value=worth)
+        table = table.reset_index() if name not in table else table
+        table = table.rename(columns={name: "group"})
+        table["group"] = [GROUPS.get(str(group), word(group).replace("_", " ")) for group in table["group"]]
+        table.insert(0, "attribute", title)
+        english = title.rpartition(" ")[0]
+        tables.append(table)
+        large = table[table["customer_share"] >= 0.02]
+        if large["index"].max() - large["index"].min() < 10:
+            alike.append(english)
+            continue
+        most, least = row_with(large, "value_each"), row_with(large, "value_each", least=True)
+        sheet.say(
+            f"By {english}, customers of the group {most['group']} bring most, {money(most['value_each'])} "
+            f"each, and those of the group {least['group']} least, {money(least['value_each'])}."
+        )
+    if not tables:
+        sheet.cannot("Nothing is on file that would tell kinds of customers apart.")
+        return
+    if alike:
+        sheet.say(f"By {listed(alike)}, customers of all groups bring about the same.")
+    sheet.table(
+        "kinds", pd.concat(tables, ignore_index=True), "Customers by what is on file about them",
+        {
+            "attribute": ("by", word), "group": ("group", word), "customers": ("customers", count),
+            "customer_share": ("of customers", percent), "value_share": ("of sales", percent),
+            "value_each": (money.head("a customer"), money.plain), "index": ("index, mean is 100", count),
+        },
+        rows=40,
+    )  # fmt: skip
+
+
+def _tiers(sheet: Sheet, firm: Firm) -> None:
+    # two whole calendar periods are needed; months since year 0 of the first and the last day
+    begin, end = (12 * day.year + day.month - 1 for day in (firm.log["date"].min(), firm.log["date"].max()))
+    lengths: dict[Literal["year", "quarter", "month"], int] = {"year": 12, "quarter": 3, "month": 1}
+    fitting = [name for name, size in lengths.items() if (end + 1) // size - -(-begin // size) >= 2]
+    if not fitting:
+        sheet.cannot("The record is too short to follow customers from one period to the next.")
+        return
+    every = fitting[0]
+    history = portfolio.tier_history(firm.log, every)
+    moves = portfolio.transitions(history)
+    first, last = list(history.columns)[-2:]
+    matrix = moves.matrix(first)
+    high = ValueTier.HIGH_VALUE.key
+    if high in matrix.index and matrix.loc[high].notna().any():
+        row = matrix.loc[high]
+        sheet.find(
+            f"Of the high-value customers of {first}, {percent(row.get(high, 0.0))} still are so in {last}, "
+            f"and {percent(row.get('absent', 0.0))} {'paid' if firm.contract else 'bought'} nothing any more."
+        )
+    sheet.say(
+        f"In each {every} the fifth of the buyers who brought most count as high-value, the next three "
+        "tenths as ordinary, the rest as small."
+    )
+    recent = moves.table[moves.table["period"].isin(list(history.columns)[-4:])]
+    sheet.figure("tiers", "tier_flows", recent if len(recent) else moves.table)
+    names = {tier.key: tier.english for tier in ValueTier} | {
+        "absent": "bought nothing",
+        "not_yet": "not yet customers",
+    }
+    shown = matrix.dropna(how="all").rename_axis("state").reset_index()
+    shown["state"] = [names.get(str(state), str(state)) for state in shown["state"]]
+    columns = {"state": (f"in {first}", word)}
+    columns |= {name: (names.get(str(name), str(name)), percent) for name in matrix.columns}
+    sheet.table("tiers", shown, f"Where the customers of {first} stand in {last}", columns)
+
+
+# -- products ------------------------------------------------------------------------------------------
+
+
+def products_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    if firm.contract and firm.has("products", "profiles") and firm["profiles"]["plan"].notna().any():
+        _plans(sheet, firm)
+        return
+    if not firm.has("purchase_lines"):
+        sheet.cannot(
+            "What was bought is not in the database (the table purchase_lines is empty), so products cannot "
+            "be compared."
+        )
+        return
+    lines, money = firm["purchase_lines"], firm.money
+    bought = lines.merge(firm["purchases"][["purchase", "month"]], on="purchase")
+    start = max(0, firm.months - 12)
+    recent = bought[bought["month"] >= start]
+    sums = recent.groupby("product", as_index=False).agg(
+        sales=("amount", "sum"), cost=("cost", lambda c: c.sum(min_count=len(c))), pieces=("quantity", "sum")
+    )
+    if firm.has("products"):
+        names = firm["products"].set_index("product")["english"]
+        sums["name"] = sums["product"].map(names).fillna(sums["product"])
+    else:
+        sums["name"] = sums["product"]
+    period = f"the last {many(firm.months - start, 'month')}"
+    unknown = sums["cost"].isna()
+    if unknown.all():
+        sums = sums.sort_values("sales", ascending=False)
+        sums["mix"] = portfolio.sales_mix(sums["sales"])
+        best = sums.iloc[0]
+        sheet.stress(f"In {period} {best['name']} sold most: {percent(best['mix'])} of all sales.")
+        sheet.cannot("What the products cost the firm is not on file, so there is no margin to compare.")
+        sheet.table(
+            "products", sums, f"Sales by product in {period}",
+            {
+                "name": ("product", word), "pieces": ("pieces", count),
+                "sales": (money.head("sales"), money.plain), "mix": ("sales mix", percent),
+            },
+        )  # fmt: skip
+        return
+    if unknown.any():
+        sheet.cannot(
+            f"{many(int(unknown.sum()), 'product')} without a known cost are left out of the ratios."
+        )
+    sums = sums[~unknown & (sums["sales"] > 0)]
+    stocked = firm.has("stock")
+    if stocked:
+        stock = firm["stock"]
+        stock = stock[stock["month"] >= start].sort_values("month")
+        ends = stock.groupby("product").agg(opening=("opening", "first"), closing=("closing", "last"))
+        sums = sums.join(ends, on="product")
+        lacking = sums["opening"].isna()
+        stocked = not lacking.all()
+        sums[["opening", "closing"]] = sums[["opening", "closing"]].fillna(0.0)
+    if stocked:
+        found = portfolio.product_ratios(sums, product="name")
+    else:
+        found = portfolio.product_ratios(
+            sums, product="name", opening=None, closing=None, contribution="margin"
+        )
+    table = found.table.rename_axis("name").reset_index() if "name" not in found.table else found.table
+    best, most = table.iloc[0], row_with(table, "sales")
+    richest = row_with(table, "margin_rate")
+    total = found.total
+    sheet.stress(
+        f"In {period} {most['name']} sold most ({percent(most['sales_mix'])} of sales), {richest['name']} "
+        f"had the best gross margin rate ({percent(richest['margin_rate'])}; all products "
+        f"{percent(total['margin_rate'])}), and {best['name']} contributed most."
+    )
+    columns: dict[str, tuple[str, Write]] = {
+        "name": ("product", word),
+        "sales": (money.head("sales"), money.plain),
+        "sales_mix": ("sales mix 销售构成比", percent),
+        "margin_rate": ("margin rate 毛利率", percent),
+    }
+    if stocked:
+        sheet.say(
+            "The cross ratio is gross margin rate times turnover: what a unit of money in stock earns in the "
+            "period. The contribution ratio is cross ratio times sales mix, as the Chinese sales-management "
+            "texts compute it. Stock is valued at cost."
+        )
+        columns |= {
+            "turnover": ("turnover 周转率", number(1)),
+            "cross_ratio": ("cross ratio 交叉比率", number(2)),
+            "contribution": ("contribution 贡献比率", number(3)),
+        }
+    else:
+        sheet.cannot(
+            "The stock is not on file, so there is no turnover; contribution is gross margin rate times "
+            "sales mix, as retail glossaries compute it."
+        )
+        columns |= {"contribution": ("contribution 贡献比率", percent)}
+    sheet.figure("mix", "sales_mix_bars", found.table)
+    if stocked:
+        sheet.figure("cross", "margin_turnover", found.table)
+    sheet.table("products", table, f"Products in {period}, by contribution", columns, rows=15)
+
+
+def _plans(sheet: Sheet, firm: Firm) -> None:
+    """The plans of a contract: sales of the last year, and margin by the cost of a month of each."""
+    start, money = max(0, firm.months - 12), firm.money
+    plan = firm["profiles"].drop_duplicates("customer").set_index("customer")["plan"]
+    log = firm.log[firm.log["month"] >= start]
+    log = log.assign(product=log["customer"].map(plan)).dropna(subset=["product"])
+    sums = log.groupby("product", as_index=False).agg(sales=("amount", "sum"), bills=("amount", "size"))
+    sums = sums.merge(firm["products"][["product", "english", "unit_cost"]], on="product", how="left")
+    sums["cost"] = sums["bills"] * sums["unit_cost"]
+    sums["name"] = sums["english"].fillna(sums["product"])
+    sums = sums.sort_values("sales", ascending=False)
+    sums["mix"] = portfolio.sales_mix(sums["sales"])
+    sums["rate"] = portfolio.gross_margin_rate(sums["sales"], sums["cost"])
+    sums["contribution"] = portfolio.contribution_ratio(sums["mix"], sums["rate"])
+    sums["margin"] = sums["sales"] - sums["cost"]
+    best = sums.iloc[0]
+    period = f"the last {many(firm.months - start, 'month')}"
+    sheet.stress(f"In {period} {best['name']} brought most: {percent(best['mix'])} of sales.")
+    sheet.say(
+        "The plan is the one on file for each customer at the end of the record. A contract has no stock, so "
+        "there is no turnover; contribution is gross margin rate times sales mix, as retail glossaries "
+        "compute it."
+    )
+    sheet.figure("mix", "sales_mix_bars", sums.set_index("name"))
+    sheet.table(
+        "plans", sums, f"Plans in {period}",
+        {
+            "name": ("plan", word), "bills": ("paid bills", count),
+            "sales": (money.head("sales"), money.plain),
+            "mix": ("sales mix 销售构成比", percent), "rate": ("margin rate 毛利率", percent),
+            "contribution": ("contribution 贡献比率", percent),
+        },
+    )  # fmt: skip
+
+
+# -- RFM -----------------------------------------------------------------------------------------------
+
+
+def rfm_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    if firm.contract:
+        sheet.cannot(
+            "Customers under contract are billed every month, so how recently and how often they paid does "
+            "not tell them apart; the sections on value and churn do."
+        )
+        return
+    if not firm.has("purchases"):
+        sheet.cannot("RFM needs purchases, and the database has none.")
+        return
+    log, money = firm.log, firm.money
+    with sheet.part("Segments", "客户细分"):
+        scored = rfm.rfm(log, method="independent")
+        named = rfm.segments(scored)
+        labels = rfm.segment_table().set_index("segment")
+        table = named.groupby("segment", observed=True).agg(
+            customers=("monetary", "size"), recency=("recency", "median"), frequency=("frequency", "mean"),
+            monetary=("monetary", "mean"), money=("monetary", "sum"),
+        ).reset_index()  # fmt: skip
+        for language in ("english", "chinese"):
+            table[language] = table["segment"].astype(str).map(labels[language])
+        table["share"] = table["customers"] / table["customers"].sum()
+        table["money_share"] = table["money"] / table["money"].sum()
+        best = table.iloc[0]
+        sheet.stress(
+            f"The {best['english']} ({best['chinese']}: recent, frequent and large) are "
+            f"{percent(best['share'])} of the buyers and brought {percent(best['money_share'])} of the money."
+        )
+        sheet.table(
+            "segments", table, "Segments: high (4 or 5) or low in recency, frequency and money",
+            {
+                "english": ("segment", word), "chinese": ("", word), "customers": ("customers", count),
+                "share": ("of buyers", percent), "money_share": ("of money", percent),
+                "recency": ("days since last, median", count), "frequency": ("purchases", number(1)),
+                "monetary": (money.head("money each"), money.plain),
+            },
+        )  # fmt: skip
+    with sheet.part("The 125 cells and whom to mail", "RFM模型与邮寄决策"):
+        _mailing(sheet, firm, settings)
+
+
+def _mailing(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    log, money = firm.log, firm.money
+    window = min(settings.window, max(1, firm.months // 4))
+    cut = firm.months - 1 - window
+    if cut < 2:
+        sheet.cannot("The record is too short to see how the cells responded later.")
+        return
+    end = log.loc[log["month"] <= cut, "date"].max()
+    then = rfm.later(rfm.rfm(log, at=end), log, after=end)
+    response = rfm.cells(then, "bought")
+    now = rfm.rfm(log)
+    file = rfm.cells(now)
+    each = float(log.loc[log["amount"] > 0, "amount"].mean())
+    gain = settings.margin * each
+    cost = settings.break_even * gain
+    plan = rfm.mailing(response, cost, gain, rate="low", file=file)
+    everyone = float(then["bought"].mean())
+    best = response[response["customers"] > 0].iloc[0]
+    sheet.say(
+        f"Customers were sorted by what was known at the end of {firm.month(cut)}, nested after Hughes: "
+        "fifths by recency, in each of them fifths by frequency, in these fifths by money; 555 is the best "
+        f"cell. Whether they bought in the {many(window, 'month')} after stands for the response to a "
+        "mailing, since no test mailing is on file: a mailing pays only for what it adds to that."
+    )
+    filled = response.loc[response["rate"].notna()]
+    top = row_with(filled, "rate")
+    sheet.find(
+        f"Of all customers {percent(everyone)} bought again within {many(window, 'month')}, of the best cell "
+        f"{best.name} {percent(best['rate'])}. At a break-even of {percent(settings.break_even)}, "
+        f"{len(plan.chosen)} of {len(filled)} cells are surely above it: "
+        f"{many(int(plan.contacts), 'customer')} of today's {len(now):,} to mail."
+    )
+    sheet.say(
+        f"Were all these purchases answers to the mailing, it would earn {money(plan.profit)}, and a mailing "
+        f"to everybody {money(plan.profit_all)}. Most of them come without a mailing too; a test with a "
+        "group that gets none would tell how many."
+    )
+    if top.name != best.name:
+        sheet.say(f"Cell {top.name} responded most: {percent(top['rate'])} of {count(top['customers'])}.")
+    sheet.say(
+        f"A response is worth {money(gain)} ({percent(settings.margin)} of a mean purchase of "
+        f"{money(each)}), so a break-even of {percent(settings.break_even)} means {money(cost)} for a "
+        "contact."
+    )
+    sheet.figure("cells", "rfm_cube", response)
+    sheet.figure("mailing", "response_by_cell", plan.table, settings.break_even)
+    table = plan.table.rename_axis("cell").reset_index()
+    sheet.table(
+        "cells", table[table["customers"] > 0], "Cells, the best first",
+        {
+            "cell": ("cell", word), "customers": ("customers then", count), "rate": ("bought", percent),
+            "low": ("at least", percent), "lift": ("lift", number(2)), "index": ("break-even index", count),
+            "mail": ("mail", lambda yes: "yes" if yes else "no"), "contacts": ("contacts now", count),
+            "profit": (money.head("profit"), money.plain),
+        },
+        note="At least: lower end of the interval, which must lie above break-even.",
+    )  # fmt: skip
+    chosen = now[now["cell"].isin(plan.chosen)].rename_axis("customer").reset_index()
+    if len(chosen):
+        sheet.table(
+            "mail", chosen.sort_values(["r", "f", "m"], ascending=False), "Whom to mail",
+            {
+                "customer": ("customer", whole), "cell": ("cell", word),
+                "recency": ("days since last", count),
+                "frequency": ("purchases", count), "monetary": (money.head("money"), money.plain),
+            },
+            rows=5,
+        )  # fmt: skip
+    letters = rfm.by_score(then, "bought").rename_axis("score").reset_index()
+    sheet.table(
+        "scores", letters, "Share who bought again, by each score alone (5 the best)",
+        {"score": ("score", count), "r": ("recency", percent), "f": ("frequency", percent),
+        "m": ("money", percent)},
+    )  # fmt: skip
+
+
+# -- value ---------------------------------------------------------------------------------------------
+
+
+def value_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    if not firm.has("customers") or not (firm.has("purchases") or firm.has("bills")):
+        sheet.cannot(
+            "What customers are worth needs customers with purchases or bills; the database has none."
+        )
+        return
+    with sheet.part("Past, present and potential", "历史价值、当前价值与潜在价值"):
+        _worth(sheet, firm, settings)
+    with sheet.part("Customer equity", "客户资产"):
+        _equity(sheet, firm, settings)
+    if firm.contract:
+        with sheet.part("How long contracts last: forecast and outcome", "sBG模型：留存预测"):
+            _renewal(sheet, firm)
+    else:
+        with sheet.part("Purchases: forecast and outcome", "BG/NBD模型：购买预测"):
+            _forecast(sheet, firm)
+
+
+def _values(firm: Firm, settings: Settings, at: int | None = None) -> pd.DataFrame:
+    return value.customer_values(
+        firm,
+        at=at,
+        margin=settings.margin,
+        discount_rate=settings.discount_rate,
+        months=settings.horizon,
+    )
+
+
+def _worth(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    money = firm.money
+    values = _values(firm, settings)
+    firm.valued = values
+    past, ahead, potential = (float(values[name].sum()) for name in ("historical", "current", "potential"))
+    people = len(values)
+    sheet.stress(
+        f"So far the {people:,} customers brought a margin of {money(past)}; the next "
+        f"{many(settings.horizon, 'month')} are expected to bring {money(ahead)} from those who are still "
+        f"there, and {money(potential)} through those they refer."
+    )
+    best = portfolio.top_share(values["current"].clip(lower=0)) if ahead > 0 else float("nan")
+    active = float(values["active"].astype(float).sum())
+    sheet.say(
+        f"{count(active)} of them ({percent(active / people)}) are still customers"
+        + (" by the departures on file. " if firm.contract else " by the BG/NBD model. ")
+        + f"The best 20 % hold {percent(best)} of the value ahead."
+    )
+    if not firm.contract:
+        sheet.say(
+            "The BG/NBD model cannot tell that somebody who bought only once has gone: it lets customers "
+            "leave after a repeat purchase only, and takes them as active till then."
+        )
+    ordered = values.sort_values("total", ascending=False)
+    tier = portfolio.tiers(values["current"] + values["potential"], ties="order")
+    by_tier = values.groupby(tier.to_numpy(), observed=True)[["historical", "current", "potential"]].sum()
+    by_tier = by_tier.assign(customers=tier.value_counts()).rename_axis("tier").reset_index()
+    by_tier = by_tier.sort_values("current", ascending=False)
+    names = {t.key: f"{t.english} ({t.chinese})" for t in ValueTier}
+    by_tier["name"] = [names.get(str(key), str(key)) for key in by_tier["tier"]]
+    by_tier["ahead_share"] = by_tier["current"] / by_tier["current"].sum()
+    sheet.figure("parts", "value_parts", values, currency=money.currency)
+    sheet.table(
+        "tiers", by_tier, "Value by tier of what is ahead: the best fifth, the next three tenths, the rest",
+        {
+            "name": ("tier", word), "customers": ("customers", count),
+            "historical": (money.head("historical 历史"), money.plain),
+            "current": (money.head("current 当前"), money.plain), "ahead_share": ("of current", percent),
+            "potential": (money.head("potential 潜在"), money.plain),
+        },
+    )  # fmt: skip
+    columns = {
+        "customer": ("customer", whole), "historical": (money.head("historical"), money.plain),
+        "current": (money.head("current"), money.plain), "potential": (money.head("potential"), money.plain),
+        "total": (money.head("total"), money.plain), "active": ("still there", percent),
+    }  # fmt: skip
+    sheet.table(
+        "customers", ordered.rename_axis("customer").reset_index(), "The most valuable customers", columns,
+        rows=10,
+    )  # fmt: skip
+
+
+def _equity(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    money, values = firm.money, firm.worth
+    people = firm["customers"].set_index("customer")["joined_month"].reindex(values.index)
+    span = min(12, firm.months - 1)
+    young = (people > firm.months - 1 - span).to_numpy() if span else np.zeros(len(values), dtype=bool)
+    joining = float(young.sum()) / span if span else 0.0
+    newcomer = float(values.loc[young, "current"].mean()) if young.any() else 0.0
+    equity = value.customer_equity(
+        values,
+        joining=joining,
+        newcomer=newcomer,
+        discount_rate=settings.discount_rate,
+        months=settings.horizon,
+    )
+    total = float(equity["amount"]["total"])
+    sheet.find(
+        f"Customer equity, what customers are still worth to the firm, is {money(total)}: "
+        f"{percent(equity.loc['current', 'share'])} from those there now as they are, "
+        f"{percent(equity.loc['potential', 'share'])} from whom they refer, "
+        f"{percent(equity.loc['future', 'share'])} from those who will join in the next "
+        f"{many(settings.horizon, 'month')}."
+    )
+    if not joining:
+        sheet.say("Nobody joined in the last months, so nobody to come is counted.")
+    else:
+        sheet.say(
+            f"The last part counts {number(1)(joining)} new customers a month, as in the last "
+            f"{many(span, 'month')}, each worth {money(newcomer)}; what it costs to win them is not on file "
+            "and not taken off."
+        )
+    names = {
+        "current": "there now",
+        "potential": "referred by them",
+        "future": "still to come",
+        "total": "all",
+    }
+    table = equity.rename_axis("part").reset_index()
+    table["name"] = [names.get(str(key), str(key)) for key in table["part"]]
+    sheet.table(
+        "equity", table, "Customer equity",
+        {
+            "name": ("customers", word), "amount": (money.head("amount"), money.plain),
+            "share": ("share", percent), "customers": ("number", count),
+        },
+    )  # fmt: skip
+    if firm.months < 24:
+        sheet.cannot("Where a change of equity comes from needs two years of records.")
+        return
+    before = _values(firm, settings, firm.months - 13)
+    change = value.equity_change(before.clip(lower=0), values.clip(lower=0))
+    roads = change.roads
+    road_names = {
+        "acquisition": "winning customers",
+        "expansion": "larger bills or purchases",
+        "retention": "staying",
+    }
+    parts = [f"{road_names.get(str(k), str(k))} {'+' if v > 0 else ''}{money(v)}" for k, v in roads.items()]
+    sheet.say(
+        f"In the last twelve months the value ahead of present customers went from {money(change.before)} to "
+        f"{money(change.after)}. By the three roads to profit (赢利三条路): {listed(parts)}."
+    )
+    sheet.figure("change", "equity_waterfall", change, currency=money.currency)
+    sheet.table(
+        "change", change.table, "Where the change of equity came from",
+        {
+            "road": ("road", word), "chinese": ("", word), "part": ("part", word),
+            "customers": ("customers", count), "amount": (money.head("amount"), money.plain),
+        },
+    )  # fmt: skip
+
+
+def _forecast(sheet: Sheet, firm: Firm) -> None:
+    log = firm.log
+    log = log[log["amount"] > 0]
+    first, last = log["date"].min(), log["date"].max()
+    if (last - first).days < 180:
+        sheet.cannot(
+            "The record is shorter than half a year: too short to fit on a part and check on the rest."
+        )
+        return
+    cut = first + (last - first) * 2 / 3
+    cut = pd.Timestamp(cut).normalize()
+    seen = repeat_summary(log, "W", calibration_end=cut)
+    model = value.fit_bgnbd(seen["frequency"], seen["recency"], seen["T"])
+    models = {"BG/NBD": model}
+    errors = value.holdout_errors(seen, models)
+    track = value.track_purchases(log, models, calibration_end=cut)
+    errors = errors.rename_axis("model").reset_index() if "model" not in errors else errors
+    row = errors.iloc[0]
+    off = float(row["total_error"])
+    sheet.find(
+        f"Fitted on the first two thirds of the record, the BG/NBD model forecast {count(row['predicted'])} "
+        f"repeat purchases for the last third, where {count(row['actual'])} came: {percent(abs(off))} too "
+        f"{'many' if off > 0 else 'few'}."
+    )
+    own = errors[errors["model"] == "own rate"]
+    if len(own):
+        sheet.say(
+            "Going on at everyone's own past rate would have been "
+            f"{percent(abs(float(own.iloc[0]['total_error'])))} too "
+            f"{'many' if float(own.iloc[0]['total_error']) > 0 else 'few'}. The fifth of the customers with "
+            f"the highest forecast made {percent(row['caught'])} of the purchases to come."
+        )
+    sheet.say(
+        f"Parameters: r {model.r:.3f}, alpha {model.alpha:.2f} weeks, a {model.a:.3f}, b {model.b:.2f}. A "
+        f"customer buys {52 * model.r / model.alpha:.1f} times a year while active, and leaves after a "
+        f"purchase with a chance of {percent(model.a / (model.a + model.b))}, on average."
+    )
+    sheet.figure("tracking", "purchase_tracking", track)
+    sheet.table(
+        "holdout", errors, "Forecast against outcome in the time held out",
+        {
+            "model": ("forecast by", word), "predicted": ("predicted", count), "actual": ("came", count),
+            "total_error": ("error", percent), "mae": ("error a customer", number(2)),
+            "caught": ("caught by best 20 %", percent),
+        },
+    )  # fmt: skip
+    sheet.table(
+        "tracking", track.iloc[::-1], "Repeat purchases of the cohort, summed up by week (latest first)",
+        {
+            "end": ("week to", lambda day: f"{day:%Y-%m-%d}"), "actual": ("came", count),
+            "BG/NBD": ("BG/NBD", count),
+        },
+        rows=4,
+    )  # fmt: skip
+
+
+def _renewal(sheet: Sheet, firm: Firm) -> None:
+    if not firm.has("departures"):
+        sheet.cannot("No departure is on file, so there is nothing to forecast.")
+        return
+    spells = churn.spells(firm)
+    cohort = spells[(spells["start"] == 0) & (spells["spell"] == 0)]
+    if len(cohort) < 50 or firm.months < 9:
+        sheet.cannot(
+            "Too few customers or months to fit a model on a part of the record and check it on the rest."
+        )
+        return
+    left = cohort.loc[cohort["left"], "duration"].to_numpy()
+    gone = np.array([(left <= t).sum() for t in range(firm.months)])
+    actual = (len(cohort) - gone).astype(float)
+    held = max(4, 2 * firm.months // 3)
+    model = value.fit_sbg(actual[:held])
+    table = pd.DataFrame({"month": np.arange(firm.months), "actual": actual / len(cohort)})
+    table["forecast"] = model.survival(table["month"])
+    table["held_out"] = table["month"] >= held
+    end = table.iloc[-1]
+    lasting = np.exp(np.log(actual[held - 1] / len(cohort)) * end["month"] / (held - 1))
+    sheet.find(
+        f"Fitted on the first {many(held, 'month')}, the sBG model expected {tenth(end['forecast'])} of the "
+        f"customers of the first month to be there after {count(end['month'])} months; "
+        f"{tenth(end['actual'])} were."
+    )
+    sheet.say(
+        f"A constant rate of leaving would have expected {tenth(lasting)}. In the sBG model those likely to "
+        f"leave go first, so retention rises with time: from {fine(model.retention(1))} in the first month "
+        f"to {fine(model.retention(firm.months))} in month {firm.months}."
+    )
+    curves = table.set_index("month")
+    sheet.figure(
+        "sbg", "survival", {"there": curves["actual"], "sBG": curves["forecast"]},
+        note=f"fitted on the first {many(held, 'month')}",
+        title=f"Expected to be there after {count(end['month'])} months: {tenth(end['forecast'])}; there: "
+        f"{tenth(end['actual'])}",
+    )  # fmt: skip
+    sheet.table(
+        "sbg", table.iloc[[*range(0, firm.months, 3), *([firm.months - 1] if (firm.months - 1) % 3 else [])]],
+        "Share of the customers of the first month still there",
+        {
+            "month": ("after months", count), "actual": ("there", tenth), "forecast": ("sBG", tenth),
+            "held_out": ("", lambda out: "forecast" if out else "fitted"),
+        },
+    )  # fmt: skip
+
+
+# -- churn ---------------------------------------------------------------------------------------------
+
+
+def churn_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    if not firm.has("customers"):
+        sheet.cannot("Who leaves needs the table of customers, which is empty.")
+    elif firm.contract:
+        _contract_churn(sheet, firm, settings)
+    elif firm.has("purchases"):
+        _silence(sheet, firm, settings)
+    else:
+        sheet.cannot("Who leaves needs departures or purchases, and the database has neither.")
+
+
+def _contract_churn(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    if not firm.has("departures"):
+        sheet.cannot("No departure is on file: nobody left, or nobody wrote it down.")
+        return
+    spells = churn.spells(firm)
+    with sheet.part("How many leave", "流失率"):
+        overall = churn.rates(firm, every=None).iloc[0]
+        yearly = churn.rates(firm, every=12 if firm.months >= 12 else 1)
+        last = yearly[yearly["months"] == (12 if firm.months >= 12 else 1)].iloc[-1]
+        sheet.stress(
+            f"{fine(overall['rate'])} of the customers leave in a month ({fine(overall['low'])} to "
+            f"{fine(overall['high'])})"
+            + (
+                f"; of those there at the beginning of {firm.month(int(last['month']))}, "
+                f"{percent(last['rate'])} had left a year later."
+                if firm.months >= 12
+                else "."
+            )
+        )
+        monthly = churn.rates(firm, every=1)
+        monthly.insert(1, "calendar", [firm.month(int(m)) for m in monthly["month"]])
+        gone = firm["departures"]
+        by_cause = pd.crosstab(gone["month"], gone["stated_cause"]).add_prefix("left_")
+        drawn = monthly.set_index("month")[["at_risk"]].join(by_cause).fillna(0)
+        sheet.figure("rate", "churn_by_cause", drawn)
+        sheet.table(
+            "rates", yearly.assign(begin=[firm.month(int(m)) for m in yearly["month"]]),
+            "Churn rate by year of the record" if firm.months >= 12 else "Churn rate by month",
+            {
+                "begin": ("from", word), "months": ("months", count),
+                "at_risk": ("there at the beginning", count),
+                "left": ("of them left", count), "rate": ("churn rate", tenth), "low": ("from", tenth),
+                "high": ("to", tenth), "joined": ("joined", count), "departures": ("all departures", count),
+            },
+        )  # fmt: skip
+        sheet.table(
+            "monthly", monthly.iloc[::-1], "The latest months",
+            {
+                "calendar": ("month", word), "at_risk": ("customers", count), "left": ("left", count),
+                "rate": ("churn rate", fine),
+            },
+            rows=6,
+        )  # fmt: skip
+    with sheet.part("How long they stay", "留存曲线"):
+        curve = churn.survival(spells)
+        lives = churn.lifetimes(spells).iloc[0]
+        ages = [t for t in (1, 3, 6, 12, 24, 36, 48, 60) if t <= curve["time"].max()]
+        table = curve[curve["time"].isin(ages)]
+        end = table.iloc[-1]
+        sheet.find(
+            f"After {many(int(end['time']), 'month')} {tenth(end['survival'])} of the customers are still "
+            f"there ({tenth(end['low'])} to {tenth(end['high'])})."
+        )
+        median = lives["median"]
+        sheet.say(
+            (
+                f"Half have left after {count(median)} months. "
+                if median == median
+                else "The record is too short to see half of them leave. "
+            )
+            + f"Those who left had stayed {number(1)(lives['naive'])} months on average, but that leaves out "
+            "all who are still there and is far too short for a lifetime."
+        )
+        sheet.figure("survival", "survival_curves", curve)
+        sheet.table(
+            "survival", table, "Share still there by length of stay (Kaplan-Meier)",
+            {
+                "time": ("after months", count), "at_risk": ("seen so long", count),
+                "survival": ("still there", tenth), "low": ("from", tenth), "high": ("to", tenth),
+            },
+        )  # fmt: skip
+    with sheet.part("When they leave", "风险率"):
+        bands = [b for b in (0, 3, 6, 12, 24, 36, 60) if b < firm.months]
+        table = churn.hazards(spells, bands=[*bands, max(firm.months, bands[-1] + 1)])
+        table["band"] = [
+            f"{int(a) + 1} to {int(b)}" for a, b in zip(table["low_time"], table["high_time"], strict=True)
+        ]
+        first, last = table.iloc[0], table.iloc[-1]
+        sheet.say(
+            f"In months {first['band']} of a contract {fine(first['hazard'])} leave a month, in months "
+            f"{last['band']} {fine(last['hazard'])}. Customers there when the record begins count from then."
+        )
+        sheet.figure("hazard", "hazard_by_tenure", table)
+        sheet.table(
+            "hazards", table, "Chance of leaving in a month, by length of stay",
+            {
+                "band": ("months of stay", word), "exposure": ("customer-months", count),
+                "left": ("left", count),
+                "hazard": ("a month", fine), "low": ("from", fine), "high": ("to", fine),
+            },
+        )  # fmt: skip
+    with sheet.part("Why they leave, as stated", "自述流失原因"):
+        _causes(sheet, firm, spells)
+    with sheet.part("Cohorts", "同期群留存"):
+        size = 3 if firm.months >= 12 else 1
+        table = churn.cohorts(spells, every=size, months=firm.months)
+        _cohorts(sheet, firm, table, "still there", "quarter" if size == 3 else "month")
+    with sheet.part("Who is at risk, and what it costs", "预期流失损失"):
+        _at_risk(sheet, firm, settings, spells)
+
+
+def _causes(sheet: Sheet, firm: Firm, spells: pd.DataFrame) -> None:
+    table = churn.causes(firm)
+    said = table[table["left"] > 0].sort_values("left", ascending=False)
+    if not len(said):
+        sheet.cannot("No cause is stated for any departure.")
+        return
+    first = said.iloc[0]
+    parts = churn.causes(firm, cut="controllable")
+    can = parts.loc[parts["controllable"].astype(bool), "share"]
+    sheet.find(
+        f"Most often stated is {first['english']} ({first['chinese']}): {percent(first['share'])} of "
+        f"{many(int(table['left'].sum()), 'departure')}. {percent(float(can.iloc[0]) if len(can) else 0.0)} "
+        "are of causes the firm can influence."
+    )
+    end = int(spells["duration"].max())
+    without = churn.survival_without(spells, "controllable").iloc[-1]
+    sheet.say(
+        f"Without those, {tenth(without['without'])} instead of {tenth(without['survival'])} would stay "
+        f"{many(end, 'month')}: the most that could be gained, if who is spared one cause does not leave of "
+        "another."
+    )
+    sheet.figure("causes", "incidence_by_cause", churn.incidence(spells))
+    sheet.table(
+        "causes", said, "Causes stated",
+        {
+            "english": ("cause", word), "chinese": ("", word), "left": ("left", count),
+            "share": ("share", tenth),
+            "low": ("from", tenth), "high": ("to", tenth),
+            "controllable": ("firm can influence", lambda yes: "yes" if yes else "no"),
+        },
+    )  # fmt: skip
+
+
+def _cohorts(sheet: Sheet, firm: Firm, table: pd.DataFrame, verb: str, length: str) -> None:
+    matrix = table.pivot(index="cohort", columns="age", values="retention")
+    ages: list[Any] = [a for a in (3, 6, 12, 24, 36) if a in matrix.columns] or list(matrix.columns[1:6])
+    shown = matrix[ages].rename_axis("cohort").reset_index()
+    shown.insert(1, "begin", [firm.month(int(c)) for c in shown["cohort"]])
+    size = table.drop_duplicates("cohort").set_index("cohort")["customers"]
+    shown.insert(2, "customers", size.loc[shown["cohort"]].to_numpy())
+    late = shown.dropna(subset=[ages[0]]) if ages else shown
+    if ages and len(late) > 2:
+        first, newest = late.iloc[1], late.iloc[-1]
+        sheet.say(
+            f"Of those who joined in the {length} from {first['begin']}, {tenth(first[ages[0]])} were {verb} "
+            f"after {many(int(ages[0]), 'month')}; of the newest cohort seen so long, from "
+            f"{newest['begin']}, {tenth(newest[ages[0]])}."
+        )
+    if not ages:
+        sheet.cannot("The record is too short to follow a cohort.")
+        return
+    sheet.figure("cohorts", "cohort_matrix", table)
+    columns: dict[Any, tuple[str, Write]] = {
+        "begin": ("joined from", word),
+        "customers": ("customers", count),
+    }
+    columns |= {age: (f"{age} months", tenth) for age in ages}
+    sheet.table("cohorts", shown, f"Share of each cohort {verb}, by months since joining", columns)
+
+
+def _at_risk(sheet: Sheet, firm: Firm, settings: Settings, spells: pd.DataFrame) -> None:
+    money, values = firm.money, firm.worth
+    people = firm["customers"].set_index("customer")
+    name = "channel" if "channel" in people and people["channel"].nunique() > 1 else "source"
+    rates = churn.rates(firm, by=name, every=None)
+    group = people[name].reindex(values.index)
+    here = values["active"].astype(bool).to_numpy()
+    hazard = group.map(rates.set_index(name)["rate"])
+    now = pd.DataFrame(
+        {"value": values["current"].clip(lower=0), "hazard": hazard, name: group}, index=values.index
+    )[here].dropna()
+    found = churn.expected_loss(now, months=12, by=name).sort_values("loss", ascending=False)
+    found = found.merge(rates[[name, "rate"]], on=name)
+    sheet.find(
+        f"In the next twelve months departures are expected to take {money(found['loss'].sum())} of the "
+        f"{money(found['value'].sum())} that present customers are worth."
+    )
+    title = ATTRIBUTES[name].rpartition(" ")[0]
+    found[name] = [GROUPS.get(str(group), str(group)) for group in found[name]]
+    worst, least = row_with(found, "rate"), row_with(found, "rate", least=True)
+    sheet.say(
+        f"By {title}, most leave of the group {worst[name]}, {fine(worst['rate'])} a month, and fewest of "
+        f"the group {least[name]}, {fine(least['rate'])}. This ranks what is at stake, not what an offer "
+        "could save."
+    )
+    sheet.table(
+        "loss", found, f"Expected loss in twelve months, by {ATTRIBUTES[name]}",
+        {
+            name: ("group", word), "customers": ("customers", count), "rate": ("leave a month", fine),
+            "value": (money.head("value"), money.plain), "loss": (money.head("expected loss"), money.plain),
+            "share_of_loss": ("of the loss", percent),
+        },
+    )  # fmt: skip
+
+
+def _silence(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    gap = firm.silence
+    log = firm.log
+    with sheet.part("Who has fallen silent", "沉默流失"):
+        found = churn.inactive(log, firm["customers"], gap=gap, months=firm.months)
+        bought = found[found["purchases"] > 0]
+        lost = bought[bought["lost"]]
+        sheet.stress(
+            f"Without contracts nobody gives notice. By silence of more than {many(gap, 'month')}, "
+            f"{percent(len(lost) / max(len(bought), 1))} of the buyers ({len(lost):,} of {len(bought):,}) "
+            "count as lost."
+        )
+        sheet.say(
+            f"Most repeat purchases come within {many(gap, 'month')} of the one before (the limit leaves out "
+            "the slowest 5 in 100, and is at most a third of the record). The rule errs both ways: slow "
+            "buyers are called lost, and who left of late is not noticed yet."
+        )
+        with contextlib.suppress(DataError):
+            values = firm.worth
+            alive = float(values["active"].astype(float).reindex(bought["customer"]).mean())
+            sheet.say(f"The BG/NBD model takes {percent(1 - alive)} of the buyers as gone.")
+        gone = found[found["lost"] & (found["purchases"] > 0)].merge(
+            portfolio.totals(log).rename("sales"), left_on="customer", right_index=True
+        )
+        recent = gone[gone["silent"] <= gap + 6].sort_values("sales", ascending=False)
+        if len(recent):
+            sheet.table(
+                "lost", recent, "The largest customers who fell silent in the last half year",
+                {
+                    "customer": ("customer", whole), "purchases": ("purchases", count),
+                    "silent": ("months silent", count), "sales": (firm.money.head("sales"), firm.money.plain),
+                },
+                rows=10,
+            )  # fmt: skip
+    with sheet.part("How long they buy", "留存曲线"):
+        first = log.groupby("customer")["month"].min()
+        people = firm["customers"][firm["customers"]["customer"].isin(first.index)].copy()
+        people["joined_month"] = people["customer"].map(first)
+        gone = found[found["lost"] & found["customer"].isin(first.index)]
+        left = gone[["customer", "month"]].copy()
+        spells = churn.spells(people, left, months=firm.months)
+        # silence is noticed only after the limit, so the last months cannot tell
+        spells = spells[spells["start"] < firm.months - gap]
+        curve = churn.survival(spells) if len(spells) else pd.DataFrame({"time": [0]})
+        ages = [t for t in (1, 3, 6, 12, 24, 36, 48, 60) if t <= curve["time"].max() - gap]
+        if not ages:
+            sheet.cannot("The record is too short for a curve of retention.")
+        else:
+            table = curve[curve["time"].isin(ages)]
+            end = table.iloc[-1]
+            sheet.say(
+                f"Counted so, {percent(end['survival'])} of the buyers still buy "
+                f"{many(int(end['time']), 'month')} after their first purchase."
+            )
+            sheet.figure("survival", "survival_curves", curve[curve["time"] <= curve["time"].max() - gap])
+            sheet.table(
+                "survival", table, "Share not yet lost, by months since the first purchase",
+                {
+                    "time": ("after months", count), "at_risk": ("seen so long", count),
+                    "survival": ("still buying", tenth), "low": ("from", tenth), "high": ("to", tenth),
+                },
+            )  # fmt: skip
+    with sheet.part("Cohorts", "同期群留存"):
+        size = 3 if firm.months >= 12 else 1
+        table = churn.purchase_cohorts(log, every=size, months=firm.months)
+        length = "quarter" if size == 3 else "month"
+        _cohorts(sheet, firm, table, f"buying in the {length}", length)
