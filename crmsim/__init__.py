@@ -15,6 +15,7 @@ The public names, each imported when it is first used:
 - replications_needed: how many replications give a wanted precision
 - fit_scenario: a scenario whose simulated customers look like a transaction log
 - facts: published facts against simulated worlds
+- load_dataset: the tables of one of the course's data sets; `load_dataset("retail")`
 - policy: a policy from its name and parameters
 - check_policy: test one's own policy
 - Programme: a policy that moves the firm's levers for everyone
@@ -81,6 +82,7 @@ _HOMES = {
         "FourProblems", "HireAgents", "TrainAgents", "ExtendHours", "SelfService", "RaiseCrews",
         "HireClerks", "NoticesBySms", "RetentionCall", "WinBack",
     ),
+    "data.samples": ("load_dataset",),
     "research.experiment": ("Experiment",),
     "research.compare": ("compare", "replications_needed"),
     "research.fit": ("fit_scenario",),

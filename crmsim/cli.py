@@ -327,6 +327,45 @@ def presets(options: argparse.Namespace) -> None:
     say(aligned(rows))
 
 
+def datasets(options: argparse.Namespace) -> None:
+    """Build or list the data sets of the course, or make a customer database of one."""
+    from .data import samples
+
+    if options.check and options.action != "build":
+        raise Mistake("--check goes with build: crmsim datasets build --check")
+    if options.action == "list":
+        say(aligned([(d.name, f"{d.customers:,} x {d.months} months", d.meaning, d.chinese)
+                     for d in samples.DATASETS.values()]))  # fmt: skip
+        return
+    if options.action == "database":
+        _dataset_database(options)
+        return
+    if options.name:
+        raise Mistake(f"build makes all data sets, so it takes no name ({options.name!r} was given)")
+    folder = Path(options.out) if options.out else samples.project_folder() or Path("datasets")
+    if options.check:
+        if found := samples.check(folder):
+            raise Mistake("\n".join([f"{folder}: {len(found)} files differ", *found]))
+        say(f"{folder}: every file is as its checksum says, and comes out the same when built anew")
+        return
+    table = samples.build(folder)
+    say(f"{len(table)} files, {table['bytes'].sum() / 1e6:.1f} MB, written to {folder}")
+
+
+def _dataset_database(options: argparse.Namespace) -> None:
+    from .data import samples
+    from .data.database import write_tables
+
+    if not options.name:
+        raise Mistake(f"name a data set: {', '.join(samples.DATASETS)}")
+    if options.name == samples.DIRTY:
+        files = " and ".join(map(str, sorted(samples.dataset_folder(options.name).glob("sales_*.csv"))))
+        raise Mistake(f"{options.name} has to be cleaned and imported, not copied: {files}")
+    tables = samples.load_dataset(options.name, truth=True)
+    path = write_tables(tables, options.out or f"{options.name}.duckdb")
+    say(f"{len(tables)} tables written to {path}")
+
+
 # -- scenarios and policies ----------------------------------------------------------------------
 
 
@@ -619,6 +658,10 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
     "table": (table, "crmsim table subscription\n  crmsim table mine.toml --csv > parameters.csv"),
     "policies": (policies, "crmsim policies"),
     "presets": (presets, "crmsim presets"),
+    "datasets": (
+        datasets,
+        "crmsim datasets build --check\n  crmsim datasets database retail --out shop.duckdb",
+    ),
 }
 
 
@@ -673,6 +716,11 @@ def parser() -> argparse.ArgumentParser:
     add("--customers", metavar="N", type=_whole, help="customers in place of the presets' own")
     add("--seed", metavar="S", type=_whole, default=1, help="which luck")
     made["table"].add_argument("--csv", action="store_true", help="comma-separated, for a spreadsheet")
+    add = made["datasets"].add_argument
+    add("action", choices=("build", "list", "database"), help="what to do")
+    add("name", metavar="NAME", nargs="?", help="for database: the data set")
+    add("--check", action="store_true", help="compare the files with their checksums and a build anew")
+    add("--out", metavar="PATH", help="folder of the data sets (datasets), or the file of the database")
     for name, meaning in (
         ("run", "folder for the results (results/SCENARIO-run)"),
         ("compare", "folder for the results (results/SCENARIO-compare)"),
