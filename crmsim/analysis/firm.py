@@ -14,11 +14,14 @@ import pandas as pd
 from ..data.schema import BY_NAME
 from ..data.transactions import DataError
 from . import portfolio
-from .pages import Money
+from .pages import SPACE, Money
 
 if TYPE_CHECKING:
     from ..data.database import Database
     from .drivers import Drivers
+
+# not those of the locale, for the page is in English
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 @dataclass(frozen=True)
@@ -126,10 +129,12 @@ class Firm(Mapping[str, pd.DataFrame]):
         return max(ends) + 1 if ends else 0
 
     def month(self, m: int) -> str:
-        """A month as in a calendar."""
+        """A month as in a calendar, such as Mar 2024; by its number when the calendar is not known."""
         first = self.about.get("first_month", "")
         with contextlib.suppress(ValueError):
-            return str(pd.Period(first, "M") + int(m)) if first else f"month {m}"
+            if first:
+                period = pd.Period(first, "M") + int(m)
+                return f"{MONTHS[period.month - 1]}{SPACE}{period.year}"
         return f"month {m}"
 
     @property

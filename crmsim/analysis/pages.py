@@ -20,6 +20,7 @@ import pandas as pd
 
 NONE = "–"
 SPACE = "\N{NO-BREAK SPACE}"
+NUMERIC = re.compile(rf"\u2212?[\d,.]+({SPACE}%)?|{NONE}")  # what a cell to the right holds
 NUMBER = "<!--figure-->"  # where the number of a figure goes; no text of a page can hold it
 Write = Callable[[Any], str]
 
@@ -242,15 +243,17 @@ class Sheet:
         place.parent.mkdir(parents=True, exist_ok=True)
         frame.to_csv(place, index=False, lineterminator="\n", encoding="utf-8-sig")
         self.tables.append(file)
-        words = [write is word or write is whole for _, write in columns.values()]
-        kinds = ["" if plain else " class=n" for plain in words]
+        shown = frame.head(rows)
+        # column by column, since a row would turn whole numbers into fractions
+        texts = [[_text(write(x)) for x in shown[column]] for column, (_, write) in columns.items()]
+        kinds = [
+            " class=n" if write not in (word, whole) and all(map(NUMERIC.fullmatch, text)) else ""
+            for text, (_, write) in zip(texts, columns.values(), strict=True)
+        ]
         heads = "".join(
             f'<th scope="col"{kind}>{_text(head)}</th>'
             for kind, (head, _) in zip(kinds, columns.values(), strict=True)
         )
-        shown = frame.head(rows)
-        # column by column, since a row would turn whole numbers into fractions
-        texts = [[_text(write(x)) for x in shown[column]] for column, (_, write) in columns.items()]
         lines = [
             "<tr>" + "".join(f"<td{k}>{x}</td>" for k, x in zip(kinds, row, strict=True)) + "</tr>"
             for row in zip(*texts, strict=True)
@@ -303,7 +306,7 @@ h3 { font-size: 1.2rem; margin: 2.4rem 0 .6rem; }
 p { margin: .6rem 0; max-width: 46rem; }
 a { color: var(--blue); }
 nav ol { columns: 2; column-gap: 2.5rem; padding-left: 1.4rem; margin: .6rem 0; }
-nav li { break-inside: avoid; margin: .15rem 0; }
+nav a .zh { display: inline-block; } nav li { break-inside: avoid; margin: .15rem 0; }
 .short { background: #f2f6fa; border-left: 6px solid var(--blue); padding: .8rem 1.4rem; margin: 1.6rem 0; }
 .short h2 { border: 0; margin: .2rem 0 .4rem; padding: 0; font-size: 1.3rem; }
 .short ul { margin: .4rem 0; padding-left: 1.2rem; } .short li { margin: .35rem 0; }
@@ -326,7 +329,7 @@ footer { margin-top: 4rem; border-top: 1px solid var(--line); padding-top: .8rem
 @media print {
   html { font-size: 11pt; } main { max-width: none; padding: 0; } h2, h3 { break-after: avoid; }
   caption { break-after: avoid; } a { color: inherit; text-decoration: none; } .short { background: none; }
-  @page { margin: 18mm 16mm; }
+  .short a { display: none; } @page { margin: 18mm 16mm; }
 }
 """
 

@@ -11,7 +11,7 @@ Only the tables are read: a database imported from a file of purchases has a sho
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,15 +33,17 @@ def write_report(
     folder: str | Path,
     settings: Settings | None = None,
     *,
+    only: Collection[str] | None = None,
     progress: bool = True,
     strict: bool = False,
 ) -> list[Sheet]:
     """Write the report into a folder: index.html, figures/*.png, tables/*.csv; gives the sections back.
 
-    folder: one that is not there, or empty; it is there when the report is whole, not before. progress: a
-    bar over the sections. strict: stop at a fault of the program, for tests (a fault in the data is told on
-    the page). ValueError for a folder that holds something, DataError for a file without any table of the
-    customer database.
+    folder: one that is not there, or empty; it is there when the report is whole, not before. only: keys of
+    the sections wanted (see `SECTIONS`), all by default; churn and truth know more after value, and truth
+    after satisfaction. progress: a bar over the sections. strict: stop at a fault of the program, for tests
+    (a fault in the data is told on the page). ValueError for a folder that holds something and for unknown
+    sections, DataError for a file without any table of the customer database.
     """
     from tqdm.auto import tqdm
 
@@ -52,6 +54,9 @@ def write_report(
             "`crmsim import` makes one of a file of purchases"
         )
 
+    strange = sorted(set(only or ()) - {key for key, *_ in SECTIONS})
+    if strange:
+        raise ValueError(f"no section {strange[0]!r}; there are {', '.join(key for key, *_ in SECTIONS)}")
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder} is there and not empty; name a new folder for the report")
@@ -61,7 +66,8 @@ def write_report(
     try:
         firm, sheets = Firm(database), []
         settings = settings or Settings()
-        with tqdm(SECTIONS, disable=not progress, unit="section", leave=False) as bar:
+        wanted = [section for section in SECTIONS if only is None or section[0] in only]
+        with tqdm(wanted, disable=not progress, unit="section", leave=False) as bar:
             for key, title, chinese, section in bar:
                 bar.set_description(title)
                 sheet = Sheet(key, title, chinese, part, strict)

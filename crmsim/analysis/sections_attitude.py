@@ -628,6 +628,21 @@ GRADED = {
 }
 
 
+METHODS = {
+    "lmg": "LMG",
+    "coefficient": "regression in points",
+    "beta": "standardised regression",
+    "correlation": "correlation",
+    "stated": "stated importance",
+    "entropy": "entropy weights",
+}
+
+
+def _method(name: Any) -> str:
+    """A method's key as words; models have their names already."""
+    return METHODS.get(str(name), str(name))
+
+
 def _grades(sheet: Sheet, firm: Firm, settings: Settings) -> None:
     card = targeting.report_card(
         firm,
@@ -643,27 +658,28 @@ def _grades(sheet: Sheet, firm: Firm, settings: Settings) -> None:
     first = graded.drop_duplicates("task")[["task", "measure"]]
     best = graded.merge(first, on=["task", "measure"]).sort_values("grade", ascending=False)
     told = [
-        f"{GRADED.get(str(task), str(task))}: {rows.iloc[0]['method']} ({percent(rows.iloc[0]['grade'])} of "
-        "the way)"
+        f"{GRADED.get(str(task), str(task))}: {_method(rows.iloc[0]['method'])} "
+        f"({percent(rows.iloc[0]['grade'])} of the way)"
         for task, rows in best.groupby("task", sort=False)
     ]
     if told:
         sheet.say(
             f"How far the best method gets from guessing to knowing the truth, by task: {'; '.join(told)}."
         )
-    sheet.figure("grades", "report_card", table)
+    sheet.figure("grades", "report_card", table, title="How far each method gets from guessing to the truth")
     sheet.table(
         "grades", table.assign(what=[GRADED.get(str(t), str(t)) for t in table["task"]]),
         "Every method and measure",
         {
-            "what": ("task", word), "method": ("method", word), "measure": ("measure", word),
+            "what": ("task", word), "method": ("method", _method), "measure": ("measure", word),
             "score": ("score", number(3)), "chance": ("guessing", number(3)), "best": ("knowing", number(3)),
             "grade": ("grade", number(2)),
         },
         rows=40,
     )  # fmt: skip
     for note in card.notes:
-        sheet.cannot(note)
+        if settings.weights or "weights" not in note:  # the next part says it too
+            sheet.cannot(note)
 
 
 def _true_satisfaction(sheet: Sheet, firm: Firm) -> None:
@@ -709,16 +725,12 @@ def _true_weights(sheet: Sheet, found: drivers.Drivers, settings: Settings) -> N
     wide = found.shares.pivot(index="driver", columns="method", values="share").assign(true=true)
     best = errors.sort_values(errors.columns[1]).iloc[0]
     sheet.find(
-        f"Nearest to the true weights of the touchpoints comes the method {best['method']}, with a mean "
-        f"error of {percent(best[errors.columns[1]])}."
+        f"Nearest to the true weights of the touchpoints comes, in the last wave, {_method(best['method'])}, "
+        f"with a mean error of {percent(best[errors.columns[1]])}."
     )
     table = wide.rename_axis("driver").reset_index().sort_values("true", ascending=False)
     sheet.figure("weights", "driver_importance", found.shares, truth=true)
     table["driver"] = [plain(name) for name in table["driver"]]
     columns = {"driver": ("touchpoint", word), "true": ("true", percent)}
-    columns |= {
-        name: (name, percent)
-        for name in ("lmg", "coefficient", "beta", "correlation", "stated", "entropy")
-        if name in table
-    }
+    columns |= {name: (_method(name), percent) for name in METHODS if name in table}
     sheet.table("weights", table, "True weights and importance by each method", columns)

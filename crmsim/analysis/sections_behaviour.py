@@ -576,10 +576,11 @@ def _worth(sheet: Sheet, firm: Firm, settings: Settings) -> None:
     firm.valued = values
     past, ahead, potential = (float(values[name].sum()) for name in ("historical", "current", "potential"))
     people = len(values)
+    referred = f", and {money(potential)} through those they refer" if potential > 0 else ""
     sheet.stress(
         f"So far the {people:,} customers brought a margin of {money(past)}; the next "
         f"{many(settings.horizon, 'month')} are expected to bring {money(ahead)} from those who are still "
-        f"there, and {money(potential)} through those they refer."
+        f"there{referred}."
     )
     best = portfolio.top_share(values["current"].clip(lower=0)) if ahead > 0 else float("nan")
     active = float(values["active"].astype(float).sum())
