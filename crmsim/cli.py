@@ -246,6 +246,60 @@ def import_(options: argparse.Namespace) -> None:
     say(f"\nWritten to {options.out}{more}")
 
 
+def analyse(options: argparse.Namespace) -> None:
+    """Write a report on a customer database: an HTML page with figures and tables."""
+    from .analysis.firm import Settings
+    from .data.database import Database
+
+    path = Path(options.database)
+    with Database(path) as database:
+        settings = Settings(
+            margin=options.margin,
+            discount_rate=options.discount,
+            horizon=options.ahead,
+            break_even=options.break_even,
+            weights=_true_weights(database),
+        )
+        folder = Results(options.out or f"results/{_file_name(path.stem)}-report", options)
+        if folder.folder.resolve() == path.resolve().parent:
+            raise Mistake(f"{folder.folder} is where {path.name} lies; choose another folder with --out")
+        from .analysis.report import write_report
+
+        with folder.writing(database=str(path)) as stage:
+            sheets = write_report(database, stage, settings, progress=sys.stderr.isatty())
+    for line in (line for sheet in sheets for line in sheet.summary):
+        say("- " + line.replace("\N{NO-BREAK SPACE}", " "))
+    stopped = [sheet.title for sheet in sheets if sheet.stopped]
+    if stopped:
+        say(f"\nNot all could be made in: {', '.join(stopped)}; the report says why.")
+    figures = sum(len(sheet.figures) for sheet in sheets)
+    tables = sum(len(sheet.tables) for sheet in sheets)
+    say(f"\nWritten to {folder.folder / 'index.html'}, with {figures} figures and {tables} tables")
+
+
+def _true_weights(database: Any) -> dict[str, float]:
+    """Weights of the touchpoints in the scenario a database was simulated with, by name.
+
+    Looked for in the scenario's file beside the database, then among the presets; empty when none is the one.
+    """
+    from .simulation.scenario import Scenario, ScenarioError
+
+    try:
+        about = database.table("about").set_index("name")["value"].to_dict()
+        wanted, name, months = about["scenario_hash"], about["scenario"], int(about["months"])
+        at_start = int(database.sql("SELECT count(*) FROM customers WHERE source = 'initial'").iloc[0, 0])
+    except (ValueError, KeyError):  # not simulated, or spoilt
+        return {}
+    found = []
+    with contextlib.suppress(ScenarioError, OSError):
+        found.append(Scenario.from_name(database.path.with_name("scenario.toml")))
+    with contextlib.suppress(ScenarioError):
+        if name in Scenario.presets():
+            preset = Scenario.preset(name)
+            found += [preset, preset.replace(population__size=at_start, population__months=months)]
+    return next(({t.name: t.weight for t in s.touchpoints} for s in found if s.hash == wanted), {})
+
+
 def facts(options: argparse.Namespace) -> None:
     """Hold published facts against the simulated worlds; takes some minutes."""
     folder = Results(options.out, options) if options.out else None
@@ -635,6 +689,17 @@ def _whole(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
 
 
+def _share(text: str) -> float:
+    """A share as 0.05 or 5%."""
+    try:
+        number = float(text.rstrip("% ")) / (100 if text.rstrip().endswith("%") else 1)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share; write 0.05 or 5%") from None
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share between 0 and 1; write 0.05 or 5%")
+    return number
+
+
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
     "run": (run, "crmsim run subscription --policy dunning complaint_handling --seed 7 --out results/two"),
     "compare": (
@@ -653,6 +718,10 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
         "crmsim import sales.csv --out crm.duckdb\n"
         "  crmsim import sales.xlsx --customer Client --date Day --quantity Units --price Each \\\n"
         "      --duplicates drop --missing apart --report rows.csv --out crm.duckdb",
+    ),
+    "analyse": (
+        analyse,
+        "crmsim analyse crm.duckdb --out report\n  crmsim analyse crm.duckdb --break-even 2% --margin 35%",
     ),
     "facts": (facts, "crmsim facts --out results/facts"),
     "table": (table, "crmsim table subscription\n  crmsim table mine.toml --csv > parameters.csv"),
@@ -711,6 +780,15 @@ def parser() -> argparse.ArgumentParser:
     add("--until", metavar="DAY", help="fit up to this day, such as 2024-06-30, and forecast the rest")
     add("--seed", metavar="S", type=_whole, default=1, help="which luck")
     _import_options(made["import"])
+    add = made["analyse"].add_argument
+    add("database", metavar="DATABASE", help="a customer database, such as crm.duckdb")
+    add(
+        "--break-even", metavar="SHARE", type=_share, default=0.05,
+        help="share of those mailed who must respond: cost of a contact over margin of a response (5%%)",
+    )  # fmt: skip
+    add("--margin", metavar="SHARE", type=_share, default=0.4, help="share of revenue that is kept (40%%)")
+    add("--discount", metavar="SHARE", type=_share, default=0.01, help="discount rate a month (1%%)")
+    add("--ahead", metavar="M", type=_whole, default=36, help="months ahead that value counts (36)")
     add = made["facts"].add_argument
     add("--replications", metavar="R", type=_whole, default=5, help="how often, for the standard error (5)")
     add("--customers", metavar="N", type=_whole, help="customers in place of the presets' own")
@@ -725,6 +803,7 @@ def parser() -> argparse.ArgumentParser:
         ("run", "folder for the results (results/SCENARIO-run)"),
         ("compare", "folder for the results (results/SCENARIO-compare)"),
         ("facts", "folder for the report; without it the report is only printed"),
+        ("analyse", "folder for the report (results/DATABASE-report)"),
     ):
         made[name].add_argument("--out", metavar="DIR", help=meaning)
     made["fit"].add_argument("--out", metavar="SCENARIO.toml", required=True, help="scenario file to write")

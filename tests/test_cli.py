@@ -498,6 +498,76 @@ def test_import_tells_what_is_wrong(crmsim, words, told):
     assert code == 2 and told in err and err.startswith("crmsim: ") and len(err.splitlines()) == 1
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures of a report are drawn, but not written."""
+
+    def note(axes, path, sentence):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    monkeypatch.setattr("crmsim.analysis.pages._save", note)
+
+
+def test_analyse_writes_a_report(crmsim, undrawn):
+    crmsim("run", "subscription", "--customers", 600, "--months", 14, "--out", "o")
+    code, out, err = crmsim("analyse", "o/crm.duckdb", "--out", "report", "--margin", "30%")
+    assert (code, err) == (0, "")
+    assert out.startswith("- Sales were ") and "of the customers leave in a month" in out
+    written = files("report")
+    figures = sum(name.startswith("figures/") for name in written)
+    tables = sum(name.startswith("tables/") for name in written)
+    told = f"Written to {Path('report', 'index.html')}, with {figures} figures and {tables} tables"
+    assert out.splitlines()[-1] == told and figures > 5 and tables > 10
+    assert "30\N{NO-BREAK SPACE}% of revenue is kept" in Path("report/index.html").read_text(encoding="utf-8")
+    about = json.loads(Path("report/about.json").read_text())
+    assert about["files"] == [name for name in written if name != "about.json"]
+    # again into the same folder, and never over the database itself
+    assert crmsim("analyse", "o/crm.duckdb", "--out", "report")[0] == 0
+    code, _, err = crmsim("analyse", "o/crm.duckdb", "--out", "o")
+    assert code == 2 and "is where crm.duckdb lies" in err and Path("o/crm.duckdb").exists()
+
+
+def test_analyse_knows_the_true_weights_of_a_scenario(crmsim):
+    mine = "name = 'mine'\n[population]\nsize = 300\nmonths = 6\n"
+    mine += "".join(
+        f"[[touchpoints]]\nname = '{n}'\nweight = {w}\n" for n, w in (("shop", 0.7), ("till", 0.3))
+    )
+    Path("mine.toml").write_text(mine)
+    crmsim("run", "mine.toml", "--out", "o")
+    crmsim("run", "retail", *SMALL, "--out", "p")
+    Path("moved.duckdb").write_bytes(Path("o/crm.duckdb").read_bytes())
+    Path("p/scenario.toml").unlink()
+    weights = {}
+    for path in ("o/crm.duckdb", "p/crm.duckdb", "moved.duckdb"):
+        with Database(path) as firm:
+            weights[path] = cli._true_weights(firm)
+    assert weights["o/crm.duckdb"] == {"shop": 0.7, "till": 0.3}  # its file lies beside it
+    preset = {t.name: t.weight for t in cs.Scenario.preset("retail").touchpoints}
+    assert weights["p/crm.duckdb"] == preset  # its file is gone, the preset is known
+    assert weights["moved.duckdb"] == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["sales.csv"], "is not a DuckDB database"),
+        (["lost.duckdb"], "no such file"),
+        (["stars.duckdb"], "none of the tables of a customer database, but stars"),
+        (["stars.duckdb", "--break-even", "often"], "'often' is no share; write 0.05 or 5%"),
+        (["stars.duckdb", "--margin", "40"], "'40' is no share between 0 and 1"),
+        (["stars.duckdb", "--ahead", "0"], "at least 1"),
+    ],
+)
+def test_analyse_tells_what_is_wrong(crmsim, words, told):
+    Path("sales.csv").write_text("customer,date,amount\na,2024-01-01,5\n")
+    with duckdb.connect("stars.duckdb") as connection:
+        connection.execute("CREATE TABLE stars AS SELECT 1 AS a")
+    code, _, err = crmsim("analyse", *words)
+    assert code == 2 and told in err and err.startswith("crmsim: ") and len(err.splitlines()) == 1
+    assert files(".") == ["sales.csv", "stars.duckdb"]
+
+
 def test_facts_prints_and_writes_its_report(crmsim, monkeypatch):
     from crmsim.research import facts
 

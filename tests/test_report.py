@@ -289,6 +289,18 @@ def test_cdnow_imported_and_reported(tmp_path):
         assert not sheets[key].tables and len(page[key]) > 40  # a reason instead
 
 
+def test_customers_are_shown_by_their_own_ids(tmp_path):
+    days = pd.date_range("2024-01-01", periods=120)
+    log = pd.DataFrame(
+        {"customer": np.where(np.arange(120) % 3, "Ann & Co", "bo"), "date": days, "amount": 10.0}
+    )
+    import_file(log, tmp_path / "crm.duckdb")
+    page, _ = make(tmp_path / "crm.duckdb", tmp_path / "out", only=["composition"])
+    assert "<td>Ann &amp; Co</td><td class=n>800</td>" in page.source
+    table = pd.read_csv(tmp_path / "out/tables/composition-customers.csv")
+    assert table["own_id"].tolist() == ["Ann & Co", "bo"]
+
+
 # -- what is wrong with a database -----------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..data.importing import customers_file
 from ..data.schema import BY_NAME
 from ..data.transactions import DataError
 from . import portfolio
@@ -97,6 +98,15 @@ class Firm(Mapping[str, pd.DataFrame]):
         """What the table `about` says, by name; empty where it cannot be read."""
         said = self.database.table("about") if "about" in self.tables else pd.DataFrame()
         return dict(zip(said["name"], said["value"], strict=True)) if {"name", "value"} <= set(said) else {}
+
+    @cached_property
+    def names(self) -> dict[Any, str]:
+        """The customers' own ids by their numbers, where an import has written them beside the database."""
+        try:
+            known = pd.read_csv(customers_file(self.database.path), dtype=str, encoding="utf-8-sig")
+            return dict(zip(known["id"].astype(int), known["customer"], strict=True))
+        except (OSError, ValueError, KeyError):
+            return {}
 
     @cached_property
     def money(self) -> Money:

@@ -130,7 +130,8 @@ Columns = Mapping[str, tuple[str, Write]]
 class Sheet:
     """What one section finds. Files go to `folder`/figures and `folder`/tables.
 
-    key: name of the section in addresses and file names. strict: let errors of the program through, for
+    key: name of the section in addresses and file names. names: the customers' own ids, where the database
+    has numbers for them. strict: let errors of the program through, for
     tests; errors in the data are told in words in any case.
     """
 
@@ -139,6 +140,7 @@ class Sheet:
     chinese: str
     folder: Path
     strict: bool = False
+    names: Mapping[Any, str] = field(default_factory=dict)
     body: list[str] = field(default_factory=list)
     summary: list[str] = field(default_factory=list)
     figures: list[str] = field(default_factory=list)
@@ -236,8 +238,15 @@ class Sheet:
     ) -> None:
         """A table: `columns` of the frame with their heads and writers, the first `rows` rows.
 
-        All rows and columns go to a CSV file beside the page, with the frame's own names.
+        All rows and columns go to a CSV file beside the page, with the frame's own names. Customers are shown
+        by their own ids, where these are known.
         """
+        if self.names and "customer" in frame:
+            own = frame["customer"].map(self.names)
+            frame = frame.assign(own_id=own.fillna(frame["customer"].map(whole)))
+            columns = {
+                "own_id" if column == "customer" else column: about for column, about in columns.items()
+            }
         file = f"{self.key}-{name}.csv"
         place = self.folder / "tables" / file
         place.parent.mkdir(parents=True, exist_ok=True)

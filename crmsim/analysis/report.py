@@ -70,7 +70,7 @@ def write_report(
         with tqdm(wanted, disable=not progress, unit="section", leave=False) as bar:
             for key, title, chinese, section in bar:
                 bar.set_description(title)
-                sheet = Sheet(key, title, chinese, part, strict)
+                sheet = Sheet(key, title, chinese, part, strict, firm.names)
                 with sheet.part():
                     section(sheet, firm, settings)
                 sheets.append(sheet)

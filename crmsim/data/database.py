@@ -22,6 +22,8 @@ from .transactions import DataError
 
 # Month 0 is January of this year; only the season and the calendar days depend on it.
 FIRST_YEAR = 2024
+# Files of these names DuckDB opens as a table, not as a database.
+READ_BY_NAME = (".csv", ".tsv", ".parquet", ".json", ".jsonl", ".ndjson", ".gz", ".zst", ".xlsx")
 
 
 # -- writing -----------------------------------------------------------------------------------
@@ -283,6 +285,10 @@ class Database:
             raise DataError(f"{self.path}: no such file{hint}")
         if self.path.is_dir():
             raise DataError(f"{self.path} is a folder; name the DuckDB file in it")
+        if self.path.suffix.lower() in READ_BY_NAME:
+            raise DataError(
+                f"{self.path} is not a DuckDB database; `crmsim import` makes one of a file of purchases"
+            )
         try:
             self._connection = duckdb.connect(str(self.path), read_only=True)
         except duckdb.IOException as error:
