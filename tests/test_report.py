@@ -334,6 +334,16 @@ def test_one_customer_with_one_purchase(tmp_path):
     assert "too short" in page["composition"] and "too short" in page["rfm"]
 
 
+def test_few_answers_do_not_tell_what_drives_satisfaction(shop, tmp_path):
+    few = "(SELECT customer FROM survey_answers WHERE wave = 1 ORDER BY customer LIMIT 20)"
+    path = shop(
+        f"DELETE FROM survey_answers WHERE wave = 1 AND customer NOT IN (SELECT DISTINCT * FROM {few})"
+    )
+    page, sheets = make(path, tmp_path / "out", only=["satisfaction"])
+    assert re.search(r"cannot be told from \d+ respondents? in the last wave", page["satisfaction"])
+    assert sheets["satisfaction"].figures == ["satisfaction-waves.png"]
+
+
 def test_a_spoilt_table_stops_only_what_needs_it(shop, reports, tmp_path):
     path = shop(
         "ALTER TABLE complaints DROP COLUMN resolved",

@@ -16,6 +16,7 @@ from . import churn, drivers, loyalty, pls, portfolio, sampling, satisfaction, t
 from .firm import Firm, Settings, plain, row_with
 from .pages import Sheet, count, listed, many, number, percent, word
 
+FEW = 30  # respondents from whom drivers and paths are estimated at least
 SOON = 20  # seconds within which a call should be answered, in the usual 80/20 rule
 
 # -- satisfaction --------------------------------------------------------------------------------------
@@ -29,10 +30,17 @@ def satisfaction_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
     if asked:
         with sheet.part("The waves", "满意度指数"):
             _waves(sheet, firm)
-        with sheet.part("What drives satisfaction", "满意度驱动因素与重要性-绩效分析"):
-            _drivers(sheet, firm, settings)
-        with sheet.part("The satisfaction model", "满意度指数模型（PLS）"):
-            _model(sheet, firm, settings)
+        answered = len(_wave_of(firm)[2])
+        if answered < FEW:
+            sheet.cannot(
+                f"What drives satisfaction cannot be told from {many(answered, 'respondent')} in the last "
+                f"wave; at least {FEW} are needed."
+            )
+        else:
+            with sheet.part("What drives satisfaction", "满意度驱动因素与重要性-绩效分析"):
+                _drivers(sheet, firm, settings)
+            with sheet.part("The satisfaction model", "满意度指数模型（PLS）"):
+                _model(sheet, firm, settings)
     if firm.has("survey"):
         with sheet.part("The monthly question", "月度满意度回访"):
             _monthly(sheet, firm)
