@@ -332,7 +332,7 @@ caption { text-align: left; font-weight: 600; padding-bottom: .4rem; }
 th { text-align: left; vertical-align: bottom; border-bottom: 2px solid var(--ink); font-weight: 600; }
 th, td { padding: .28rem 1.1rem .28rem 0; } td { border-bottom: 1px solid var(--line); vertical-align: top; }
 th.n, td.n { text-align: right; } td.n { white-space: nowrap; }
-tr { break-inside: avoid; }
+tr { break-inside: avoid; } th, td { word-break: keep-all; }
 footer { margin-top: 4rem; border-top: 1px solid var(--line); padding-top: .8rem; font-size: .85rem; }
 @media (max-width: 40rem) { html { font-size: 16px; } nav ol { columns: 1; } }
 @media print {
