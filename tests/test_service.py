@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from crmsim.simulation import engine
+from crmsim.simulation.compile import RuleError
 from crmsim.simulation.draws import make_key
 from crmsim.simulation.engine import simulate
 from crmsim.simulation.lives import WatchedWorld, counterfactual
@@ -418,6 +419,19 @@ def test_the_office_solves_what_the_hotline_did_not():
     share = answered.loc[left, "resolved"].mean()
     assert share == pytest.approx(scenario.complaint.resolved, abs=0.17)  # s.e. .054
     assert (answered.loc[~left, "resolved"] == silent.loc[~left, "resolved"]).all()
+
+
+@pytest.mark.slow
+def test_a_missing_number_of_an_own_rule_about_calls_is_found():
+    def contact_experience(waited, gave_up, solved, courtesy, p):
+        return waited + (np.sqrt(-1.0) if p.population_fairness_sd == 3.0 else 0.0)
+
+    own = {"contact_experience": contact_experience}
+    scenario = busy(population__size=800, population__months=2)
+    felt = simulate(scenario, seed=1, rules=own).monthly["satisfaction"]
+    assert (felt != simulate(scenario, seed=1).monthly["satisfaction"]).all()
+    with pytest.raises(RuleError, match="look at your own rule contact_experience"):
+        simulate(scenario.replace(population__fairness_sd=3), seed=1, rules=own)
 
 
 def test_a_long_line_at_the_counter_spoils_paying_for_those_in_it():

@@ -342,7 +342,8 @@ def hand_back(
         w[W.waited + lane] = minutes
         w[W.gave_up + lane] = gave_up
         w[W.met + lane] = 1.0
-        if points > 0.0:
+        # Written so that a missing number of a user's rule is not lost.
+        if not points <= 0.0:
             at = W.drop + service * STRIDE + lane
             w[at] = w[at] + points
         if solved == 0.0:
