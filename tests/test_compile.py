@@ -1,6 +1,6 @@
 """From rules to machine code: what is generated, a user's own rules, and running without numba.
 
-Compiling takes some fifteen seconds of computing a module, so tests that compile one of their own are
+Compiling takes some twenty seconds of computing a module, so tests that compile one of their own are
 marked slow; the package's own module comes from the user's cache after the first time.
 """
 

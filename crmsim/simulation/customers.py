@@ -219,14 +219,6 @@ class People:
         """The perception of a touchpoint for all customers by row, points."""
         return self._column(STATE_FIXED + touchpoint)
 
-    def places(self, name: str, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where a column of some slots stands in `state`."""
-        return slots // BLOCK, INDEX[name] * STRIDE + slots % BLOCK
-
-    def at(self, name: str, slots: np.ndarray) -> np.ndarray:
-        """A column for some slots."""
-        return self.state[self.places(name, slots)]
-
     @property
     def cohorts(self) -> tuple[np.ndarray, np.ndarray]:
         """First row and size of each cohort, in the order of joining."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # What customers say of why they left: a row a true cause, a column a stated one, both in the order of
 # `ChurnCause` (natural, competitive, fault, payment lapse, retaliatory). Assumed, so that with the causes
-# of the subscription preset a quarter are wrong: a better offer elsewhere is the easy thing to say, and
+# of the subscription preset 28 % are wrong: a better offer elsewhere is the easy thing to say, and
 # a fault or anger is seldom told.
 STATED = np.array(
     [
