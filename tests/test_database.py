@@ -16,6 +16,7 @@ from crmsim.data.transactions import DataError
 from crmsim.simulation import catalogue, records, stations, survey
 from crmsim.simulation.draws import Key, Purpose
 from crmsim.simulation.records import STATED, stated_causes
+from crmsim.simulation.scenario import Touchpoint
 from crmsim.simulation.survey import Survey
 
 
@@ -82,7 +83,9 @@ def test_the_file_holds_every_table_as_described(database, contract_tables):
         assert list(zip(columns["column_name"], columns["column_type"], strict=True)) == described
         assert len(database.table(name)) == len(frame)
     empty = {name for name, frame in contract_tables.items() if frame.empty}
-    assert empty == {"purchases", "purchase_lines", "stock", "contacts", "jobs", "formal_complaints"}
+    assert empty == {
+        "purchases", "purchase_lines", "return_lines", "stock", "contacts", "jobs", "formal_complaints",
+    }  # fmt: skip
 
 
 def test_the_dictionary_is_the_description(database):
@@ -102,6 +105,20 @@ def test_what_the_firm_must_not_see_is_in_truth_only():
     for table in TABLES:
         if table.schema == "main" and table.name != "survey":
             assert not hidden & {column.name for column in table.columns}
+
+
+def test_the_true_weights_are_those_of_the_scenario(contract, contract_tables):
+    table = contract_tables["truth.weights"].set_index("touchpoint")
+    for point in contract.scenario.touchpoints:
+        row = table.loc[point.name]
+        assert (row["weight"], row["chinese"]) == (point.weight, point.chinese)
+        assert (row["level"], row["phase"], row["kind"]) == (point.level, point.phase, point.kind)
+    assert table["weight"].sum() == pytest.approx(1) and len(table) == len(contract.scenario.touchpoints)
+
+
+def test_the_description_knows_the_words_of_a_touchpoint():
+    for name, words in (("level", schema.LEVELS), ("phase", schema.PHASES), ("kind", schema.KANO)):
+        assert Touchpoint.model_fields[name].annotation.__args__ == words
 
 
 def test_money_and_people_of_a_contract_add_up(contract, contract_tables):
@@ -519,7 +536,8 @@ def test_a_world_without_customers_has_empty_tables():
     world = scenario("subscription", 50, 2, population__initial_share=0, acquisition__external=0)
     tables = tables_of(cs.simulate(world, [], seed=1))
     assert faults(tables) == []
-    assert {name for name, frame in tables.items() if len(frame)} == {"about", "products", "districts"}
+    filled = {name for name, frame in tables.items() if len(frame)}
+    assert filled == {"about", "products", "districts", "truth.weights"}
 
 
 # -- faults ------------------------------------------------------------------------------------

@@ -293,6 +293,38 @@ def test_returns_are_linked_by_the_rule(rows):
     assert balanced(result) and faults(result.tables()) == []
 
 
+RETURNED = """Invoice,Customer,Date,Product,Quantity,Price,Cost
+1,7,2024-01-05,A,2,10,6
+1,7,2024-01-05,B,3,5,2
+2,8,2024-02-01,A,1,10,6
+C1,7,2024-02-10,B,-1,5,2
+C2,8,2024-03-01,A,-1,10,6
+C3,8,2024-03-02,Z,-2,4,
+"""
+
+
+@pytest.mark.parametrize("how", ["keep", "net"])
+def test_returns_have_a_table_from_which_net_sales_follow(read, how):
+    tables = read(RETURNED, returns=how).tables()
+    assert not faults(tables)
+    back, bought = tables["return_lines"], tables["purchases"]
+    assert back["customer"].tolist() == [7, 8, 8] and back["month"].tolist() == [1, 2, 2]
+    assert back["quantity"].tolist() == [1, 1, 2] and back["amount"].tolist() == [5, 10, 8]
+    assert back["cost"].fillna(-1).tolist() == [2, 6, -1]
+    assert back["taken_off"].tolist() == [how == "net", how == "net", False]
+    net = bought["amount"].sum() - back.loc[~back["taken_off"], "amount"].sum()
+    assert net == 45 - 5 - 10 - 8
+    # The purchase of customer 8 is wholly undone: with "net" it is no purchase any more.
+    assert back["purchase"].tolist() == [0, 1 if how == "keep" else pd.NA, pd.NA]
+    assert back["line"].tolist() == [2, 1 if how == "keep" else pd.NA, pd.NA]
+    lines = tables["purchase_lines"].merge(back, on=["purchase", "line"])
+    assert (lines["product_x"] == lines["product_y"]).all() and len(lines) == (2 if how == "keep" else 1)
+    # What only came back is a product too.
+    assert set(tables["products"]["product"]) == {"A", "B", "Z"}
+    everyone = tables["products"].set_index("product")["price"]
+    assert everyone.to_dict() == {"A": 10, "B": 5, "Z": 4}
+
+
 def test_returns_can_be_set_apart(read):
     result = read(UCI, returns="apart")
     assert listing(result.apart) == [(row, "Quantity", "return") for row in (7, 8, 9)]

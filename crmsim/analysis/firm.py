@@ -114,6 +114,14 @@ class Firm(Mapping[str, pd.DataFrame]):
         return Money("" if currency == "unknown" else currency)
 
     @cached_property
+    def weights(self) -> dict[str, float]:
+        """True weights of the touchpoints, by name, of a simulated firm; empty for any other."""
+        known = self.table("truth.weights")
+        if not {"touchpoint", "weight"} <= set(known):
+            return {}
+        return dict(zip(known["touchpoint"], known["weight"].astype(float), strict=True))
+
+    @cached_property
     def contract(self) -> bool:
         """Whether customers are billed by contract."""
         return self.has("bills")

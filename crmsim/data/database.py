@@ -53,6 +53,7 @@ def tables_of(run: Any, surveys: Iterable[Any] = ()) -> dict[str, pd.DataFrame]:
         "products": goods.products,
         "purchases": _purchases(records.purchases),
         "purchase_lines": goods.lines,
+        "return_lines": _empty("return_lines"),
         "stock": goods.stock,
         **_bills(run, people, events, records.channels),
         "complaints": _complaints(events),
@@ -71,6 +72,7 @@ def tables_of(run: Any, surveys: Iterable[Any] = ()) -> dict[str, pd.DataFrame]:
         "truth.customers": people.reset_index(),
         "truth.departures": _true_departures(left, people),
         "truth.failures": events["failure"].rename(columns={"amount": "severity"}),
+        "truth.weights": _weights(run.scenario),
     }
     return {name: tables[name][[c.name for c in BY_NAME[name].columns]] for name in BY_NAME}
 
@@ -242,6 +244,24 @@ def _true_departures(left: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
     known = (last["left_month"].to_numpy() == left["month"].to_numpy()) & last["left_month"].notna()
     attributed = last["attributed_cause"].where(known.to_numpy(dtype=bool))
     return left.assign(attributed_cause=attributed.to_numpy())
+
+
+def _empty(name: str) -> pd.DataFrame:
+    """A table without rows: the shops of the simulation take nothing back."""
+    return pd.DataFrame(columns=pd.Index([column.name for column in BY_NAME[name].columns]))
+
+
+def _weights(scenario: Any) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "touchpoint": [t.name for t in scenario.touchpoints],
+            "chinese": [t.chinese or None for t in scenario.touchpoints],
+            "weight": [t.weight for t in scenario.touchpoints],
+            "level": [t.level for t in scenario.touchpoints],
+            "phase": [t.phase for t in scenario.touchpoints],
+            "kind": [t.kind for t in scenario.touchpoints],
+        }
+    )
 
 
 def _about(run: Any) -> pd.DataFrame:

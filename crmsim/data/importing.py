@@ -180,16 +180,21 @@ class Imported:
 
         Month 0 is the month of the first line. Who is seen in month 0 was there at the start, as far as the
         record can tell; later ones were won. Products and lines are written where the file has products,
-        a product with the median of its prices and costs; returns are no lines there.
+        a product with the median of its prices and costs. Returns are lines of `return_lines`: net sales
+        are the amounts of `purchases` less those of the returns not yet taken off.
         """
         sold = self._sold()
         found = {
             "customers": self._customers(),
             "purchases": self._purchases(sold),
+            "return_lines": self._return_lines(sold),
             "about": self._about(),
         }
         if "product" in self.columns:
-            found |= {"products": _products(sold), "purchase_lines": _purchase_lines(sold)}
+            back = self.returns.assign(product=self.returns["product"].fillna("unknown"))
+            only = back[~back["product"].isin(sold["product"])]
+            known = pd.concat([sold, only]) if len(only) else sold
+            found |= {"products": _products(known), "purchase_lines": _purchase_lines(sold)}
         return found
 
     @property
@@ -235,6 +240,33 @@ class Imported:
                 "month": (_months(bought["date"]) - self._first_month).to_numpy(),
                 "date": _day(bought["date"]),
                 "amount": amounts.to_numpy(),
+            }
+        )
+
+    def _return_lines(self, sold: pd.DataFrame) -> pd.DataFrame:
+        """The returns, with the purchase and line they undo where these are in the database."""
+        back = self.returns
+        linked = back["returned_row"].notna()
+        numbers = _numbered(sold).set_index("row")["line"]
+        line = back["returned_row"].map(numbers).astype("Int64")
+        purchase = back["purchase"].where(back["purchase"].isin(sold["purchase"]))
+        line = line.where(purchase.notna())
+        product = back["product"].fillna("unknown")
+        if "product" not in self.columns:
+            line[:], product = pd.NA, pd.Series([None] * len(back), dtype=object)
+        return pd.DataFrame(
+            {
+                "return_line": np.arange(len(back)),
+                "customer": self.customers.set_index("customer")["id"].loc[back["customer"]].to_numpy(),
+                "month": (_months(back["date"]) - self._first_month).to_numpy(),
+                "date": _day(back["date"]),
+                "purchase": purchase.array,
+                "line": line.array,
+                "product": product.to_numpy(),
+                "quantity": -back["quantity"].to_numpy(),
+                "amount": -back["amount"].to_numpy() + 0.0,
+                "cost": (back["cost"] * -back["quantity"]).to_numpy(),
+                "taken_off": (linked & self.net).to_numpy(),
             }
         )
 
@@ -310,12 +342,18 @@ def _products(sold: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _purchase_lines(sold: pd.DataFrame) -> pd.DataFrame:
+def _numbered(sold: pd.DataFrame) -> pd.DataFrame:
+    """The lines sold by purchase, with the number of each in it."""
     sold = sold.sort_values("purchase", kind="stable")
+    return sold.assign(line=sold.groupby("purchase").cumcount() + 1)
+
+
+def _purchase_lines(sold: pd.DataFrame) -> pd.DataFrame:
+    sold = _numbered(sold)
     return pd.DataFrame(
         {
             "purchase": sold["purchase"],
-            "line": sold.groupby("purchase").cumcount() + 1,
+            "line": sold["line"],
             "product": sold["product"],
             "quantity": sold["quantity"],
             "amount": sold["amount"],

@@ -29,6 +29,9 @@ ATTEMPTS = ("service", "renege", "closed", "unserved")
 GENDERS = ("female", "male")
 AGE_GROUPS = ("18-29", "30-44", "45-59", "60-89")
 INCOMES = ("low", "middle", "high")
+LEVELS = ("material", "spiritual", "social")
+PHASES = ("pre_sale", "in_sale", "after_sale")
+KANO = ("one_dimensional", "must_be", "attractive")
 # DuckDB types and what pandas must bring for them: the letters of numpy's dtype kinds.
 KINDS = {"BIGINT": "iu", "INTEGER": "iu", "DOUBLE": "fiu", "BOOLEAN": "b", "DATE": "M", "VARCHAR": "OT"}
 
@@ -205,6 +208,35 @@ TABLES: tuple[Table, ...] = (
                 "cost", "DOUBLE", "money", "what the line cost the firm; missing where unknown",
                 required=False, low=0,
             ),
+        ),
+    ),
+    Table(
+        "return_lines",
+        "goods brought back and cancellations; net sales are the purchases less the lines not yet taken off",
+        (
+            Column("return_line", "BIGINT", "", "number of the line, in the order of time", key=True, low=0),
+            _customer(key=False),
+            _month(key=False),
+            Column("date", "DATE", "date", "day of the return"),
+            Column(
+                "purchase", "BIGINT", "", "the purchase it undoes; missing when that is not known",
+                required=False, low=0,
+            ),
+            Column(
+                "line", "INTEGER", "", "line of that purchase, from 1; missing when that is not known",
+                required=False, low=1,
+            ),
+            Column(
+                "product", "VARCHAR", "", "what came back (see products); missing where unknown",
+                required=False,
+            ),
+            Column("quantity", "DOUBLE", "pieces", "how many came back", low=0),
+            _money("amount", "money given back"),
+            Column(
+                "cost", "DOUBLE", "money", "what the goods had cost the firm; missing where unknown",
+                required=False, low=0,
+            ),
+            _yes("taken_off", "already taken off the amount of the purchase"),
         ),
     ),
     Table(
@@ -440,6 +472,19 @@ TABLES: tuple[Table, ...] = (
         ),
         schema="truth",
     ),
+    Table(
+        "weights",
+        "what each touchpoint really weighs in the quality customers perceive",
+        (
+            Column("touchpoint", "VARCHAR", "", "where customers meet the firm", key=True),
+            Column("chinese", "VARCHAR", "", "name in Chinese", required=False),
+            Column("weight", "DOUBLE", "share", "weight; all together are 1", low=0, high=1),
+            Column("level", "VARCHAR", "", "level of satisfaction it serves", words=LEVELS),
+            Column("phase", "VARCHAR", "", "when it is met", words=PHASES),
+            Column("kind", "VARCHAR", "", "how gains and losses of it count", words=KANO),
+        ),
+        schema="truth",
+    ),
 )  # fmt: skip
 BY_NAME = {table.full_name: table for table in TABLES}
 
@@ -457,12 +502,13 @@ REFERENCES = {
 # under the table's name too.
 TABLES_IN_CHINESE = {
     "customers": "客户", "profiles": "客户静态资料", "districts": "区域", "products": "产品",
-    "purchases": "购买", "purchase_lines": "购买明细", "stock": "库存", "bills": "账单", "payments": "付款",
+    "purchases": "购买", "purchase_lines": "购买明细", "return_lines": "退货明细", "stock": "库存", "bills": "账单", "payments": "付款",
     "complaints": "投诉", "contacts": "客户接触", "jobs": "抢修工单", "formal_complaints": "书面投诉",
     "offers": "优惠与挽留", "returns": "回流客户", "survey": "月度满意度回访", "survey_waves": "问卷调查批次",
     "survey_items": "问卷题目", "survey_sample": "调查样本", "survey_answers": "问卷回答",
     "departures": "流失", "about": "数据来源", "truth.customers": "客户真实状态",
     "truth.departures": "真实流失原因", "truth.failures": "真实服务失误",
+    "truth.weights": "接触点真实权重",
 }  # fmt: skip
 COLUMNS_IN_CHINESE = {
     "customer": "客户编号", "joined_month": "成为客户的月份", "joined": "成为客户的日期", "source": "来源",
@@ -488,6 +534,9 @@ COLUMNS_IN_CHINESE = {
     "cognitive": "认知忠诚", "affective": "情感忠诚", "conative": "意向忠诚", "action": "行为忠诚",
     "layer": "忠诚层次", "stage": "关系阶段", "hazard": "流失概率", "expected_exit": "累计流失概率",
     "response": "对挽留的反应", "historical_value": "历史价值", "severity": "失误严重程度",
+    "return_line": "退货编号", "taken_off": "是否已从购买金额中扣除", "level": "满意层次", "phase": "服务阶段",
+    "kind": "质量属性", "truth.weights.weight": "真实权重", "return_lines.amount": "退款金额",
+    "return_lines.line": "原购买行号", "return_lines.purchase": "原购买编号",
     "about.value": "内容", "survey_items.english": "英文题干", "survey_items.chinese": "中文题干",
     "payments.amount": "到账金额", "bills.amount": "账单金额",
 }  # fmt: skip
