@@ -15,6 +15,7 @@ The public names, each imported when it is first used:
 - replications_needed: how many replications give a wanted precision
 - fit_scenario: a scenario whose simulated customers look like a transaction log
 - facts: published facts against simulated worlds
+- import_file: a firm's own file of purchases as a customer database, with a report of every row not taken
 - load_dataset: the tables of one of the course's data sets; `load_dataset("retail")`
 - policy: a policy from its name and parameters
 - check_policy: test one's own policy
@@ -82,6 +83,7 @@ _HOMES = {
         "FourProblems", "HireAgents", "TrainAgents", "ExtendHours", "SelfService", "RaiseCrews",
         "HireClerks", "NoticesBySms", "RetentionCall", "WinBack",
     ),
+    "data.importing": ("import_file",),
     "data.samples": ("load_dataset",),
     "research.experiment": ("Experiment",),
     "research.compare": ("compare", "replications_needed"),

@@ -250,10 +250,9 @@ class Imported:
         numbers = _numbered(sold).set_index("row")["line"]
         line = back["returned_row"].map(numbers).astype("Int64")
         purchase = back["purchase"].where(back["purchase"].isin(sold["purchase"]))
-        line = line.where(purchase.notna())
-        product = back["product"].fillna("unknown")
-        if "product" not in self.columns:
-            line[:], product = pd.NA, pd.Series([None] * len(back), dtype=object)
+        known = "product" in self.columns  # else there are no lines and no products
+        line = line.where(purchase.notna() & np.full(len(back), known))
+        product = back["product"].fillna("unknown") if known else pd.Series([None] * len(back))
         return pd.DataFrame(
             {
                 "return_line": np.arange(len(back)),

@@ -502,7 +502,8 @@ REFERENCES = {
 # under the table's name too.
 TABLES_IN_CHINESE = {
     "customers": "客户", "profiles": "客户静态资料", "districts": "区域", "products": "产品",
-    "purchases": "购买", "purchase_lines": "购买明细", "return_lines": "退货明细", "stock": "库存", "bills": "账单", "payments": "付款",
+    "purchases": "购买", "purchase_lines": "购买明细", "return_lines": "退货明细", "stock": "库存", "bills": "账单",
+    "payments": "付款",
     "complaints": "投诉", "contacts": "客户接触", "jobs": "抢修工单", "formal_complaints": "书面投诉",
     "offers": "优惠与挽留", "returns": "回流客户", "survey": "月度满意度回访", "survey_waves": "问卷调查批次",
     "survey_items": "问卷题目", "survey_sample": "调查样本", "survey_answers": "问卷回答",
@@ -534,8 +535,8 @@ COLUMNS_IN_CHINESE = {
     "cognitive": "认知忠诚", "affective": "情感忠诚", "conative": "意向忠诚", "action": "行为忠诚",
     "layer": "忠诚层次", "stage": "关系阶段", "hazard": "流失概率", "expected_exit": "累计流失概率",
     "response": "对挽留的反应", "historical_value": "历史价值", "severity": "失误严重程度",
-    "return_line": "退货编号", "taken_off": "是否已从购买金额中扣除", "level": "满意层次", "phase": "服务阶段",
-    "kind": "质量属性", "truth.weights.weight": "真实权重", "return_lines.amount": "退款金额",
+    "return_line": "退货编号", "taken_off": "是否已从购买金额中扣除", "level": "满意层次",
+    "phase": "服务阶段", "kind": "质量属性", "truth.weights.weight": "真实权重", "return_lines.amount": "退款金额",
     "return_lines.line": "原购买行号", "return_lines.purchase": "原购买编号",
     "about.value": "内容", "survey_items.english": "英文题干", "survey_items.chinese": "中文题干",
     "payments.amount": "到账金额", "bills.amount": "账单金额",
