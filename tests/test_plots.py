@@ -654,3 +654,26 @@ def test_effects_on_service_have_their_units(compared):
     from crmsim.research.experiment import SERVICE_OUTCOMES
 
     assert set(SERVICE_OUTCOMES) <= set(world._MEASURES)
+
+
+def test_a_title_stays_in_the_picture_beside_long_names_of_rows():
+    """Retail's report card has the longest names; its title begins right of them."""
+    table = pd.DataFrame(
+        {
+            "task": ["alive", "value", "drivers"],
+            "method": ["Pareto/NBD", "Pareto/NBD + gamma-gamma", "coefficient"],
+            "measure": ["auc", "caught", "error"],
+            "grade": [0.954, 0.8761, -0.004],
+        }
+    )
+    ax = plots.report_card(table)
+    assert_readable(ax.get_figure())
+    assert "farthest: what satisfies" in ax.get_title(loc="left").replace("\n", " ")
+    assert [t.get_text() for t in ax.texts][-1] == "0.00"  # no minus before a zero
+
+
+def test_a_number_keeps_its_sign_at_the_end_of_a_line():
+    assert style.broken("break-even 5 %", 12) == "break-even\n5 %"
+    title = "x" * 66 + " is 87.5 % of all"
+    lines = plots.survival({"all": curve(0.02)}, title=title).get_title(loc="left").split("\n")
+    assert lines[1] == "87.5 % of all"

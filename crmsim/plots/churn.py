@@ -101,7 +101,6 @@ add_words(
             "{cause} stated {said:.0f} %, true {was:.0f} %",
             "{cause}所述{said:.0f}%，真实{was:.0f}%",
         ),
-        "churn.comma": (", ", "，"),
     }
 )
 
@@ -191,7 +190,7 @@ def cohort_matrix(
         told = [page.say("churn.after", share=whole[a], age=a) for a in dict.fromkeys(ages)]
         if small:
             note = "; ".join(filter(None, (note, page.say("churn.kept"))))
-        sentence = page.say("churn.cohort_words", list=page.say("churn.comma").join(told))
+        sentence = page.say("churn.cohort_words", list=page.listed(told))
         return page.finish(title or found, sentence, note)
 
 
@@ -238,7 +237,7 @@ def survival_curves(
                 "churn.survival_groups",
                 time=until, best=best, high=at_end[best], worst=worst, low=at_end[worst],
             )  # fmt: skip
-        told = page.say("churn.comma").join(f"{name} {y:.1f} %" for name, y in at_end.items())
+        told = page.listed(f"{name} {y:.1f} %" for name, y in at_end.items())
         return page.finish(title or found, page.say("churn.survival_words", time=until, list=told), note)
 
 
@@ -285,7 +284,7 @@ def incidence_by_cause(
             time=until, gone=gone, cause=_cause(final.index[0], page), share=float(final.iloc[0]),
         )  # fmt: skip
         told.append(f"{page.say('churn.stays')} {100 - gone:.0f} %")
-        sentence = page.say("churn.incidence_words", time=until, list=page.say("churn.comma").join(told))
+        sentence = page.say("churn.incidence_words", time=until, list=page.listed(told))
         return page.finish(title or found, sentence, note)
 
 
@@ -342,7 +341,7 @@ def hazard_by_tenure(
             found = page.say("churn.hazard_stays", mean=next(iter(means.values())))
         else:
             found = page.say("churn.hazard_moves", first=first, last=last)
-        told = page.say("churn.comma").join(f"{name} {y:.2f} %" for name, y in means.items())
+        told = page.listed(f"{name} {y:.2f} %" for name, y in means.items())
         return page.finish(title or found, page.say("churn.hazard_words", list=told), note)
 
 
@@ -397,5 +396,5 @@ def stated_causes(
             page.say("churn.stated_each", cause=name, said=said, was=was)
             for name, (said, was) in zip(names[::-1], shares[::-1], strict=True)
         ]
-        sentence = page.say("churn.stated_words", list=page.say("churn.comma").join(told))
+        sentence = page.say("churn.stated_words", list=page.listed(told))
         return page.finish(title or found, sentence, note)

@@ -92,7 +92,6 @@ add_words(
             "{over} of {n:,} customers lie above the straight line.",
             "每点为一名客户；上限之上无客户，占全部面积的{effect:.0f}%；{n:,}名客户中{over}名高于直线。",
         ),
-        "loyalty.comma": (", ", "，"),
     }
 )
 
@@ -165,9 +164,7 @@ def loyalty_types(
         share = 100 * table["share"].astype(float)
         found_ = page.say("loyalty.types_title", true=share["true"], spurious=share["spurious"])
         words = [f"{LoyaltyType.from_key(k).label(page.language)} {share[k]:.0f} %" for k in TYPE_COLOURS]
-        sentence = page.say(
-            "loyalty.types_words", attitude=cut_x, behaviour=cut_y, list=page.say("loyalty.comma").join(words)
-        )
+        sentence = page.say("loyalty.types_words", attitude=cut_x, behaviour=cut_y, list=page.listed(words))
         return page.finish(title or found_, sentence, "; ".join(filter(None, (note, *told))))
 
 
@@ -229,7 +226,7 @@ def satisfaction_loyalty(
                 )
                 for row in shape.itertuples(index=False)
             ]
-            found = page.say("loyalty.curve_groups", list=page.say("loyalty.comma").join(each))
+            found = page.say("loyalty.curve_groups", list=page.listed(each))
         else:
             rise = float(table["loyalty"].iloc[-1] - table["loyalty"].iloc[0])
             word = "" if shape is None else str(shape["shape"].iloc[0])
@@ -239,9 +236,7 @@ def satisfaction_loyalty(
             found = page.say("loyalty.curve_none" if flat else "loyalty.curve_rise", rise=rise, digits=digits)
             if word and not flat:
                 found += f" ({page.say(f'loyalty.{word}')})"
-        return page.finish(
-            title or found, page.say("loyalty.curve_words", list=page.say("loyalty.comma").join(told)), note
-        )
+        return page.finish(title or found, page.say("loyalty.curve_words", list=page.listed(told)), note)
 
 
 def ceiling(

@@ -31,7 +31,6 @@ TIER_COLOURS = {
 
 add_words(
     {
-        "pf_and": (", ", "，"),
         "pf_customers": ("customers, largest first, %", "客户（由大到小），%"),
         "pf_sales": ("share of sales, %", "销售额占比，%"),
         "pf_equal": ("if all brought the same", "若所有客户相同"),
@@ -148,15 +147,6 @@ def _need(frame: Any, columns: tuple[str, ...], who: str, source: str) -> None:
         raise ValueError(f"{who}: the table has no row")
 
 
-def _percent(page: Page, share: float) -> str:
-    """A share in percent with as many digits as it needs."""
-    if not math.isfinite(share):
-        return "-"
-    value = 100 * share
-    digits = 0 if abs(value) >= 9.95 or abs(value - round(value)) < 0.05 else 1
-    return f"{value:.{digits}f}" + ("%" if page.language == "zh" else " %")
-
-
 def abc_curve(
     customers: pd.DataFrame,
     ax: Axes | None = None,
@@ -190,8 +180,8 @@ def abc_curve(
             axes.plot(x[inside], y[inside], color=colour, linewidth=5)
             if end < len(x) - 1:
                 axes.plot([x[end], x[end]], [0, y[end]], color=GREY, linewidth=1.2, linestyle=":")
-            words = {"name": str(name), "customers": _percent(page, (x[end] - x[begin]) / 100)}
-            words["sales"] = _percent(page, (y[end] - y[begin]) / 100)
+            words = {"name": str(name), "customers": page.percent((x[end] - x[begin]) / 100)}
+            words["sales"] = page.percent((y[end] - y[begin]) / 100)
             axes.text(
                 (x[begin] + x[end]) / 2, 3, str(name), ha="center", fontsize=1.3 * page.size,
                 color=dark(colour), fontweight="bold",
@@ -213,7 +203,7 @@ def abc_curve(
         )  # fmt: skip
         page.axes_words(page.say("pf_customers"), page.say("pf_sales"))
         found = page.say("pf_abc_title", **{k: title_words[k] for k in ("customers", "sales")})
-        sentence = page.say("pf_abc_words", list=page.say("pf_and").join(told), gini=gini)
+        sentence = page.say("pf_abc_words", list=page.listed(told), gini=gini)
         return page.finish(title or found, sentence, note)
 
 
@@ -271,7 +261,7 @@ def margin_turnover(
             if len(ranked) > 1
             else page.say("pf_cross_one", best=best, most=ranked.iloc[0])
         )
-        told = page.say("pf_and").join(f"{name} {value:.3g}" for name, value in ranked.head(labels).items())
+        told = page.listed(f"{name} {value:.3g}" for name, value in ranked.head(labels).items())
         sentence = page.say("pf_cross_words", n=len(table), list=told)
         return page.finish(title or found, sentence, note)
 
@@ -362,7 +352,7 @@ def sales_mix_bars(
             axes.barh(place + shift, share[kind], 0.38, color=colour, label=page.say(f"pf_mix_{kind}"))
             for y, value in zip(place + shift, share[kind], strict=True):
                 axes.annotate(
-                    _percent(page, value / 100), (max(value, 0.0), y), (4, 0), textcoords="offset points",
+                    page.percent(value / 100), (max(value, 0.0), y), (4, 0), textcoords="offset points",
                     va="center", fontsize=0.8 * page.size,
                 )  # fmt: skip
         axes.set_yticks(place, [broken(name, 22) for name in share.index])
@@ -372,14 +362,14 @@ def sales_mix_bars(
         page.axes_words(page.say("pf_mix"), "")
         page.legend()
         both = [
-            (str(name), _percent(page, row["sales"] / 100), _percent(page, row["margin"] / 100))
+            (str(name), page.percent(row["sales"] / 100), page.percent(row["margin"] / 100))
             for name, row in share.iterrows()
         ]
         name, sales, margin = both[0]
         told = [page.say("pf_mix_one", name=n, sales=s, margin=m) for n, s, m in both]
-        sentence = page.say("pf_mix_words", list=page.say("pf_and").join(told))
+        sentence = page.say("pf_mix_words", list=page.listed(told))
         found = page.say("pf_mix_title", name=name, sales=sales, margin=margin)
-        return page.finish(title or found, sentence, note, pad=30)
+        return page.finish(title or found, sentence, note)
 
 
 _COLUMN = {"rate": "rate", "lift": "lift", "count": "customers"}
@@ -464,7 +454,7 @@ def rfm_cube(
             axes.text(-0.5, n / 2, page.say("pf_f"), ha="right", va="center", rotation=90, **page_words)
         named = values.dropna().sort_values(ascending=False, kind="stable")
         top, low = (
-            page.say("pf_and").join(f"{cell} {_short(v, whole)}" for cell, v in some.items())
+            page.listed(f"{cell} {_short(v, whole)}" for cell, v in some.items())
             for some in (named.head(3), named.tail(3)[::-1])
         )
         return page.finish(
@@ -497,13 +487,13 @@ def _key(page: Page, colours: Any, most: float, left: float, bottom: float, wide
 def _cube_title(page: Page, cells: pd.DataFrame, named: pd.Series, show: str) -> str:
     best = str(named.index[0])
     if show == "count":
-        share = _percent(page, float(named.iloc[0]) / float(cells["customers"].sum()))
+        share = page.percent(float(named.iloc[0]) / float(cells["customers"].sum()))
         return page.say("pf_cube_count", filled=len(named), cells=len(cells), best=best, share=share)
     if show == "lift":
         return page.say("pf_cube_lift", best=best, high=float(named.iloc[0]))
     everyone = float((cells["rate"].fillna(0) * cells["customers"]).sum() / cells["customers"].sum())
-    high = _percent(page, float(named.iloc[0]) / 100)
-    return page.say("pf_cube_rate", best=best, high=high, all=_percent(page, everyone))
+    high = page.percent(float(named.iloc[0]) / 100)
+    return page.say("pf_cube_rate", best=best, high=high, all=page.percent(everyone))
 
 
 def response_by_cell(
@@ -544,7 +534,7 @@ def response_by_cell(
         axes.set_ylim(0, 1.08 * max(highest, 100 * break_even))
         axes.axhline(100 * break_even, color=OKABE_ITO["vermillion"], linewidth=2.5)
         axes.annotate(
-            broken(page.say("pf_break", rate=_percent(page, break_even)), 12),
+            broken(page.say("pf_break", rate=page.percent(break_even)), 12),
             (1.0, 100 * break_even), (6, 0), xycoords=axes.get_yaxis_transform(), va="center",
             textcoords="offset points", fontsize=0.9 * page.size, color=dark(OKABE_ITO["vermillion"]),
         )  # fmt: skip
@@ -556,13 +546,13 @@ def response_by_cell(
         page.legend()
         page.axes_words(page.say("pf_cell", first=labels[0], last=labels[-1]), page.say("pf_rate"))
         chosen = list(labels[pays])
-        told = page.say("pf_and").join(chosen[:12]) if chosen else page.say("pf_mail_none")
+        told = page.listed(chosen[:12]) if chosen else page.say("pf_mail_none")
         if len(chosen) > 12:
             told = page.say("pf_mail_more", list=told, n=len(chosen) - 12)
         share = float(table["customers"][pays].sum() / table["customers"].sum())
-        found = page.say("pf_mail_title", chosen=len(chosen), cells=len(table), share=_percent(page, share))
-        sentence = page.say("pf_mail_words", rate=_percent(page, break_even), list=told)
-        return page.finish(title or found, sentence, note, pad=30)
+        found = page.say("pf_mail_title", chosen=len(chosen), cells=len(table), share=page.percent(share))
+        sentence = page.say("pf_mail_words", rate=page.percent(break_even), list=told)
+        return page.finish(title or found, sentence, note)
 
 
 def tier_flows(
@@ -614,7 +604,7 @@ def tier_flows(
                     axes.bar(x, size, bar, bottom=y, color=TIER_COLOURS[state], linewidth=0, zorder=3)
                     if size > 0.045 * tallest and state != "not_yet":
                         axes.text(
-                            x, y + size / 2, _percent(page, size / whole), ha="center", va="center", zorder=4,
+                            x, y + size / 2, page.percent(size / whole), ha="center", va="center", zorder=4,
                             fontsize=0.85 * page.size,
                             color="white" if state == "high_value" else "black",
                         )  # fmt: skip
@@ -685,8 +675,8 @@ def _tier_title(page: Page, table: pd.DataFrame, periods: list[str]) -> tuple[st
     if not by.sum() > 0:
         return page.say("pf_tier_none", first=first), {**words, "list": page.say("pf_mail_none")}
     share = by / by.sum()
-    told = page.say("pf_and").join(
-        f"{_state(page, s)} {_percent(page, float(share[s]))}" for s in TIER_COLOURS if s in share
+    told = page.listed(
+        f"{_state(page, s)} {page.percent(float(share[s]))}" for s in TIER_COLOURS if s in share
     )
-    stay, gone = (_percent(page, float(share.get(state, 0.0))) for state in ("high_value", "absent"))
+    stay, gone = (page.percent(float(share.get(state, 0.0))) for state in ("high_value", "absent"))
     return page.say("pf_tier_title", stay=stay, gone=gone, **words), {**words, "list": told}

@@ -563,7 +563,7 @@ def driver_importance(
                 page.say("sa_ipa_one", name=_named(page, d, names), list=page.say("sa_and").join(values))
             )
         sentence = page.say("sa_driver_words", n=len(chosen), list=page.say("sa_stop").join(said))
-        return page.finish(title or found, sentence, note, pad=30)
+        return page.finish(title or found, sentence, note)
 
 
 def _method(page: Page, method: str) -> str:

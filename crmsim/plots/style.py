@@ -17,9 +17,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -68,6 +69,9 @@ SENTENCES: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 # Words by key, English and Chinese; `add_words` adds those of a module.
 _TEXT: dict[str, tuple[str, str]] = {
     "no_font": ("no Chinese font is installed, so the words are English", ""),
+    "1000": ("thousand", "千"),
+    "1000000": ("million", "百万"),
+    "and": (", ", "，"),
 }
 
 
@@ -131,6 +135,7 @@ class Page:
         width = ax.get_position().width * figure.get_size_inches()[0] if not own else 9.0
         self.scale = min(max(width / 8.5, 0.5), 1.1)
         self.size = 15 * self.scale  # points
+        self.pad = 14.0  # points between title and axes
         ax.spines[["top", "right"]].set_visible(False)
         ax.tick_params(labelsize=0.9 * self.size, labelfontfamily=families(language))
         ax.grid(axis="y", color=LIGHT, linewidth=0.8)
@@ -143,6 +148,21 @@ class Page:
         word = self.say(f"{size:.0f}") if size > 1 else ""
         return f"{word} {currency}".strip()
 
+    def bracket(self, unit: str) -> str:
+        """A unit in brackets, to be set behind the name of an axis; nothing for none."""
+        return "" if not unit else f"（{unit}）" if self.language == "zh" else f" ({unit})"
+
+    def listed(self, parts: Iterable[str]) -> str:
+        return self.say("and").join(parts)
+
+    def percent(self, share: float) -> str:
+        """A share (0 to 1) in per cent, with a decimal below 10 where it has one."""
+        if not math.isfinite(share):
+            return "-"
+        value = 100 * share
+        digits = 0 if abs(value) >= 9.95 or abs(value - round(value)) < 0.05 else 1
+        return minus(f"{value:.{digits}f}") + ("%" if self.language == "zh" else " %")
+
     def axes_words(self, x: str, y: str) -> None:
         self.ax.set_xlabel(x, fontsize=self.size)
         self.ax.set_ylabel(y, fontsize=self.size)
@@ -154,11 +174,12 @@ class Page:
         )
 
     def legend(self, size: float = 0.8) -> None:
-        """Marks and bars by name, in a line above the axes on the right."""
+        """Marks and bars by name, in a line above the axes on the right; the title makes room for it."""
         self.ax.legend(
             loc="lower right", bbox_to_anchor=(1.0, 0.99), ncols=5, frameon=False,
             fontsize=size * self.size, handletextpad=0.1, columnspacing=1.2, borderpad=0,
         )  # fmt: skip
+        self.pad = 30.0 if size <= 0.8 else 36.0
 
     def label_ends(
         self, ends: Mapping[str, tuple[float, float, str]], number: str = "", *, leaders: bool = True
@@ -193,13 +214,14 @@ class Page:
         ax.set_xlim(0, right)
         ax.set_ylim(low, high)
 
-    def finish(self, title: str, sentence: str, note: str, pad: float = 14) -> Axes:
+    def finish(self, title: str, sentence: str, note: str, pad: float | None = None) -> Axes:
         """Title, foot, and the sentence that goes with the figure."""
         ax = self.ax
-        wide = 38 if self.language == "zh" else 72
         if title:
             title = title[:1].upper() + title[1:] if self.language == "en" else title
-            ax.set_title("\n".join(textwrap.wrap(title, wide)), loc="left", fontsize=1.2 * self.size, pad=pad)
+            whole = title.replace(" %", "\N{NO-BREAK SPACE}%")  # a number keeps its sign
+            text = "\n".join(textwrap.wrap(whole, self._letters())).replace("\N{NO-BREAK SPACE}%", " %")
+            ax.set_title(text, loc="left", fontsize=1.2 * self.size, pad=self.pad if pad is None else pad)
         note = "; ".join(filter(None, (note, self.told)))
         if note:
             below = 3.6 if ax.get_xlabel() else 2.2
@@ -211,6 +233,20 @@ class Page:
         if self.own:
             _show_in_notebooks(ax)
         return ax
+
+    def _letters(self) -> int:
+        """Letters of a line of the title, which begins right of the names of the rows."""
+        most = 38 if self.language == "zh" else 72
+        # a Latin letter is a little over half the size of the type wide, a Chinese one all of it
+        names = [
+            sum(1.0 if ord(c) > 0x2E80 else 0.55 for c in line) * float(label.get_fontsize())
+            for label in self.ax.get_yticklabels()
+            for line in label.get_text().split("\n")
+            if line
+        ]
+        room = 12.8 * 72 * 0.985 * (self.scale / 1.06 if not self.own else 1.0) - max(names, default=0.0)
+        letter = 1.2 * self.size * (1.0 if self.language == "zh" else 0.53)
+        return max(min(most, int((room - 2.5 * self.size) / letter)), 12)
 
 
 @contextlib.contextmanager
@@ -310,9 +346,9 @@ def line_styles(names: Sequence[str]) -> Iterator[tuple[str, str, float]]:
 
 
 def broken(text: str, wide: int = 26) -> str:
-    """A long label on two lines or more, broken after a space, colon, plus sign or comma."""
+    """A long label on two lines or more, broken after a space (but not before %), colon, plus or comma."""
     lines, line = [], ""
-    for part in re.split(r"(?<=[ :+,])", text):
+    for part in re.split(r"(?<=[ :+,])(?!%)", text):
         if line and len(line) + len(part.rstrip()) > wide:
             lines.append(line.rstrip())
             line = ""
@@ -363,6 +399,13 @@ def inside(edge: float, height: float, low: float, high: float) -> float:
     return edge if height > high - low else min(max(edge, low), high - height)
 
 
+def minus(text: str) -> str:
+    """A number as text with a true minus sign, and none before a zero."""
+    if not any(digit in text for digit in "123456789"):
+        text = text.lstrip("+-")
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
 def money_size(largest: float) -> float:
     """1, a thousand or a million: the unit in which such money is shown."""
     return next((size for size in (1e6, 1e3) if largest >= 10 * size), 1.0)
@@ -375,9 +418,6 @@ def writer(values: pd.Series, whole: bool) -> Any:
     digits = 0 if largest >= 100 or (whole and largest >= 10) else 1 if largest >= 1 else 2
 
     def write(x: float, sign: str = "+") -> str:
-        text = f"{x:{sign},.{digits}f}"
-        return (text if any(c in "123456789" for c in text) else text.lstrip("+-")).replace(
-            "-", "\N{MINUS SIGN}"
-        )
+        return minus(f"{x:{sign},.{digits}f}")
 
     return write

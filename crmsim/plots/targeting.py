@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,9 +17,11 @@ from .style import (
     LIGHT,
     OKABE_ITO,
     POLICY_COLOURS,
+    Page,
     a_page,
     add_words,
     dark,
+    minus,
     money_size,
     writer,
 )
@@ -29,10 +31,7 @@ if TYPE_CHECKING:
 
 add_words(
     {
-        "1000": ("thousand", "千"),
-        "1000000": ("million", "百万"),
         "tg_chance": ("by chance", "随机"),
-        "tg_and": (", ", "，"),
         "tg_share": ("customers, best score first, %", "客户（评分由高到低），%"),
         "tg_captured": ("share of the outcome, %", "捕获的比例，%"),
         "tg_lift_title": (
@@ -100,6 +99,14 @@ def _colours(names: list[str]) -> dict[str, str]:
     return {name: POLICY_COLOURS[k % len(POLICY_COLOURS)] for k, name in enumerate(names)}
 
 
+def _tops(page: Page, tops: Mapping[str, tuple[float, ...]], write: Any) -> str:
+    """Where each curve is highest: the share of customers and what is won there."""
+    return page.listed(
+        f"{name} {page.say('tg_at', value=write(top[1], ''), share=top[0])}".strip()
+        for name, top in tops.items()
+    )
+
+
 def lift_curve(
     tables: Mapping[str, pd.DataFrame] | pd.DataFrame,
     ax: Axes | None = None,
@@ -133,11 +140,9 @@ def lift_curve(
         page.axes_words(page.say("tg_share"), page.say("tg_captured"))
         best = max(tenth, key=lambda n: tenth[n])
         found = page.say("tg_lift_title", best=best, share=tenth[best], lift=tenth[best] / 10)
-        listed = page.say("tg_and").join(f"{n} {x:.0f} %".strip() for n, x in tenth.items())
+        listed = page.listed(f"{n} {x:.0f} %".strip() for n, x in tenth.items())
         found = found.replace(" by  holds", " holds")
-        return page.finish(
-            title or found, page.say("tg_lift_words", list=listed), note, pad=36 if len(scores) > 1 else 14
-        )
+        return page.finish(title or found, page.say("tg_lift_words", list=listed), note)
 
 
 def uplift_curves(
@@ -190,11 +195,8 @@ def uplift_curves(
         found = page.say(
             "tg_uplift_title", share=share, best=best, gain=write(gain, ""), all=write(everyone, "")
         ).replace(" by  wins", " wins")
-        listed = page.say("tg_and").join(
-            f"{n} {page.say('tg_at', value=write(top[1], ''), share=top[0])}".strip()
-            for n, top in tops.items()
-        )
-        return page.finish(title or found, page.say("tg_uplift_words", list=listed), note, pad=36)
+        listed = _tops(page, tops, write)
+        return page.finish(title or found, page.say("tg_uplift_words", list=listed), note)
 
 
 def profit_curves(
@@ -227,8 +229,7 @@ def profit_curves(
         page.ax.axhline(0, color="black", linewidth=1.2)
         page.ax.set_xlim(-1, 100)
         page.ax.yaxis.set_major_formatter("{x:,.4g}")
-        bracket = f" ({unit})" if unit and page.language == "en" else f"（{unit}）" if unit else ""
-        page.axes_words(page.say("tg_share"), page.say("tg_profit", unit=bracket))
+        page.axes_words(page.say("tg_share"), page.say("tg_profit", unit=page.bracket(unit)))
         write = writer(pd.Series([top[1] for top in tops.values()]), False)
         best = max(tops, key=lambda n: tops[n][1])
         share, profit = tops[best]
@@ -238,12 +239,8 @@ def profit_curves(
             found = found.removesuffix(" by ")
         else:
             found = page.say("tg_profit_none")
-        listed = page.say("tg_and").join(
-            f"{n} {page.say('tg_at', value=write(top[1], ''), share=top[0])}".strip()
-            for n, top in tops.items()
-        )
-        pad = 36 if len(scores) > 1 else 14
-        return page.finish(title or found, page.say("tg_profit_words", list=listed), note, pad=pad)
+        listed = _tops(page, tops, write)
+        return page.finish(title or found, page.say("tg_profit_words", list=listed), note)
 
 
 TASK_COLOURS = {
@@ -257,23 +254,24 @@ TASK_COLOURS = {
 }
 
 
-# Methods that have a Chinese name; the others are called the same in both languages.
+# Methods that are not called by their key; the others are called the same in both languages.
 METHODS = {
-    "recency": "最近一次购买",
-    "own rate": "自身购买频率",
-    "own spend": "自身消费",
-    "tenure": "客户年限",
-    "failures, complaints": "扣款失败与投诉",
-    "logistic": "逻辑回归",
-    "boosting": "提升树",
-    "risk (logistic)": "风险（逻辑回归）",
-    "risk (boosting)": "风险（提升树）",
-    "coefficient": "回归系数",
-    "beta": "标准化回归系数",
-    "correlation": "相关系数",
-    "stated": "自述重要性",
-    "entropy": "熵权",
-    "stated cause": "自述原因",
+    "recency": ("recency", "最近一次购买"),
+    "own rate": ("own rate", "自身购买频率"),
+    "own spend": ("own spend", "自身消费"),
+    "tenure": ("tenure", "客户年限"),
+    "failures, complaints": ("failures, complaints", "扣款失败与投诉"),
+    "logistic": ("logistic", "逻辑回归"),
+    "boosting": ("boosting", "提升树"),
+    "risk (logistic)": ("risk (logistic)", "风险（逻辑回归）"),
+    "risk (boosting)": ("risk (boosting)", "风险（提升树）"),
+    "lmg": ("LMG", "LMG"),
+    "coefficient": ("regression in points", "回归系数"),
+    "beta": ("standardised regression", "标准化回归系数"),
+    "correlation": ("correlation", "相关系数"),
+    "stated": ("stated importance", "自述重要性"),
+    "entropy": ("entropy weights", "熵权"),
+    "stated cause": ("stated cause", "自述原因"),
 }
 
 
@@ -302,7 +300,11 @@ def report_card(
         assert figure is not None
         tall = figure.get_size_inches()[1] * (1.0 if page.own else page.ax.get_position().height)
         size = min(page.size, 0.6 * 72 * (tall - 1.6 * page.own) / rows)
-        y, ticks, names, best, chinese = 0.0, [], [], {}, page.language == "zh"
+        y, ticks, names, best = 0.0, [], [], {}
+
+        def called(method: Any) -> str:
+            return METHODS.get(str(method), (str(method),) * 2)[page.language == "zh"]
+
         for task in tasks:
             part = graded[graded["task"] == task].sort_values("grade", ascending=False, kind="stable")
             colour = TASK_COLOURS.get(task, GREY)
@@ -317,15 +319,13 @@ def report_card(
                 page.ax.plot([0, grade], [y, y], color=colour, linewidth=2, alpha=0.45)
                 page.ax.plot(grade, y, "o", color=colour, markersize=0.65 * size)
                 page.ax.annotate(
-                    f"{grade:.2f}", (max(grade, 0.0), y), (9, 0), textcoords="offset points", va="center",
-                    fontsize=0.85 * size,
+                    minus(f"{grade:.2f}"), (max(grade, 0.0), y), (9, 0), textcoords="offset points",
+                    va="center", fontsize=0.85 * size,
                 )  # fmt: skip
                 ticks.append(y)
-                names.append(METHODS.get(str(row.method), str(row.method)) if chinese else str(row.method))
+                names.append(called(row.method))
                 y += 1
-            top_method = str(part["method"].iloc[0])
-            top_method = METHODS.get(top_method, top_method) if chinese else top_method
-            best[task] = (top_method, float(part["grade"].iloc[0]))
+            best[task] = (called(part["method"].iloc[0]), float(part["grade"].iloc[0]))
         page.ax.set_ylim(y - 0.3, -0.7)
         page.ax.set_xlim(min(-0.03, float(graded["grade"].min()) - 0.05), 1.06)
         page.ax.set_yticks(ticks, names, fontsize=0.9 * size)
@@ -345,5 +345,5 @@ def report_card(
             key, best=best[top][0], task=said(top), high=100 * best[top][1], last=said(last),
             low=100 * max(best[last][1], 0.0) if math.isfinite(best[last][1]) else 0.0,
         )  # fmt: skip
-        listed = page.say("tg_and").join(f"{said(t)}: {m} {g:.2f}" for t, (m, g) in best.items())
+        listed = page.listed(f"{said(t)}: {m} {g:.2f}" for t, (m, g) in best.items())
         return page.finish(title or found, page.say("tg_card_words", list=listed), note)

@@ -26,8 +26,6 @@ PART_COLOURS = {
 
 add_words(
     {
-        "1000": ("thousand", "千"),
-        "1000000": ("million", "百万"),
         "vl_actual": ("actual", "实际"),
         "vl_1": ("day", "天"),
         "vl_7": ("week", "周"),
@@ -36,7 +34,6 @@ add_words(
         "vl_repeat": ("cumulative repeat purchases", "累计重复购买次数"),
         "vl_fit": ("fitted", "拟合期"),
         "vl_held": ("held out", "检验期"),
-        "vl_and": (", ", "，"),
         "vl_track_title": (
             "Over the time held out {best} is {error:.1f} % off",
             "检验期内{best}的误差为{error:.1f}%",
@@ -138,7 +135,7 @@ def purchase_tracking(
             found = page.say(key, best=best, error=off[best], worst=worst, worse=off[worst])
         else:
             found = page.say("vl_track_none")
-        listed = page.say("vl_and").join(f"{name} {end[1]:,.0f}" for name, end in ends.items())
+        listed = page.listed(f"{name} {end[1]:,.0f}" for name, end in ends.items())
         return page.finish(title or found, page.say("vl_track_words", list=listed), note)
 
 
@@ -197,8 +194,7 @@ def value_parts(
         page.ax.set_xticks(range(groups), names)
         page.ax.tick_params(axis="x", length=0)
         page.ax.yaxis.set_major_formatter("{x:,.0f}")
-        money = page.money_unit(size, currency)
-        unit = f" ({money})" if money and page.language == "en" else f"（{money}）" if money else ""
+        unit = page.bracket(page.money_unit(size, currency))
         key = "vl_customer" if single else "vl_tenth" if groups == 10 else "vl_group"
         page.axes_words(page.say(key, n=groups), page.say("vl_each" if single else "vl_mean", unit=unit))
         total = table[parts].sum()
@@ -206,8 +202,8 @@ def value_parts(
         held = 100 * float(table[parts][place == 0].sum().sum()) / everything if everything else math.nan
         ahead = 100 * float(total.drop("historical", errors="ignore").sum()) / everything
         found = page.say("vl_parts_title", share=100 * float((place == 0).mean()), held=held, ahead=ahead)
-        listed = page.say("vl_and").join(f"{page.say(p)} {100 * total[p] / everything:.0f} %" for p in parts)
-        return page.finish(title or found, page.say("vl_parts_words", list=listed), note, pad=36)
+        listed = page.listed(f"{page.say(p)} {100 * total[p] / everything:.0f} %" for p in parts)
+        return page.finish(title or found, page.say("vl_parts_words", list=listed), note)
 
 
 ROAD_COLOURS = {
@@ -239,7 +235,11 @@ def equity_waterfall(
         unit = page.money_unit(size, currency)
 
         def bar(k: int, low: float, high: float, colour: str, text: str) -> None:
-            page.ax.bar(k, (high - low) / size, bottom=low / size, width=0.62, color=colour)
+            # the edge shows a step too small to have a body
+            page.ax.bar(
+                k, (high - low) / size, bottom=low / size, width=0.62, color=colour, edgecolor=colour,
+                linewidth=1.2,
+            )  # fmt: skip
             page.value(k, max(low, high) / size, text)
 
         bar(0, 0, change.before, "#8A8A8A", write(change.before / size, ""))
@@ -263,10 +263,9 @@ def equity_waterfall(
         page.ax.grid(axis="y", color=LIGHT)
         page.ax.yaxis.set_major_formatter("{x:,.4g}")
         page.legend(0.9)
-        bracket = f" ({unit})" if unit and page.language == "en" else f"（{unit}）" if unit else ""
-        page.axes_words(" ", page.say("vl_equity", unit=bracket))  # room for ticks of two lines
+        page.axes_words(" ", page.say("vl_equity", unit=page.bracket(unit)))  # room for ticks of two lines
         roads = rows.groupby("road", sort=False)["amount"].sum()
-        listed = page.say("vl_and").join(
+        listed = page.listed(
             f"{page.say(f'{road}_road')} {write(amount / size)}" for road, amount in roads.items()
         )
 
@@ -278,7 +277,7 @@ def equity_waterfall(
         sentence = page.say(
             "vl_equity_words", before=money(change.before), after=money(change.after), list=listed
         )
-        return page.finish(title or found, sentence, note, pad=36)
+        return page.finish(title or found, sentence, note)
 
 
 def _two_lines(text: str, words: Sequence[str] | None = None) -> str:

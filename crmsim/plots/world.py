@@ -203,8 +203,6 @@ _TEXT: dict[str, tuple[str, str]] = {
     "nothing": ("none", "无"),
     "thousand": ("in a thousand customers", "每千名客户"),
     "and": (", ", "，"),
-    "1000": ("thousand", "千"),
-    "1000000": ("million", "百万"),
     "fitted": ("fitted", "拟合"),
 }  # fmt: skip
 # What the measures of a comparison are called: English, Chinese, how they are scaled, and whether
