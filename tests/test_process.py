@@ -6,13 +6,14 @@ where a draw lay within 1e-5 of the chance it was held against, and fewer than 1
 
 import dataclasses
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from crmsim.simulation import compile as compiling
-from crmsim.simulation import process
+from crmsim.simulation import engine, process
 from crmsim.simulation.draws import make_key, uniform
 from crmsim.simulation.engine import NEIGHBOURHOOD, simulate
 from crmsim.simulation.lives import WatchedWorld
@@ -317,6 +318,46 @@ def test_an_error_in_an_own_rule_is_told_with_its_line(monkeypatch):
     told = str(error.value)
     assert re.match(rf"customer \d+, month 0: rule 'trust' fails in line {line}: ZeroDivisionError", told)
     assert re.search(r"\nwith .*satisfaction=[678]\d", told)
+
+
+def test_a_missing_number_of_any_rule_is_found(monkeypatch):
+    """Each rule in turn gives NaN from the second month on: if it is asked then, the run must not end.
+
+    In 5 months of 40 customers every rule but those of the stations is asked in one world or the other.
+    """
+    monkeypatch.setattr(process.World, "__init__", without_compiling(process.World.__init__))
+    asked = set()
+
+    def poisoned(name):
+        rule = compiling.RULES[name]
+
+        def gives_nan(*given):
+            p = given[-1]
+            if isinstance(p, compiling.Parameters) and p.month < 1:
+                return rule(*given)
+            asked.add(name)
+            return float("nan")
+
+        return gives_nan
+
+    club = CLUB.replace(population__size=40, population__months=5)
+    shop = Scenario.preset("retail").replace(population__size=40, population__months=5)
+    assert not shop.purchase.contract
+    # A shop notices only after half a year that somebody has gone.
+    for world, idle in ((club, {"purchase_rate"}), (shop, {"payment_failure", "win_back_probability"})):
+        found = set()
+        asked.clear()
+        for name in compiling.RULES:
+            rules = SimpleNamespace(**compiling.RULES | {name: poisoned(name)})
+            for place in (process, engine):
+                monkeypatch.setattr(place, "rule_set", lambda own, rules=rules: rules)
+            try:
+                simulate_process(world, [WinBack(offer="bundle")], rules={name: compiling.RULES[name]})
+            except compiling.RuleError as error:
+                assert f"is not a number; look at your own rule {name}" in str(error)
+                found.add(name)
+        assert found == asked
+        assert set(compiling.RULES) - asked == {"contact_experience"} | idle
 
 
 def without_compiling(original):

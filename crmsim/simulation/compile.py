@@ -207,7 +207,7 @@ def generate(own: Mapping[str, Callable[..., Any]] | None = None, *, cache: bool
                 "_entry"
                 if name in ENTRIES
                 else "_inline"
-                if name in ("faded", "state_column", "moment")
+                if name in ("faded", "missing", "state_column", "moment")
                 else "_stage",
                 node,
             )

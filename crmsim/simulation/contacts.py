@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .columns import BLOCK, STRIDE, C, W
-from .month import draw, first_part, parameters, pick, second_part
+from .month import draw, first_part, missing, parameters, pick, second_part
 from .rules import complaint_probability, contact_experience
 from .single import exp, log, normal
 
@@ -88,9 +88,9 @@ def report(
                     worst = w[at]
                     reason = np.float32(4 + d)
         chance = complaint_probability(worst, b[C.trust + i], b[C.propensity + i], p)
-        if voice[k] < chance:
+        if not voice[k] >= chance:
             w[W.reason + i] = reason
-            w[W.complained + i] = 1.0
+            w[W.complained + i] = 1.0 + missing(chance)
 
 
 def run_first(

@@ -384,6 +384,9 @@ class World:
             return
         people = self.people
         chance = self._chances_to_return(rows, action)
+        if not np.isfinite(chance).all():
+            who = ids[~np.isfinite(chance)][0]
+            self._explain_nan(f"customer {who}, month {month}: the chance to return is not a number")
         back = rows[np.asarray(uniform(self.key, Purpose.WIN_BACK, ids, month)) < chance]
         self.returned += back.size
         people.revive(back)

@@ -65,6 +65,12 @@ def faded(x: Any) -> Any:
     return x if max(x, -x) > 1e-9 else 0.0
 
 
+def missing(x: Any) -> Any:
+    """0, but not a number where x is none. A comparison with x would say no; this, added to what was
+    decided, lets the month's totals tell."""
+    return x - x
+
+
 def draw(u: Array, ids: Array, number: int, group: Any, values: Array, key: Array) -> None:
     """Four uniforms for each of the first `number` of `ids`, into four columns of `u`: purposes
     4 x group to 4 x group + 3 of this month."""
@@ -182,7 +188,7 @@ def complain(b: Array, w: Array, lanes: Array, number: int, values: Array) -> No
     for k in range(number):
         i = lanes[k]
         chance = complaint_probability(w[W.severity + i], b[C.trust + i], b[C.propensity + i], p)
-        complained = 1.0 if w[W.draws + k] < chance else 0.0
+        complained = (1.0 if w[W.draws + k] < chance else 0.0) + missing(chance)
         resolved = complained if w[W.draws + STRIDE + k] < p.complaint_resolved else 0.0
         w[W.complained + i] = complained
         w[W.resolved + i] = resolved
@@ -273,13 +279,13 @@ def buy(b: Array, w: Array, values: Array, spending: Array) -> None:
         probability = probability * (mean / 3.0)
         cumulative = cumulative + probability
         count = 4.0 if u > cumulative else count
-        w[W.bought + i] = count
+        w[W.bought + i] = count + missing(mean)
         w[W.dropped + i] = 0.0
     for i in range(BLOCK):
         if w[W.bought + i] > 3.0:
             w[W.bought + i] = poisson(w[W.draws + i], w[W.spent + i])
     for i in range(BLOCK):
-        w[W.bought + i] = w[W.bought + i] * w[W.was_active + i]
+        w[W.bought + i] = w[W.bought + i] if w[W.was_active + i] > 0.0 else 0.0
         w[W.spent + i] = clip(normal(w[W.draws + STRIDE + i]), -5.999, 5.999)
     if p.purchase_dropout_a > 0.0:
         drop_out(b, w)
@@ -431,7 +437,7 @@ def hazards(b: Array, w: Array, values: Array) -> None:
         w[W.exit_natural + i] = natural_hazard(b[C.mobility + i], p)
         # A wait or an unkind word lowers a perception; nobody leaves at once over it.
         fault = w[W.severity + i] if w[W.failed + i] > 0.0 else 0.0
-        w[W.exit_fault + i] = fault_exit(fault, w[W.stay + i], p)
+        w[W.exit_fault + i] = fault_exit(fault, w[W.stay + i], p) + missing(w[W.stay + i])
         waited = p.month - b[C.unresolved + i]
         w[W.exit_retaliatory + i] = retaliatory_hazard(b[C.satisfaction + i], waited, p)
     for i in range(BLOCK):
@@ -518,7 +524,8 @@ def talk(b: Array, w: Array, values: Array) -> None:
         w[W.praise + i] = praise(b[C.satisfaction + i], p) * w[W.was_active + i]
         w[W.warning + i] = warning(b[C.satisfaction + i], p) * w[W.was_active + i]
         chance = referral_probability(w[W.praise + i], w[W.warning + i], p)
-        w[W.referred + i] = w[W.was_active + i] if w[W.luck + 3 * STRIDE + i] < chance else 0.0
+        referred = (1.0 if w[W.luck + 3 * STRIDE + i] < chance else 0.0) + missing(chance)
+        w[W.referred + i] = referred if w[W.was_active + i] > 0.0 else 0.0
         b[C.referrals + i] = b[C.referrals + i] + w[W.referred + i]
     for i in range(BLOCK):
         tenure = p.month - b[C.joined + i] + 1.0

@@ -37,7 +37,7 @@ from .columns import (
 from .compile import TOUCHPOINT_FIELDS, Parameters, RuleError, rule_set
 from .draws import Key, Purpose, make_key
 from .engine import World, months_of
-from .month import faded
+from .month import faded, missing
 from .numeric import clip, exit_time, exp, log, normal, poisson
 from .policies import policies_of
 from .run import Run
@@ -322,7 +322,7 @@ class Customer:
         self.exit_natural = rule.natural_hazard(self.mobility, p)
         # A wait or an unkind word lowers a perception; nobody leaves at once over it.
         fault = self.severity if self.failed else 0.0
-        self.exit_fault = -log(1.0 - rule.fault_exit(fault, self.stay, p))
+        self.exit_fault = -log(1.0 - rule.fault_exit(fault, self.stay, p)) + missing(self.stay)
         self.exit_retaliatory = rule.retaliatory_hazard(self.satisfaction, p.month - self.unresolved, p)
 
     def meet_fate(self, rule: Any, p: Any) -> None:
@@ -436,7 +436,7 @@ class Customer:
 
     def happens(self, purpose: int, chance: float) -> float:
         """1.0 with this chance."""
-        return 1.0 if self.draw(purpose) < chance else 0.0
+        return (1.0 if self.draw(purpose) < chance else 0.0) + missing(chance)
 
     def score(self, purpose: int) -> float:
         """A standard normal number."""
@@ -444,7 +444,7 @@ class Customer:
 
     def count(self, purpose: int, mean: float) -> float:
         """A Poisson count."""
-        return poisson(self.draw(purpose), mean)
+        return poisson(self.draw(purpose), mean) + missing(mean)
 
     def trials(self, purpose: int, chance: float) -> float:
         """The trial, from 1, at which something of this chance first happens."""
