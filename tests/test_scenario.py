@@ -283,6 +283,61 @@ def test_a_scenario_cannot_be_written_to():
         world.market.openness = 0.5
 
 
+METERED = """
+[purchase]
+contract = true
+[metering]
+cycle = 2
+[[metering.tiers]]
+upto = 9.7
+price = 3
+[[metering.tiers]]
+price = 4.5
+[[touchpoints]]
+name = "supply"
+weight = 1
+[[disturbances]]
+kind = "burst"
+touchpoint = "supply"
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("contract = true", "contract = false", "metering: meters need customers with a contract"),
+        ("upto = 9.7", "upto = 1e6", "each step must end above the one before"),
+        ("cycle = 2", "cycle = 2\ntiers = []", "tiers: 0 given, at least 1"),
+        ("cycle = 2", "cycle = 2\nerror_low = 3", "error_low must not be above error_high"),
+        (
+            'touchpoint = "supply"',
+            'touchpoint = "suply"',
+            "unknown touchpoint 'suply'; the scenario has supply",
+        ),
+    ],
+)
+def test_faults_of_meters_and_disturbances_are_told(tmp_path, old, new, told):
+    path = tmp_path / "metered.toml"
+    path.write_text(METERED)
+    world = Scenario.load(path)
+    assert world.metering.tiers[0].price == 3 and world.disturbances[0].kind == "burst"
+    assert "metering.tiers.1.price" in world.table().index
+    text = METERED.replace(old, new)
+    if "tiers = []" in new:
+        text = text[: text.index("[[metering.tiers]]")] + text[text.index("[[touchpoints]]") :]
+    path.write_text(text)
+    with pytest.raises(ScenarioError) as error:
+        Scenario.load(path)
+    assert told in str(error.value)
+
+
+def test_what_only_writes_tables_leaves_the_hash_of_others_alone():
+    """The digits that a scenario had before there were meters."""
+    plain = Scenario.preset("subscription")
+    assert plain.hash == plain.replace(metering=plain.metering).hash
+    assert plain.hash != plain.replace(metering__cycle=2, metering__tiers=[{"price": 3}]).hash
+
+
 # -- round trip ------------------------------------------------------------------------------------
 
 PLAIN = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -302,7 +357,8 @@ def scenarios(draw):
         return content | fixed
 
     content = {
-        name: section(model)
+        # meters need a contract and a tariff
+        name: section(model, **({"cycle": 0} if name == "metering" else {}))
         for name, model in SECTIONS.items()
         if draw(st.booleans()) and name not in ("payment", "churn", "purchase")
     }

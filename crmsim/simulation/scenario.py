@@ -20,6 +20,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -549,6 +550,53 @@ class RivalEvent(Section):
     duration: int = parameter(600, 1, 600, "months", "how long a price cut lasts")
 
 
+class Tier(Section):
+    """One step of a tariff: what a cubic metre costs up to some use."""
+
+    upto: float = parameter(1e6, 1e-6, 1e9, "m3 a month", "use up to which the price holds")
+    price: float = parameter(3.0, 1e-6, 1e6, "money per m3", "price of what is used in this step")
+
+
+class Metering(Section):
+    """Meters, readings and bills by tariff, for those who are billed for what they use.
+
+    Nothing of it acts back on the customers: the money of a bill is that of the world's months, and the
+    use follows from it by the tariff.
+    """
+
+    cycle: int = parameter(0, 0, 12, "months", "months that one bill is for; 0 for no meters")
+    tiers: tuple[Tier, ...] = word(
+        (Tier(),), "steps of the tariff, from the first on; the last has no end", min_length=1, max_length=3
+    )
+    sewage: float = parameter(0, 0, 1e6, "money per m3", "further charge on everything used")
+    smart: float = parameter(0.4, 0, 1, "share", "meters that send their readings", "case of City A")
+    estimated: float = parameter(0.02, 0, 1, "share", "readings estimated", "case of City A")
+    missed: float = parameter(0.01, 0, 1, "share", "readings that nobody could take", "case of City A")
+    touchpoint: str = word("billing", "touchpoint whose failures are bills sent out wrong")
+    error_low: float = parameter(0.3, 0, 10, "share of the bill", "least that a wrong bill asks too much")
+    error_high: float = parameter(2.0, 0, 10, "share of the bill", "most of it", "x 1.3 to 3, case of City A")
+    due: int = parameter(15, 1, 90, "days", "from a bill to the day it is due")
+    late: float = parameter(20, 0, 365, "days", "mean delay of a late payment (exponential)")
+    late_fee: float = parameter(0.0005, 0, 0.1, "share a day", "charge on what is paid late", "0.05 % a day")
+
+
+class Disturbance(Section):
+    """A kind of event that strikes many customers at once (with a service desk).
+
+    What strikes whom is decided by the touchpoints (`common`, `planned`); this gives it a name. Nothing of
+    it acts back on the customers.
+    """
+
+    kind: str = word(..., "name in lower case", pattern=r"^[a-z][a-z0-9_]*$")
+    chinese: str = word("", "the name in Chinese")
+    touchpoint: str = word(..., "touchpoint that it strikes")
+    planned: bool = word(False, "whether it is planned and can be announced")
+    share: float = parameter(1, 0, 1e6, "relative", "how often, relative to the others of its touchpoint")
+    hours: float = parameter(
+        5, 0.01, 720, "hours", "median length where no crew ends it (lognormal)", "case of City A"
+    )
+
+
 # Sections whose numbers the compiled rules can read, as p.<section>_<field>.
 RULE_SECTIONS = (
     "population",
@@ -592,6 +640,8 @@ class Scenario(Section):
     touchpoints: tuple[Touchpoint, ...] = Field(
         (Touchpoint(name="product"),), min_length=1, max_length=MAX_TOUCHPOINTS
     )
+    metering: Metering = Metering()
+    disturbances: tuple[Disturbance, ...] = ()
     rivals: tuple[RivalEvent, ...] = ()
     policies: tuple[dict[str, Any], ...] = Field(
         (), description="policies of the firm: tables with `name`, an optional `label`, and parameters"
@@ -751,6 +801,8 @@ class Scenario(Section):
         rows = []
         groups: list[tuple[str, Section]] = list(self.sections())
         groups += [(f"touchpoints.{t.name}", t) for t in self.touchpoints]
+        groups += [(f"metering.tiers.{i}", t) for i, t in enumerate(self.metering.tiers)]
+        groups += [(f"disturbances.{d.kind}", d) for d in self.disturbances]
         groups += [(f"rivals.{i}", r) for i, r in enumerate(self.rivals)]
         for prefix, section in groups:
             for name, info in type(section).model_fields.items():
@@ -783,6 +835,9 @@ class Scenario(Section):
     def hash(self) -> str:
         """Sixteen hex digits that change whenever anything in the scenario but its title does."""
         content = self.model_dump(mode="json", exclude={"title", "name"})
+        for name in ("metering", "disturbances"):  # so that worlds without them keep the digits they had
+            if getattr(self, name) == type(self).model_fields[name].default:
+                del content[name]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     def __repr__(self) -> str:
@@ -854,10 +909,39 @@ def _faults_between(content: Mapping[str, Any]) -> list[tuple[tuple[str, ...], s
     if abs(shares - 1) > 1e-6:
         faults.append((("payment",), f"the three channel shares sum to {shares:.6g}, they must sum to 1"))
     faults += _service_faults(content.get("service"), names)
+    faults += _metering_faults(content, names)
     for section, field in (("churn", "baseline"), ("purchase", "dropout")):
         a, b = number(section, f"{field}_a"), number(section, f"{field}_b")
         if a * b == 0 and a + b > 0:
             faults.append(((section,), f"give both {field}_a and {field}_b above 0, or neither"))
+    return faults
+
+
+def _metering_faults(content: Mapping[str, Any], touchpoints: list[str]) -> list[tuple[tuple[str, ...], str]]:
+    """Faults of meters and disturbances, as `_faults_between` gives them."""
+    faults: list[tuple[tuple[str, ...], str]] = []
+    have = ", ".join(touchpoints)
+    given = content.get("disturbances")
+    for i, one in enumerate(given if isinstance(given, list | tuple) else ()):
+        if isinstance(one, Mapping) and "touchpoint" in one and one["touchpoint"] not in touchpoints:
+            what = f"unknown touchpoint {one.get('touchpoint')!r}; the scenario has {have}"
+            faults.append((("disturbances", str(i)), what))
+    metering = content.get("metering")
+    if not isinstance(metering, Mapping) or not metering.get("cycle"):
+        return faults
+    purchase = content.get("purchase")
+    if not (isinstance(purchase, Mapping) and purchase.get("contract")):
+        faults.append((("metering",), "meters need customers with a contract (purchase.contract = true)"))
+    tiers = metering.get("tiers")
+    given = tiers if isinstance(tiers, list | tuple) else []
+    ends = [t.get("upto", Tier().upto) for t in given if isinstance(t, Mapping)]
+    ends = [end for end in ends if isinstance(end, int | float)]
+    if any(a >= b for a, b in pairwise(ends)):
+        faults.append((("metering", "tiers"), "each step must end above the one before"))
+    known = {name: info.default for name, info in Metering.model_fields.items()} | dict(metering)
+    low, high = known["error_low"], known["error_high"]
+    if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
+        faults.append((("metering",), "error_low must not be above error_high"))
     return faults
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .columns import BLOCK, SCRATCH, SCRATCH_INDEX, STATE, STRIDE
-from .compile import PARAMETER_INDEX
+from .compile import PARAMETER_INDEX, TOUCHPOINT_FIELDS
 from .customers import CustomerView
 
 if TYPE_CHECKING:
@@ -60,7 +60,25 @@ class WorldView:
     def happened(self, name: str) -> np.ndarray:
         """What happened to each customer in the month before (`HAPPENED`), float32; 0 for those who
         were none. Only with a service desk or with `events=True`, else ValueError."""
-        place = SCRATCH_INDEX[_known(name, HAPPENED, "column of the month")] * STRIDE
+        return self._lived(SCRATCH_INDEX[_known(name, HAPPENED, "column of the month")])
+
+    def failure(self, touchpoint: str) -> np.ndarray:
+        """How far the perception of a touchpoint, named, was pulled down by what failed there in the month
+        before, points, float32; 0 for those whom nothing failed. Available as `happened`."""
+        names = [t.name for t in self.scenario.touchpoints]
+        return self._lived(SCRATCH_INDEX["drop"] + names.index(_known(touchpoint, names, "touchpoint")))
+
+    def touchpoint(self, name: str, field: str) -> np.float32:
+        """A number of a touchpoint (`compile.TOUCHPOINT_FIELDS`) as programmes have moved it in this month,
+        in the precision of the engine. Raises ValueError if there is none."""
+        names = [t.name for t in self.scenario.touchpoints]
+        row = names.index(_known(name, names, "touchpoint"))
+        column = TOUCHPOINT_FIELDS.index(_known(field, TOUCHPOINT_FIELDS, "number of a touchpoint"))
+        return np.float32(self._world.touchpoints[row, column])
+
+    def _lived(self, number: int) -> np.ndarray:
+        """A scratch column of the month before, for everyone, 0 for those who did not live it."""
+        place = number * STRIDE
         people, column = self._world.people, np.zeros(self._world.people.count, dtype=np.float32)
         if self.month == 0:
             return column
