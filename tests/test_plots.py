@@ -674,6 +674,8 @@ def test_a_title_stays_in_the_picture_beside_long_names_of_rows():
 
 def test_a_number_keeps_its_sign_at_the_end_of_a_line():
     assert style.broken("break-even 5 %", 12) == "break-even\n5 %"
-    title = "x" * 66 + " is 87.5 % of all"
-    lines = plots.survival({"all": curve(0.02)}, title=title).get_title(loc="left").split("\n")
-    assert lines[1] == "87.5 % of all"
+    assert style._even_lines("the share of all of them is 87.5 % today", 33) == [
+        "the share of all of",
+        "them is 87.5 % today",
+    ]
+    assert style._even_lines("as it is", 33) == ["as it is"]

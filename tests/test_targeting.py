@@ -459,3 +459,16 @@ def test_figure_of_the_report_card(contract_card, chinese):
     assert "最接近真相" in plots.report_card(contract_card.table, language=chinese).get_title(loc="left")
     with pytest.raises(ValueError, match="needs the truth"):
         plots.report_card(contract_card.table.assign(grade=np.nan))
+
+
+def test_figure_of_calibration(chinese):
+    rng = np.random.default_rng(3)
+    chance = rng.random(4000)
+    came = rng.random(4000) < chance
+    tables = {"right": tg.calibration_table(came, chance), "bold": tg.calibration_table(came, chance**0.3)}
+    ax = plots.calibration(tables)
+    assert ax.get_title(loc="left").startswith("Right is off by")
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), 100 * tables["right"]["actual"])
+    assert "平均偏差" in plots.calibration(tables["bold"], language=chinese).get_title(loc="left")
+    with pytest.raises(ValueError, match="lacks predicted"):
+        plots.calibration(tables["bold"].drop(columns="predicted"))

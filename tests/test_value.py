@@ -28,6 +28,8 @@ from crmsim.analysis.value import (
     fit_sbg,
     historical_value,
     holdout_errors,
+    holdout_likelihood,
+    holdout_means,
     markov_clv,
     recency_chain,
     referral_value,
@@ -829,6 +831,75 @@ def chinese(monkeypatch):
     return "zh"
 
 
+def test_log_likelihoods_add_up_to_the_fit(bgnbd, pareto_nbd, history):
+    for model in (bgnbd, pareto_nbd):
+        each = model.log_likelihoods(*history)
+        assert each.shape == (2357,)
+        assert each.sum() == pytest.approx(model.log_likelihood, abs=1e-6)
+    with pytest.raises(ValueError, match="negative"):
+        bgnbd.log_likelihoods([-1], [0], [3])
+
+
+def test_holdout_likelihood_of_the_poisson_process_by_hand():
+    """Almost alike customers who almost never leave: the density of the times of n purchases is that of a
+    Poisson process, rate^n e^(-rate t)."""
+    log = pd.DataFrame(
+        {"customer": [1, 1, 1, 2], "amount": 1.0}
+        | {"date": pd.to_datetime(["2024-01-01", "2024-01-08", "2024-02-05", "2024-01-01"])}
+    )
+    same = BGNBD(r=1e7, alpha=1e7 / 0.5, a=1e-9, b=1.0)  # .5 a week
+    found = holdout_likelihood(log, {"it": same}, calibration_end="2024-01-15", until="2024-02-12")
+    # 4 weeks held out: one purchase by the first, none by the second
+    assert found.loc["it", "log_likelihood"] == pytest.approx(np.log(0.5) - 0.5 * 4 - 0.5 * 4, abs=1e-4)
+    assert found.loc["it", "behind"] == 0 and found.loc["it", "n"] == 2
+
+
+def test_holdout_likelihood_does_not_part_the_models_on_cdnow(bgnbd, pareto_nbd):
+    models = {"Pareto/NBD": pareto_nbd, "BG/NBD": bgnbd}
+    held = {"calibration_end": "1997-09-30", "until": "1998-06-30"}
+    found = holdout_likelihood(cdnow_sample(), models, **held)
+    assert list(found.index) == ["BG/NBD", "Pareto/NBD"]
+    assert found.loc["Pareto/NBD", "behind"] == pytest.approx(2.9, abs=0.1)
+    assert found.loc["Pareto/NBD", "behind"] < found.loc["Pareto/NBD", "behind_error"]
+    with pytest.raises(ValueError, match="give one model"):
+        holdout_likelihood(cdnow_sample(), {}, **held)
+
+
+def test_holdout_means_are_those_of_the_groups(bgnbd, halves):
+    means = holdout_means(halves, {"BG/NBD": bgnbd})
+    assert list(means["group"]) == ["0", "1", "2", "3", "4", "5", "6", "7+"]
+    assert means["customers"].sum() == 2357
+    never = halves[halves["frequency"] == 0]
+    assert means.loc[0, "actual"] == pytest.approx(never["holdout_frequency"].mean())
+    total = (means["BG/NBD"] * means["customers"]).sum()
+    assert total == pytest.approx(1653.4, abs=0.1)  # as holdout_errors adds up
+    late = holdout_means(halves, {"BG/NBD": bgnbd}, by="recency", groups=3)
+    assert late["customers"].sum() == 2357 and late["actual"].is_monotonic_increasing
+    for wrong, message in (({"by": "money"}, "by='money'"), ({"groups": 1}, "give 2 at least")):
+        with pytest.raises(ValueError, match=message):
+            holdout_means(halves, {"BG/NBD": bgnbd}, **wrong)
+    with pytest.raises(ValueError, match="lacks holdout_T"):
+        holdout_means(halves.drop(columns="holdout_T"), {"BG/NBD": bgnbd})
+
+
+def test_figures_of_the_forecast(bgnbd, pareto_nbd, halves, chinese):
+    models = {"BG/NBD": bgnbd, "Pareto/NBD": pareto_nbd}
+    track = track_purchases(cdnow_sample(), models, calibration_end="1997-09-30", until="1998-06-30")
+    ax = plots.purchases_by_period(track)
+    assert sum(bar.get_height() for bar in ax.patches[: len(track)]) == track["actual"].iloc[-1]
+    assert ax.get_title(loc="left").replace("\n", " ") == (
+        "Over the time held out Pareto/NBD forecasts 7.3 % fewer purchases than came"
+    )
+    assert "少" in plots.purchases_by_period(track, language=chinese).get_title(loc="left")
+    means = holdout_means(halves, models)
+    ax = plots.forecast_by_group(means)
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), means["BG/NBD"])
+    assert [bar.get_height() for bar in ax.patches] == list(means["actual"])
+    assert "BG/NBD is nearest" in ax.get_title(loc="left")
+    with pytest.raises(ValueError, match="'actual' is missing"):
+        plots.forecast_by_group(means.drop(columns="actual"))
+
+
 def test_figure_of_the_tracking(bgnbd, pareto_nbd, chinese):
     track = track_purchases(
         cdnow_sample(),
@@ -870,7 +941,8 @@ def test_figure_of_a_change_of_equity(chinese):
         assert bar.get_y() == pytest.approx(ends[-1])
         ends.append(bar.get_y() + bar.get_height())
     assert ends[-1] == pytest.approx(bars[-1].get_height()) == pytest.approx(225)
-    assert ax.get_title(loc="left").startswith("Customer equity falls by 5 EUR: acquisition +33")
+    title = ax.get_title(loc="left").replace("\n", " ")
+    assert title.startswith("Customer equity falls by 5 EUR: acquisition +33")
     assert "客户资产减少" in plots.equity_waterfall(change, language=chinese).get_title(loc="left")
 
 

@@ -20,6 +20,7 @@ from .pages import SPACE, Money
 if TYPE_CHECKING:
     from ..data.database import Database
     from .drivers import Drivers
+    from .forecast import ModelChoice
 
 # not those of the locale, for the page is in English
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -67,6 +68,7 @@ class Firm(Mapping[str, pd.DataFrame]):
         # what later sections take from earlier ones
         self.valued: pd.DataFrame | None = None
         self.drivers: Drivers | None = None
+        self.forecast: ModelChoice | None = None
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         if name not in self.tables:
@@ -154,6 +156,10 @@ class Firm(Mapping[str, pd.DataFrame]):
                 period = pd.Period(first, "M") + int(m)
                 return f"{MONTHS[period.month - 1]}{SPACE}{period.year}"
         return f"month {m}"
+
+    def month_of(self, day: pd.Timestamp) -> str:
+        """The month of a date as in a calendar, such as Mar 2024."""
+        return f"{MONTHS[day.month - 1]}{SPACE}{day.year}"
 
     @property
     def worth(self) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from ..data.schema import BY_NAME
 from ..data.transactions import DataError
 from . import sections_attitude as attitude
 from . import sections_behaviour as behaviour
+from . import sections_value
 from .firm import Firm, Settings
 from .pages import Sheet, many, page, percent
 
@@ -116,7 +117,7 @@ SECTIONS: tuple[tuple[str, str, str, Section], ...] = (
     ("composition", "Composition of the customers", "客户构成分析", behaviour.composition_section),
     ("products", "Sales and products", "产品销售构成与贡献分析", behaviour.products_section),
     ("rfm", "Recency, frequency, money", "RFM分析", behaviour.rfm_section),
-    ("value", "Customer value", "客户价值", behaviour.value_section),
+    ("value", "Customer value", "客户价值", sections_value.value_section),
     ("churn", "Churn", "客户流失", behaviour.churn_section),
     ("satisfaction", "Satisfaction", "客户满意度", attitude.satisfaction_section),
     ("loyalty", "Loyalty", "客户忠诚", attitude.loyalty_section),

@@ -14,6 +14,7 @@ from ..data.transactions import DataError
 from ..vocabulary import ChurnCause, LoyaltyType
 from . import churn, drivers, loyalty, pls, portfolio, sampling, satisfaction, targeting, value
 from .firm import Firm, Settings, plain, row_with
+from .forecast import chances_alive
 from .pages import Sheet, count, listed, many, number, percent, word
 
 FEW = 30  # respondents from whom drivers and paths are estimated at least
@@ -595,32 +596,47 @@ def _really_lost(sheet: Sheet, firm: Firm) -> None:
             "alarm_rate": ("false alarms", percent), "accuracy": ("right", percent),
         },
     )  # fmt: skip
-    with sheet.part():
-        gone = truth.set_index("customer")["left_month"].notna()
-        alive = firm.worth["active"].astype(float)
-        both = (
-            pd.DataFrame({"alive": alive, "there": ~gone.reindex(alive.index)})
-            .loc[people["customer"]]
-            .dropna()
-        )
-        both["class"] = pd.cut(both["alive"], [0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0], include_lowest=True)
-        table = both.groupby("class", observed=True).agg(
-            customers=("alive", "size"), alive=("alive", "mean"), there=("there", "mean")
-        ).reset_index()  # fmt: skip
-        table["name"] = [f"{100 * max(c.left, 0):.0f} to {100 * c.right:.0f} %" for c in table["class"]]
-        sheet.say(
-            f"The BG/NBD model gives the buyers a chance of {percent(float(both['alive'].mean()))} to be "
-            f"customers still, on average; {percent(float(both['there'].astype(float).mean()))} are."
-        )
-        sheet.table(
-            "alive", table.drop(columns="class"),
-            "Chance of being a customer still, by the model and in truth",
-            {
-                "name": ("by the model", word), "customers": ("customers", count),
-                "alive": ("mean chance", percent),
-                "there": ("really there", percent),
-            },
-        )  # fmt: skip
+    with sheet.part("Who is still a customer: chance and truth", "客户仍存续的概率与真实情况"):
+        _really_there(sheet, firm, truth)
+
+
+def _really_there(sheet: Sheet, firm: Firm, truth: pd.DataFrame) -> None:
+    chances = chances_alive(firm.log)
+    there = truth.set_index("customer")["left_month"].isna().reindex(chances.index)
+    known = there.notna().to_numpy()
+    here, chances = there[known].astype(float), chances[known]
+    if len(here) < 50 or here.nunique() < 2:
+        sheet.cannot("Too few buyers have left, or too few are still there, to grade the chances.")
+        return
+    tables = {name: targeting.calibration_table(here, chances[name]) for name in chances}
+    rows = pd.DataFrame(
+        {
+            "model": list(tables),
+            "mean": [float(chances[name].mean()) for name in tables],
+            "true": float(here.mean()),
+            "auc": [targeting.auc(here, chances[name]) for name in tables],
+            "brier": [targeting.brier(here, chances[name]) for name in tables],
+        }
+    )
+    used = firm.forecast.chosen if firm.forecast else "BG/NBD"
+    told = [f"{name} {percent(mean)}" for name, mean in zip(rows["model"], rows["mean"], strict=True)]
+    best = row_with(rows, "auc")
+    sheet.find(
+        f"{percent(float(here.mean()))} of the buyers are really customers still. The models say "
+        f"{listed(told)}; of one who is and one who is not, {best['model']} puts the right one first in "
+        f"{percent(best['auc'])} of cases. The values of this report rest on {used}."
+    )
+    sheet.figure(
+        "alive", "calibration", tables, forecast="chance of being a customer still, by the model, %",
+        outcome="really customers still, %",
+    )  # fmt: skip
+    sheet.table(
+        "alive", rows, "Chance of being a customer still, by model and in truth",
+        {
+            "model": ("model", word), "mean": ("mean chance", percent), "true": ("really there", percent),
+            "auc": ("right order (AUC)", number(3)), "brier": ("Brier score, 0 is best", number(3)),
+        },
+    )  # fmt: skip
 
 
 GRADED = {

@@ -1,4 +1,4 @@
-"""Sections of a report on what customers do: the file, composition, products, RFM, value, churn.
+"""Sections of a report on what customers do: the file, composition, products, RFM, churn.
 
 A section takes a `Sheet`, the firm and the settings, and says what it finds, or why it cannot.
 """
@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from ..data.schema import BY_NAME
-from ..data.transactions import DataError, repeat_summary
+from ..data.transactions import DataError
 from ..vocabulary import ValueTier
-from . import churn, portfolio, rfm, value
+from . import churn, portfolio, rfm
 from .firm import Firm, Settings, row_with
 from .pages import Sheet, Write, count, fine, listed, many, number, percent, tenth, whole, word
 
@@ -539,265 +539,6 @@ def _mailing(sheet: Sheet, firm: Firm, settings: Settings) -> None:
     )  # fmt: skip
 
 
-# -- value ---------------------------------------------------------------------------------------------
-
-
-def value_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
-    if not firm.has("customers") or not (firm.has("purchases") or firm.has("bills")):
-        sheet.cannot(
-            "What customers are worth needs customers with purchases or bills; the database has none."
-        )
-        return
-    with sheet.part("Past, present and potential", "历史价值、当前价值与潜在价值"):
-        _worth(sheet, firm, settings)
-    with sheet.part("Customer equity", "客户资产"):
-        _equity(sheet, firm, settings)
-    if firm.contract:
-        with sheet.part("How long contracts last: forecast and outcome", "sBG模型：留存预测"):
-            _renewal(sheet, firm)
-    else:
-        with sheet.part("Purchases: forecast and outcome", "BG/NBD模型：购买预测"):
-            _forecast(sheet, firm)
-
-
-def _values(firm: Firm, settings: Settings, at: int | None = None) -> pd.DataFrame:
-    return value.customer_values(
-        firm,
-        at=at,
-        margin=settings.margin,
-        discount_rate=settings.discount_rate,
-        months=settings.horizon,
-    )
-
-
-def _worth(sheet: Sheet, firm: Firm, settings: Settings) -> None:
-    money = firm.money
-    values = _values(firm, settings)
-    firm.valued = values
-    past, ahead, potential = (float(values[name].sum()) for name in ("historical", "current", "potential"))
-    people = len(values)
-    referred = f", and {money(potential)} through those they refer" if potential > 0 else ""
-    sheet.stress(
-        f"So far the {people:,} customers brought a margin of {money(past)}; the next "
-        f"{many(settings.horizon, 'month')} are expected to bring {money(ahead)} from those who are still "
-        f"there{referred}."
-    )
-    best = portfolio.top_share(values["current"].clip(lower=0)) if ahead > 0 else float("nan")
-    active = float(values["active"].astype(float).sum())
-    sheet.say(
-        f"{count(active)} of them ({percent(active / people)}) are still customers"
-        + (" by the departures on file. " if firm.contract else " by the BG/NBD model. ")
-        + f"The best 20 % hold {percent(best)} of the value ahead."
-    )
-    if not firm.contract:
-        sheet.say(
-            "The BG/NBD model cannot tell that somebody who bought only once has gone: it lets customers "
-            "leave after a repeat purchase only, and takes them as active till then."
-        )
-    ordered = values.sort_values("total", ascending=False)
-    tier = portfolio.tiers(values["current"] + values["potential"], ties="order")
-    by_tier = values.groupby(tier.to_numpy(), observed=True)[["historical", "current", "potential"]].sum()
-    by_tier = by_tier.assign(customers=tier.value_counts()).rename_axis("tier").reset_index()
-    by_tier = by_tier.sort_values("current", ascending=False)
-    names = {t.key: f"{t.english} ({t.chinese})" for t in ValueTier}
-    by_tier["name"] = [names.get(str(key), str(key)) for key in by_tier["tier"]]
-    by_tier["ahead_share"] = by_tier["current"] / by_tier["current"].sum()
-    sheet.figure("parts", "value_parts", values, currency=money.currency)
-    sheet.table(
-        "tiers", by_tier, "Value by tier of what is ahead: the best fifth, the next three tenths, the rest",
-        {
-            "name": ("tier", word), "customers": ("customers", count),
-            "historical": (money.head("historical 历史"), money.plain),
-            "current": (money.head("current 当前"), money.plain), "ahead_share": ("of current", percent),
-            "potential": (money.head("potential 潜在"), money.plain),
-        },
-    )  # fmt: skip
-    columns = {
-        "customer": ("customer", whole), "historical": (money.head("historical"), money.plain),
-        "current": (money.head("current"), money.plain), "potential": (money.head("potential"), money.plain),
-        "total": (money.head("total"), money.plain), "active": ("still there", percent),
-    }  # fmt: skip
-    sheet.table(
-        "customers", ordered.rename_axis("customer").reset_index(), "The most valuable customers", columns,
-        rows=10,
-    )  # fmt: skip
-
-
-def _equity(sheet: Sheet, firm: Firm, settings: Settings) -> None:
-    money, values = firm.money, firm.worth
-    people = firm["customers"].set_index("customer")["joined_month"].reindex(values.index)
-    span = min(12, firm.months - 1)
-    young = (people > firm.months - 1 - span).to_numpy() if span else np.zeros(len(values), dtype=bool)
-    joining = float(young.sum()) / span if span else 0.0
-    newcomer = float(values.loc[young, "current"].mean()) if young.any() else 0.0
-    equity = value.customer_equity(
-        values,
-        joining=joining,
-        newcomer=newcomer,
-        discount_rate=settings.discount_rate,
-        months=settings.horizon,
-    )
-    total = float(equity["amount"]["total"])
-    sheet.find(
-        f"Customer equity, what customers are still worth to the firm, is {money(total)}: "
-        f"{percent(equity.loc['current', 'share'])} from those there now as they are, "
-        f"{percent(equity.loc['potential', 'share'])} from whom they refer, "
-        f"{percent(equity.loc['future', 'share'])} from those who will join in the next "
-        f"{many(settings.horizon, 'month')}."
-    )
-    if not joining:
-        sheet.say("Nobody joined in the last months, so nobody to come is counted.")
-    else:
-        sheet.say(
-            f"The last part counts {number(1)(joining)} new customers a month, as in the last "
-            f"{many(span, 'month')}, each worth {money(newcomer)}; what it costs to win them is not on file "
-            "and not taken off."
-        )
-    names = {
-        "current": "there now",
-        "potential": "referred by them",
-        "future": "still to come",
-        "total": "all",
-    }
-    table = equity.rename_axis("part").reset_index()
-    table["name"] = [names.get(str(key), str(key)) for key in table["part"]]
-    sheet.table(
-        "equity", table, "Customer equity",
-        {
-            "name": ("customers", word), "amount": (money.head("amount"), money.plain),
-            "share": ("share", percent), "customers": ("number", count),
-        },
-    )  # fmt: skip
-    if firm.months < 24:
-        sheet.cannot("Where a change of equity comes from needs two years of records.")
-        return
-    before = _values(firm, settings, firm.months - 13)
-    change = value.equity_change(before.clip(lower=0), values.clip(lower=0))
-    roads = change.roads
-    road_names = {
-        "acquisition": "winning customers",
-        "expansion": "larger bills or purchases",
-        "retention": "staying",
-    }
-    parts = [f"{road_names.get(str(k), str(k))} {'+' if v > 0 else ''}{money(v)}" for k, v in roads.items()]
-    sheet.say(
-        f"In the last twelve months the value ahead of present customers went from {money(change.before)} to "
-        f"{money(change.after)}. By the three roads to profit (赢利三条路): {listed(parts)}."
-    )
-    sheet.figure("change", "equity_waterfall", change, currency=money.currency)
-    sheet.table(
-        "change", change.table, "Where the change of equity came from",
-        {
-            "road": ("road", word), "chinese": ("", word), "part": ("part", word),
-            "customers": ("customers", count), "amount": (money.head("amount"), money.plain),
-        },
-    )  # fmt: skip
-
-
-def _forecast(sheet: Sheet, firm: Firm) -> None:
-    log = firm.log
-    log = log[log["amount"] > 0]
-    first, last = log["date"].min(), log["date"].max()
-    if (last - first).days < 180:
-        sheet.cannot(
-            "The record is shorter than half a year: too short to fit on a part and check on the rest."
-        )
-        return
-    cut = first + (last - first) * 2 / 3
-    cut = pd.Timestamp(cut).normalize()
-    seen = repeat_summary(log, "W", calibration_end=cut)
-    model = value.fit_bgnbd(seen["frequency"], seen["recency"], seen["T"])
-    models = {"BG/NBD": model}
-    errors = value.holdout_errors(seen, models)
-    track = value.track_purchases(log, models, calibration_end=cut)
-    errors = errors.rename_axis("model").reset_index() if "model" not in errors else errors
-    row = errors.iloc[0]
-    off = float(row["total_error"])
-    sheet.find(
-        f"Fitted on the first two thirds of the record, the BG/NBD model forecast {count(row['predicted'])} "
-        f"repeat purchases for the last third, where {count(row['actual'])} came: {percent(abs(off))} too "
-        f"{'many' if off > 0 else 'few'}."
-    )
-    own = errors[errors["model"] == "own rate"]
-    if len(own):
-        sheet.say(
-            "Going on at everyone's own past rate would have been "
-            f"{percent(abs(float(own.iloc[0]['total_error'])))} too "
-            f"{'many' if float(own.iloc[0]['total_error']) > 0 else 'few'}. The fifth of the customers with "
-            f"the highest forecast made {percent(row['caught'])} of the purchases to come."
-        )
-    sheet.say(
-        f"Parameters: r {model.r:.3f}, alpha {model.alpha:.2f} weeks, a {model.a:.3f}, b {model.b:.2f}. A "
-        f"customer buys {52 * model.r / model.alpha:.1f} times a year while active, and leaves after a "
-        f"purchase with a chance of {percent(model.a / (model.a + model.b))}, on average."
-    )
-    sheet.figure("tracking", "purchase_tracking", track)
-    sheet.table(
-        "holdout", errors, "Forecast against outcome in the time held out",
-        {
-            "model": ("forecast by", word), "predicted": ("predicted", count), "actual": ("came", count),
-            "total_error": ("error", percent), "mae": ("error a customer", number(2)),
-            "caught": ("caught by best 20 %", percent),
-        },
-    )  # fmt: skip
-    sheet.table(
-        "tracking", track.iloc[::-1], "Repeat purchases of the cohort, summed up by week (latest first)",
-        {
-            "end": ("week to", lambda day: f"{day:%Y-%m-%d}"), "actual": ("came", count),
-            "BG/NBD": ("BG/NBD", count),
-        },
-        rows=4,
-    )  # fmt: skip
-
-
-def _renewal(sheet: Sheet, firm: Firm) -> None:
-    if not firm.has("departures"):
-        sheet.cannot("No departure is on file, so there is nothing to forecast.")
-        return
-    spells = churn.spells(firm)
-    cohort = spells[(spells["start"] == 0) & (spells["spell"] == 0)]
-    if len(cohort) < 50 or firm.months < 9:
-        sheet.cannot(
-            "Too few customers or months to fit a model on a part of the record and check it on the rest."
-        )
-        return
-    left = cohort.loc[cohort["left"], "duration"].to_numpy()
-    gone = np.array([(left <= t).sum() for t in range(firm.months)])
-    actual = (len(cohort) - gone).astype(float)
-    held = max(4, 2 * firm.months // 3)
-    model = value.fit_sbg(actual[:held])
-    table = pd.DataFrame({"month": np.arange(firm.months), "actual": actual / len(cohort)})
-    table["forecast"] = model.survival(table["month"])
-    table["held_out"] = table["month"] >= held
-    end = table.iloc[-1]
-    lasting = np.exp(np.log(actual[held - 1] / len(cohort)) * end["month"] / (held - 1))
-    sheet.find(
-        f"Fitted on the first {many(held, 'month')}, the sBG model expected {tenth(end['forecast'])} of the "
-        f"customers of the first month to be there after {count(end['month'])} months; "
-        f"{tenth(end['actual'])} were."
-    )
-    sheet.say(
-        f"A constant rate of leaving would have expected {tenth(lasting)}. In the sBG model those likely to "
-        f"leave go first, so retention rises with time: from {fine(model.retention(1))} in the first month "
-        f"to {fine(model.retention(firm.months))} in month {firm.months}."
-    )
-    curves = table.set_index("month")
-    sheet.figure(
-        "sbg", "survival", {"there": curves["actual"], "sBG": curves["forecast"]},
-        note=f"fitted on the first {many(held, 'month')}",
-        title=f"Expected to be there after {count(end['month'])} months: {tenth(end['forecast'])}; there: "
-        f"{tenth(end['actual'])}",
-    )  # fmt: skip
-    sheet.table(
-        "sbg", table.iloc[[*range(0, firm.months, 3), *([firm.months - 1] if (firm.months - 1) % 3 else [])]],
-        "Share of the customers of the first month still there",
-        {
-            "month": ("after months", count), "actual": ("there", tenth), "forecast": ("sBG", tenth),
-            "held_out": ("", lambda out: "forecast" if out else "fitted"),
-        },
-    )  # fmt: skip
-
-
 # -- churn ---------------------------------------------------------------------------------------------
 
 
@@ -1028,7 +769,8 @@ def _silence(sheet: Sheet, firm: Firm, settings: Settings) -> None:
         with contextlib.suppress(DataError):
             values = firm.worth
             alive = float(values["active"].astype(float).reindex(bought["customer"]).mean())
-            sheet.say(f"The BG/NBD model takes {percent(1 - alive)} of the buyers as gone.")
+            model = firm.forecast.chosen if firm.forecast else "BG/NBD"
+            sheet.say(f"The {model} model takes {percent(1 - alive)} of the buyers as gone.")
         gone = found[found["lost"] & (found["purchases"] > 0)].merge(
             portfolio.totals(log).rename("sales"), left_on="customer", right_index=True
         )

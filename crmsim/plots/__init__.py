@@ -29,8 +29,10 @@ _HOMES = {
         "CAUSE_COLOURS", "GREY", "LAYER_COLOURS", "LIGHT", "OKABE_ITO", "POLICY_COLOURS", "chinese_font",
         "save_figure", "words",
     ),
-    "targeting": ("lift_curve", "profit_curves", "report_card", "uplift_curves"),
-    "value": ("equity_waterfall", "purchase_tracking", "value_parts"),
+    "targeting": ("calibration", "lift_curve", "profit_curves", "report_card", "uplift_curves"),
+    "value": (
+        "equity_waterfall", "forecast_by_group", "purchase_tracking", "purchases_by_period", "value_parts",
+    ),
     "world": (
         "churn_by_cause", "customers_kept", "facts", "money", "policy_effects", "service_month",
         "service_years", "survival", "two_lives", "waits",

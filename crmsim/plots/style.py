@@ -219,8 +219,7 @@ class Page:
         ax = self.ax
         if title:
             title = title[:1].upper() + title[1:] if self.language == "en" else title
-            whole = title.replace(" %", "\N{NO-BREAK SPACE}%")  # a number keeps its sign
-            text = "\n".join(textwrap.wrap(whole, self._letters())).replace("\N{NO-BREAK SPACE}%", " %")
+            text = "\n".join(_even_lines(title, self._letters()))
             ax.set_title(text, loc="left", fontsize=1.2 * self.size, pad=self.pad if pad is None else pad)
         note = "; ".join(filter(None, (note, self.told)))
         if note:
@@ -397,6 +396,18 @@ def apart(places: Sequence[float], heights: Sequence[float], low: float, high: f
 def inside(edge: float, height: float, low: float, high: float) -> float:
     """A lower edge such that the height stays between low and high, if it can."""
     return edge if height > high - low else min(max(edge, low), high - height)
+
+
+def _even_lines(text: str, wide: int) -> list[str]:
+    """A text on as few lines as it takes, about equally long, so that no word is left alone."""
+    text = text.replace(" %", "\N{NO-BREAK SPACE}%")  # a number keeps its sign
+    lines = textwrap.wrap(text, wide)
+    if len(lines) > 1:
+        for width in range(-(-len(text) // len(lines)), wide):
+            if len(textwrap.wrap(text, width)) == len(lines):
+                lines = textwrap.wrap(text, width)
+                break
+    return [line.replace("\N{NO-BREAK SPACE}%", " %") for line in lines]
 
 
 def minus(text: str) -> str:

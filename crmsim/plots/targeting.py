@@ -62,6 +62,22 @@ add_words(
             "Profit by the share of customers addressed; highest {list}.",
             "按联系比例的利润；最高：{list}。",
         ),
+        "tg_predicted": ("predicted, %", "预测，%"),
+        "tg_came": ("came true, %", "实际，%"),
+        "tg_as_said": ("as predicted", "与预测一致"),
+        "tg_calibrated": (
+            "{best} is off by {low:.1f} points on average, {worst} by {high:.1f}",
+            "{best}平均偏差{low:.1f}个百分点，{worst}为{high:.1f}",
+        ),
+        "tg_calibrated_one": (
+            "Predictions are off by {low:.1f} points on average",
+            "预测平均偏差{low:.1f}个百分点",
+        ),
+        "tg_calibration_words": (
+            "What came true over what was predicted, by tenths of the prediction, with intervals; on the "
+            "dashed line both are the same. Mean distance: {list}.",
+            "按预测值十等分的实际比例及区间；虚线上二者相同。平均偏差：{list}。",
+        ),
         "tg_best": ("best possible", "最佳可能"),
         "tg_at": ("{value} at {share:.0f} %", "{share:.0f}%时{value}"),
         "tg_grade": ("guessing = 0, truth = 1", "随机 = 0，真相 = 1"),
@@ -241,6 +257,51 @@ def profit_curves(
             found = page.say("tg_profit_none")
         listed = _tops(page, tops, write)
         return page.finish(title or found, page.say("tg_profit_words", list=listed), note)
+
+
+def calibration(
+    tables: Mapping[str, pd.DataFrame] | pd.DataFrame,
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    forecast: str = "",
+    outcome: str = "",
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """What came true over what was predicted, by tenths of the prediction: are the chances right? 校准图.
+
+    tables: name of the model -> what `calibration_table` gives, or one such table. forecast, outcome: words
+    for the axes.
+    """
+    models = _named(tables, "calibration")
+    for name, table in models.items():
+        if lacking := [c for c in ("customers", "predicted", "actual", "low", "high") if c not in table]:
+            raise ValueError(f"calibration: {name or 'the table'} lacks {lacking[0]}")
+    colours = _colours(list(models))
+    with a_page(ax, language) as page:
+        page.ax.plot(
+            [0, 100], [0, 100], color="black", linewidth=1.4, linestyle=(0, (4, 3)),
+            label=page.say("tg_as_said"),
+        )  # fmt: skip
+        off = {}
+        for k, (name, table) in enumerate(models.items()):
+            x, y, low, high = (100 * table[c].to_numpy(float) for c in ("predicted", "actual", "low", "high"))
+            page.ax.vlines(x, low, high, color=colours[name], linewidth=2, alpha=0.5)
+            page.ax.plot(
+                x, y, color=colours[name], linewidth=2, marker="os^Dv"[k % 5], markersize=9 * page.scale,
+                label=name or None,
+            )  # fmt: skip
+            off[name] = float(np.average(np.abs(x - y), weights=table["customers"]))
+        page.legend(0.9)
+        page.ax.set_xlim(-2, 102)
+        page.ax.set_ylim(-2, 102)
+        page.axes_words(forecast or page.say("tg_predicted"), outcome or page.say("tg_came"))
+        best, worst = min(off, key=lambda n: off[n]), max(off, key=lambda n: off[n])
+        key = "tg_calibrated" if len(off) > 1 else "tg_calibrated_one"
+        found = page.say(key, best=best, low=off[best], worst=worst, high=off[worst])
+        listed = page.listed(f"{name} {x:.1f}".strip() for name, x in off.items())
+        return page.finish(title or found, page.say("tg_calibration_words", list=listed), note)
 
 
 TASK_COLOURS = {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .style import GREY, LIGHT, OKABE_ITO, POLICY_COLOURS, a_page, add_words, money_size, writer
+from .style import GREY, LIGHT, OKABE_ITO, POLICY_COLOURS, Page, a_page, add_words, money_size, writer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,6 +32,28 @@ add_words(
         "vl_30": ("month", "月"),
         "vl_period": ("period", "期"),
         "vl_repeat": ("cumulative repeat purchases", "累计重复购买次数"),
+        "vl_repeat_each": ("repeat purchases a {length}", "每{length}重复购买次数"),
+        "vl_each_title": (
+            "Over the time held out {best} forecasts {off} {than} purchases than came",
+            "检验期内{best}的预测比实际{than}{off}",
+        ),
+        "vl_more": ("more", "多"),
+        "vl_fewer": ("fewer", "少"),
+        "vl_each_words": (
+            "Repeat purchases of the cohort in each {length}, actual and expected; in the time held out "
+            "{list}.",
+            "客户群每{length}的重复购买，实际与预期；检验期合计：{list}。",
+        ),
+        "vl_before_x": ("repeat purchases in the time fitted on", "拟合期内的重复购买次数"),
+        "vl_then": ("purchases a customer in the time held out", "检验期内每位客户的购买次数"),
+        "vl_group_title": (
+            "{best} is nearest to what each group bought later: off by {off:.2f} a customer",
+            "{best}最接近各组后来的购买：每位客户平均相差{off:.2f}",
+        ),
+        "vl_group_words": (
+            "Mean purchases in the time held out by purchases before, actual and expected: {list}.",
+            "按之前购买次数分组的检验期平均购买，实际与预期：{list}。",
+        ),
         "vl_fit": ("fitted", "拟合期"),
         "vl_held": ("held out", "检验期"),
         "vl_track_title": (
@@ -57,6 +79,7 @@ add_words(
             "按总价值分为{n}等份的客户",
         ),
         "vl_customer": ("customer", "客户"),
+        "vl_customers": ("customers", "客户数"),
         "vl_mean": ("value a customer{unit}", "每位客户的价值{unit}"),
         "vl_each": ("value{unit}", "价值{unit}"),
         "vl_parts_title": (
@@ -119,13 +142,7 @@ def purchase_tracking(
                 off[name] = 100 * float(np.mean(np.abs(curve / np.maximum(actual, 1) - 1)[held]))
         page.ax.set_ylim(0, 1.08 * max(end[1] for end in ends.values()))
         if held.any() and not held.all():
-            split = x[held][0] - 0.5
-            page.ax.axvspan(split, x[-1], color="#F2F2F2", zorder=0)
-            for place, side, key in ((split, "right", "vl_fit"), (split, "left", "vl_held")):
-                page.ax.annotate(
-                    page.say(key), (place, 0), (-8 if side == "right" else 8, 8), ha=side,
-                    textcoords="offset points", fontsize=page.size, color=GREY,
-                )  # fmt: skip
+            _shade(page, x[held][0] - 0.5, x[-1])
         page.label_ends(ends, "{:,.0f}")
         page.ax.yaxis.set_major_formatter("{x:,.0f}")
         page.axes_words(page.say(_length(track)), page.say("vl_repeat"))
@@ -137,6 +154,118 @@ def purchase_tracking(
             found = page.say("vl_track_none")
         listed = page.listed(f"{name} {end[1]:,.0f}" for name, end in ends.items())
         return page.finish(title or found, page.say("vl_track_words", list=listed), note)
+
+
+def purchases_by_period(
+    track: pd.DataFrame,
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """Repeat purchases of a cohort in each period, actual against what models expect; not summed up.
+
+    track: what `track_purchases` gives; the time held out is shaded. The companion of `purchase_tracking`
+    (FHL 2005, figure 2), which shows in which periods the sum was won or lost.
+    """
+    if not len(track):
+        raise ValueError("purchases_by_period: the table is empty")
+    models = [c for c in track.columns if c not in ("period", "end", "held_out", "actual")]
+    each = track[["actual", *models]].astype(float)
+    each = each.diff().fillna(each)
+    with a_page(ax, language) as page:
+        x = track["period"].to_numpy(float)
+        held = track["held_out"].to_numpy(bool)
+        page.ax.bar(x, each["actual"], width=0.82, color="#C4C4C4", zorder=1)
+        last = {page.say("vl_actual"): (x[-1] + 0.5, float(each["actual"].iloc[-1]), GREY)}
+        for name, colour in zip(models, POLICY_COLOURS * len(models), strict=False):
+            page.ax.plot(x, each[name], color=colour, linewidth=3, zorder=3)
+            last[name] = (x[-1] + 0.5, float(each[name].iloc[-1]), colour)
+        page.ax.set_ylim(0, 1.08 * float(each.to_numpy().max()))
+        if held.any() and not held.all():
+            _shade(page, x[held][0] - 0.5, x[-1] + 0.5, high=True)
+        page.label_ends(last)
+        page.ax.set_xlim(x[0] - 0.5, x[-1] + 0.5)
+        page.ax.yaxis.set_major_formatter("{x:,.0f}")
+        length = page.say(_length(track))
+        page.axes_words(length, page.say("vl_repeat_each", length=length))
+        sums = each[held].sum() if held.any() else each.sum()
+        came = max(float(sums["actual"]), 1.0)
+        listed = page.listed(f"{name} {sums[key]:,.0f}" for name, key in zip(last, each.columns, strict=True))
+        if models and held.any():
+            best = min(models, key=lambda m: abs(sums[m] / came - 1))
+            off = float(sums[best]) / came - 1
+            found = page.say(
+                "vl_each_title", best=best, off=page.percent(abs(off)),
+                than=page.say("vl_more" if off > 0 else "vl_fewer"),
+            )  # fmt: skip
+        else:
+            found = page.say("vl_track_none")
+        return page.finish(title or found, page.say("vl_each_words", length=length, list=listed), note)
+
+
+def forecast_by_group(
+    means: pd.DataFrame,
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    groups: str = "",
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """Purchases a customer in the time held out, by what customers did before: actual and expected.
+
+    means: what `holdout_means` gives. groups: words for the groups where they are not repeat purchases.
+    """
+    known = ("group", "customers", "actual")
+    if lacking := [name for name in known if name not in means]:
+        raise ValueError(
+            f"forecast_by_group: column {lacking[0]!r} is missing; give what holdout_means gives"
+        )
+    models = [str(c) for c in means.columns if c not in known]
+    if not len(means) or not models:
+        raise ValueError("forecast_by_group: the table needs a group and a model")
+    with a_page(ax, language) as page:
+        x = np.arange(len(means))
+        actual = means["actual"].to_numpy(float)
+        page.ax.bar(x, actual, width=0.7, color="#C4C4C4", label=page.say("vl_actual"))
+        off = {}
+        for k, (name, colour) in enumerate(zip(models, POLICY_COLOURS * len(models), strict=False)):
+            expected = means[name].to_numpy(float)
+            page.ax.plot(
+                x, expected, color=colour, linewidth=2.2, marker="os^Dv"[k % 5], markersize=10 * page.scale,
+                label=name,
+            )  # fmt: skip
+            off[name] = float(np.average(np.abs(expected - actual), weights=means["customers"]))
+        page.legend(0.9)
+        page.ax.set_xticks(
+            x, [f"{g}\n({n:,})" for g, n in zip(means["group"], means["customers"], strict=True)]
+        )
+        page.ax.tick_params(axis="x", length=0)
+        bottom = f"{groups or page.say('vl_before_x')}{page.bracket(page.say('vl_customers'))}"
+        page.axes_words(bottom, page.say("vl_then"))
+        best = min(off, key=lambda name: off[name])
+        each = []
+        for row in means.to_dict("records"):
+            told = [f"{page.say('vl_actual')} {row['actual']:.2f}", *(f"{m} {row[m]:.2f}" for m in models)]
+            each.append(f"{row['group']}: {page.listed(told)}")
+        return page.finish(
+            title or page.say("vl_group_title", best=best, off=off[best]),
+            page.say("vl_group_words", list="; ".join(each)), note,
+        )  # fmt: skip
+
+
+def _shade(page: Page, split: float, end: float, *, high: bool = False) -> None:
+    """The time held out, grey, with words at the foot of the axes or (high) at their head."""
+    page.ax.axvspan(split, end, color="#F2F2F2", zorder=0)
+    beside, y = page.ax.get_xaxis_transform(), 1.0 if high else 0.0
+    for key, aside in (("vl_fit", -8), ("vl_held", 8)):
+        page.ax.annotate(
+            page.say(key), (split, y), (aside, -8 if high else 8), xycoords=beside,
+            ha="right" if aside < 0 else "left", va="top" if high else "bottom", textcoords="offset points",
+            fontsize=page.size, color=GREY,
+        )  # fmt: skip
 
 
 def _length(track: pd.DataFrame) -> str:
