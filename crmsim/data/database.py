@@ -22,6 +22,7 @@ from .transactions import DataError
 
 # Month 0 is January of this year; only the season and the calendar days depend on it.
 FIRST_YEAR = 2024
+READ_BEFORE = 2  # days from a reading to the statement
 # Files of these names DuckDB opens as a table, not as a database.
 READ_BY_NAME = (".csv", ".tsv", ".parquet", ".json", ".jsonl", ".ndjson", ".gz", ".zst", ".xlsx")
 
@@ -45,21 +46,27 @@ def tables_of(run: Any, surveys: Iterable[Any] = ()) -> dict[str, pd.DataFrame]:
     events = _by_event(records.events)
     contract = run.scenario.purchase.contract
     left = records.departures
-    goods = records.goods()
+    goods, network = records.goods(), records.network
+    billed = _bills(run, people, events, records.channels)
     tables = {
         "customers": _customers(people, records.channels[-1], contract),
         "profiles": goods.profiles.assign(birth_year=FIRST_YEAR - goods.profiles["age"]),
+        "segments": goods.segments,
         "districts": goods.districts,
         "products": goods.products,
         "purchases": _purchases(records.purchases),
         "purchase_lines": goods.lines,
         "return_lines": _empty("return_lines"),
         "stock": goods.stock,
-        **_bills(run, people, events, records.channels),
+        **billed,
+        **_metered(records.metered(billed["bills"], billed["payments"])),
         "complaints": _complaints(events),
         "contacts": records.contacts,
         "jobs": records.jobs,
         "formal_complaints": records.letters,
+        "event_kinds": network.kinds,
+        "network_events": network.events,
+        "event_customers": network.affected,
         "offers": _plain(events["offer"]),
         "returns": _plain(events["returned"]),
         "survey": records.answers,
@@ -223,6 +230,34 @@ def _bills(
         "bills": bills[["customer", "month"]].assign(amount=billed),
         "payments": bills.assign(amount=bills["came_in"], channel=channel),
     }
+
+
+def _metered(found: Any) -> dict[str, pd.DataFrame]:
+    """Meters, readings and statements with days of the calendar for those counted within the month."""
+    statements, receipts = found.statements, found.receipts
+    if not len(statements):
+        names = ("meters", "readings", "tariff", "statements", "receipts")
+        empty = {name: _empty(name) for name in names}
+        return empty | {"tariff": found.tariff, "meters": _dated_meters(found.meters)}
+    issued = first_day(statements["month"]) + (statements["day"].to_numpy() - 1).astype("timedelta64[D]")
+    days = receipts["days"].to_numpy(dtype=np.float64)
+    came = issued + np.nan_to_num(days).astype(np.int64).astype("timedelta64[D]")
+    return {
+        "meters": _dated_meters(found.meters),
+        "readings": found.readings.assign(date=_seconds(issued - np.timedelta64(READ_BEFORE, "D"))),
+        "tariff": found.tariff,
+        "statements": statements.assign(
+            issued=_seconds(issued),
+            due=_seconds(issued + statements["due"].to_numpy().astype("timedelta64[D]")),
+        ),
+        "receipts": receipts.assign(
+            date=_seconds(np.where(np.isnan(days), np.datetime64("NaT"), came.astype("datetime64[s]")))
+        ),
+    }
+
+
+def _dated_meters(meters: pd.DataFrame) -> pd.DataFrame:
+    return meters.assign(installed=FIRST_YEAR - meters["age"])
 
 
 def _is_in(rows: pd.DataFrame, events: pd.DataFrame) -> np.ndarray:

@@ -83,8 +83,9 @@ DATASETS = {
         ),
         Dataset(
             "city_a",
-            "the water utility of City A: bills, payments, contacts, jobs, formal complaints, survey waves",
-            "A市供水企业：账单、付款、客户接触、抢修工单、书面投诉、满意度调查",
+            "the water utility of City A: meters, bills by tariff, payments, network events, contacts, jobs, "
+            "formal complaints, survey waves",
+            "A市供水企业：水表与抄表、阶梯水价账单、缴费、管网事件、客户接触、抢修工单、书面投诉、满意度调查",
             "water_utility",
             8_000,
             24,
@@ -235,10 +236,32 @@ def dataset_tables(name: str) -> dict[str, pd.DataFrame]:
         # A shop's till counts in cents; a purchase is what its lines add up to.
         total = tables["purchase_lines"].groupby("purchase")["amount"].sum().round(2)
         tables["purchases"]["amount"] = total.loc[tables["purchases"]["purchase"]].to_numpy()
+    if "statements" in tables:
+        _in_cents(tables)
     return tables
 
 
-DIGITS = {"money": 2, "points": 2, "seconds": 1, "hours": 3, "hours since the month began": 3, "pieces": 0}
+def _in_cents(tables: dict[str, pd.DataFrame]) -> None:
+    """Statements and receipts as sums of the rounded bills and payments of their months."""
+    cycle = int(tables["meters"]["cycle"].iloc[0])
+    statements, receipts = tables["statements"], tables["receipts"]
+    at = pd.MultiIndex.from_arrays([statements["month"] // cycle, statements["customer"]])
+
+    def total(name: str) -> Any:
+        money = tables[name]
+        sums = money.groupby([money["month"] // cycle, money["customer"]])["amount"].sum()
+        return sums.reindex(at).round(2).to_numpy()
+
+    statements["amount"] = total("bills")
+    statements["water"] = (statements["amount"] - statements["sewage"]).round(2)
+    statements["usage"] = statements[["tier_1", "tier_2", "tier_3"]].sum(axis=1).round(2)
+    receipts["amount"] = total("payments")
+
+
+DIGITS = {
+    "money": 2, "points": 2, "seconds": 1, "minutes": 0, "hours": 3, "hours since the month began": 3,
+    "pieces": 0, "m3": 2,
+}  # fmt: skip
 
 
 def _rounded(table: str, frame: pd.DataFrame) -> pd.DataFrame:

@@ -29,6 +29,9 @@ ATTEMPTS = ("service", "renege", "closed", "unserved")
 GENDERS = ("female", "male")
 AGE_GROUPS = ("18-29", "30-44", "45-59", "60-89")
 INCOMES = ("low", "middle", "high")
+METERS = ("mechanical", "smart")
+READINGS = ("actual", "estimated", "missed")
+WAYS = ("counter", "online", "card", "debit")
 LEVELS = ("material", "spiritual", "social")
 PHASES = ("pre_sale", "in_sale", "after_sale")
 KANO = ("one_dimensional", "must_be", "attractive")
@@ -112,6 +115,14 @@ def _wave() -> Column:
     return Column("wave", "INTEGER", "", "number of the wave, in the order of time", key=True, low=0)
 
 
+def _volume(name: str, meaning: str) -> Column:
+    return Column(name, "DOUBLE", "m3", meaning, low=0)
+
+
+def _event(meaning: str) -> Column:
+    return Column("event", "BIGINT", "", f"{meaning} (see network_events)", required=False, low=0)
+
+
 def _count(name: str, meaning: str) -> Column:
     return Column(name, "INTEGER", "customers", meaning, low=0)
 
@@ -151,6 +162,19 @@ TABLES: tuple[Table, ...] = (
                 "plan", "VARCHAR", "", "plan or tariff (see products); missing without a contract",
                 required=False,
             ),
+            Column(
+                "segment", "VARCHAR", "", "kind of customer (see segments); missing where there are none",
+                required=False,
+            ),
+        ),
+    ),
+    Table(
+        "segments",
+        "kinds of customers that the firm tells apart; empty where it does not",
+        (
+            Column("segment", "VARCHAR", "", "short name", key=True),
+            Column("english", "VARCHAR", "", "name"),
+            Column("chinese", "VARCHAR", "", "name in Chinese", required=False),
         ),
     ),
     Table(
@@ -160,6 +184,14 @@ TABLES: tuple[Table, ...] = (
             Column("district", "VARCHAR", "", "short name", key=True),
             Column("english", "VARCHAR", "", "name"),
             Column("chinese", "VARCHAR", "", "name in Chinese"),
+            Column(
+                "pipe_age", "INTEGER", "years", "age of the mains; missing where there is no network",
+                required=False, low=0,
+            ),
+            Column(
+                "secondary_supply", "BOOLEAN", "yes/no",
+                "water is pumped up again in the houses; missing where there is no network", required=False,
+            ),
         ),
     ),
     Table(
@@ -269,6 +301,80 @@ TABLES: tuple[Table, ...] = (
         ),
     ),
     Table(
+        "meters",
+        "the meter of each customer who is billed for use; this table and those below empty without meters",
+        (
+            Column("meter", "BIGINT", "", "number of the meter", key=True, low=0),
+            _customer(key=False),
+            Column("kind", "VARCHAR", "", "read by a person, or sending its readings", words=METERS),
+            Column("diameter", "INTEGER", "mm", "nominal diameter", low=1),
+            Column("installed", "INTEGER", "year", "year it was put in", low=1900),
+            Column("cycle", "INTEGER", "months", "months from reading to reading", low=1),
+        ),
+    ),
+    Table(
+        "readings",
+        "each reading of a meter, one a statement",
+        (
+            Column("meter", "BIGINT", "", "number of the meter", key=True, low=0),
+            _month("last month that it is for, counted from 0"),
+            Column("date", "DATE", "date", "day of the reading"),
+            Column("kind", "VARCHAR", "", "read, estimated, or not to be had", words=READINGS),
+            Column(
+                "register", "DOUBLE", "m3", "what the register stood at; missing when it was not to be had",
+                required=False, low=0,
+            ),
+        ),
+    ),
+    Table(
+        "tariff",
+        "price of use by steps, at the general level of prices of 1",
+        (
+            Column("tier", "INTEGER", "", "step, from 1", key=True, low=1),
+            Column(
+                "upto", "DOUBLE", "m3 a month", "use up to which it holds; missing for the last step",
+                required=False, low=0,
+            ),
+            Column("price", "DOUBLE", "money per m3", "price of what is used in this step", low=0),
+            Column("sewage", "DOUBLE", "money per m3", "charge for sewage, on top of it", low=0),
+        ),
+    ),
+    Table(
+        "statements",
+        "bills by tariff, one for the months of a cycle; they sum up the customer's monthly bills",
+        (
+            Column("statement", "BIGINT", "", "number of the statement, by cycle", key=True, low=0),
+            _customer(key=False),
+            Column("meter", "BIGINT", "", "number of the meter", low=0),
+            Column("first_month", "INTEGER", "month", "first month that it is for, counted from 0", low=0),
+            _month("last month that it is for, counted from 0", key=False),
+            Column("issued", "DATE", "date", "day it was sent out"),
+            Column("due", "DATE", "date", "day by which it is to be paid"),
+            _volume("usage", "use"),
+            _volume("tier_1", "use in the first step of the tariff"),
+            _volume("tier_2", "use in the second step"),
+            _volume("tier_3", "use in the third step"),
+            _money("water", "charge for the use"),
+            _money("sewage", "charge for sewage"),
+            _money("amount", "amount of the statement: both charges"),
+            _money("error", "money that a first version asked too much, corrected before payment; else 0"),
+        ),
+    ),
+    Table(
+        "receipts",
+        "how each statement was paid",
+        (
+            Column("statement", "BIGINT", "", "number of the statement", key=True, low=0),
+            _customer(key=False),
+            Column("way", "VARCHAR", "", "way it was paid, or usually is", words=WAYS),
+            Column("date", "DATE", "date", "day the money came; missing when none did", required=False),
+            _money("amount", "money that came in; less than the statement when a part stayed unpaid"),
+            Column("late", "INTEGER", "days", "after the day due; 0 when in time or never", low=0),
+            _money("fee", "charge on paying late; not in the money of the bills"),
+            _yes("complete", "all of it was paid in the end"),
+        ),
+    ),
+    Table(
         "complaints",
         "complaints that reached the firm",
         (
@@ -311,6 +417,11 @@ TABLES: tuple[Table, ...] = (
             ),
             _yes("called_back", "a call-back was offered and accepted"),
             _yes("solved", "this attempt solved it"),
+            _event("event that had struck the caller; missing for all other reasons"),
+            Column(
+                "job", "BIGINT", "", "job of the crews it led to (see jobs); missing when none",
+                required=False, low=0,
+            ),
         ),
     ),
     Table(
@@ -319,10 +430,67 @@ TABLES: tuple[Table, ...] = (
         (
             Column("job", "BIGINT", "", "number of the job, by month", key=True, low=0),
             _month("month of the report, counted from 0; 30 days", key=False),
+            Column("touchpoint", "VARCHAR", "", "touchpoint that had the problem"),
             _hours("reported", "report"),
             _hours("started", "departure of the crew; missing when none ever went", required=False),
             _hours("finished", "end of the repair; missing when there was none", required=False),
             _yes("in_time", "finished within the deadline"),
+            _event("event that it ended; missing for a problem of a single customer"),
+            Column(
+                "contact", "BIGINT", "", "contact that reported it, the earliest by number", required=False,
+                low=0,
+            ),
+        ),
+    ),
+    Table(
+        "event_kinds",
+        "kinds of events that strike many customers at once; empty without a service desk",
+        (
+            Column("kind", "VARCHAR", "", "short name", key=True),
+            Column("english", "VARCHAR", "", "name"),
+            Column("chinese", "VARCHAR", "", "name in Chinese", required=False),
+            Column("touchpoint", "VARCHAR", "", "touchpoint that it strikes", key=True),
+            Column("planned", "BOOLEAN", "yes/no", "it is planned and can be announced", key=True),
+        ),
+    ),
+    Table(
+        "network_events",
+        "each event that struck customers in common; empty without a service desk",
+        (
+            Column("event", "BIGINT", "", "number of the event, in the order of time", key=True, low=0),
+            _month("month, counted from 0; 30 days", key=False),
+            Column("touchpoint", "VARCHAR", "", "touchpoint that it struck"),
+            Column("kind", "VARCHAR", "", "what it was (see event_kinds)"),
+            _yes("planned", "it was planned"),
+            _hours("started", "beginning"),
+            Column(
+                "hours", "DOUBLE", "hours", "how long it lasted; missing when no crew ever ended it",
+                required=False, low=0,
+            ),
+            Column(
+                "announced", "DOUBLE", "hours", "how long before it was announced; missing when it was not",
+                required=False, low=0,
+            ),
+            _count("affected", "customers whom it struck"),
+            _count("told", "those of them who had notice of it in time"),
+            Column("district", "VARCHAR", "", "part of town where most of them live (see districts)"),
+            Column(
+                "job", "BIGINT", "", "job of the crews that ended it (see jobs); missing when there was none",
+                required=False, low=0,
+            ),
+        ),
+    ),
+    Table(
+        "event_customers",
+        "whom each event struck, whether they called or not",
+        (
+            Column("event", "BIGINT", "", "number of the event", key=True, low=0),
+            _customer(),
+            Column(
+                "minutes", "DOUBLE", "minutes", "how long; missing when the end is not known", required=False,
+                low=0,
+            ),
+            _yes("told", "the customer had notice of it in time"),
         ),
     ),
     Table(
@@ -335,6 +503,10 @@ TABLES: tuple[Table, ...] = (
             _hours("received", "receipt"),
             _hours("answered", "answer; missing when there was none", required=False),
             _yes("in_time", "answered within the deadline"),
+            Column(
+                "contact", "BIGINT", "", "contact that had not helped (see contacts)", required=False, low=0
+            ),
+            Column("touchpoint", "VARCHAR", "", "touchpoint it is about"),
         ),
     ),
     Table("offers", "offers made to single customers by campaigns", (_customer(), _month())),
@@ -496,20 +668,26 @@ REFERENCES = {
     "plan": ("products", "product"),
     "district": ("districts", "district"),
     "wave": ("survey_waves", "wave"),
+    "segment": ("segments", "segment"),
+    "meter": ("meters", "meter"),
+    "statement": ("statements", "statement"),
+    "event": ("network_events", "event"),
+    "job": ("jobs", "job"),
 }
 
 # Names in Chinese, of tables and of columns; a column that means something else in one table is there
 # under the table's name too.
 TABLES_IN_CHINESE = {
-    "customers": "客户", "profiles": "客户静态资料", "districts": "区域", "products": "产品",
-    "purchases": "购买", "purchase_lines": "购买明细", "return_lines": "退货明细", "stock": "库存", "bills": "账单",
-    "payments": "付款",
-    "complaints": "投诉", "contacts": "客户接触", "jobs": "抢修工单", "formal_complaints": "书面投诉",
-    "offers": "优惠与挽留", "returns": "回流客户", "survey": "月度满意度回访", "survey_waves": "问卷调查批次",
+    "customers": "客户", "profiles": "客户静态资料", "segments": "客户细分", "districts": "区域",
+    "products": "产品", "purchases": "购买", "purchase_lines": "购买明细", "return_lines": "退货明细",
+    "stock": "库存", "bills": "账单", "payments": "付款", "meters": "水表", "readings": "抄表记录",
+    "tariff": "阶梯价格", "statements": "计量账单", "receipts": "缴费记录", "complaints": "投诉",
+    "contacts": "客户接触", "jobs": "抢修工单", "event_kinds": "事件类型", "network_events": "管网事件",
+    "event_customers": "受影响客户", "formal_complaints": "书面投诉", "offers": "优惠与挽留",
+    "returns": "回流客户", "survey": "月度满意度回访", "survey_waves": "问卷调查批次",
     "survey_items": "问卷题目", "survey_sample": "调查样本", "survey_answers": "问卷回答",
     "departures": "流失", "about": "数据来源", "truth.customers": "客户真实状态",
-    "truth.departures": "真实流失原因", "truth.failures": "真实服务失误",
-    "truth.weights": "接触点真实权重",
+    "truth.departures": "真实流失原因", "truth.failures": "真实服务失误", "truth.weights": "接触点真实权重",
 }  # fmt: skip
 COLUMNS_IN_CHINESE = {
     "customer": "客户编号", "joined_month": "成为客户的月份", "joined": "成为客户的日期", "source": "来源",
@@ -536,8 +714,18 @@ COLUMNS_IN_CHINESE = {
     "layer": "忠诚层次", "stage": "关系阶段", "hazard": "流失概率", "expected_exit": "累计流失概率",
     "response": "对挽留的反应", "historical_value": "历史价值", "severity": "失误严重程度",
     "return_line": "退货编号", "taken_off": "是否已从购买金额中扣除", "level": "满意层次",
-    "phase": "服务阶段", "kind": "质量属性", "truth.weights.weight": "真实权重", "return_lines.amount": "退款金额",
-    "return_lines.line": "原购买行号", "return_lines.purchase": "原购买编号",
+    "phase": "服务阶段", "kind": "类型", "truth.weights.weight": "真实权重", "truth.weights.kind": "质量属性",
+    "return_lines.amount": "退款金额", "return_lines.line": "原购买行号",
+    "return_lines.purchase": "原购买编号", "segment": "客户细分", "pipe_age": "管龄",
+    "secondary_supply": "是否二次供水", "meter": "水表编号", "diameter": "口径", "installed": "安装年份",
+    "cycle": "抄表周期", "register": "表底数", "tier": "阶梯", "upto": "每月上限", "sewage": "污水处理费",
+    "tariff.price": "水价", "statement": "账单编号", "first_month": "起始月份", "issued": "出账日",
+    "due": "缴费截止日", "usage": "用水量", "tier_1": "第一阶梯水量", "tier_2": "第二阶梯水量",
+    "tier_3": "第三阶梯水量", "water": "水费", "error": "首次出账多计金额", "way": "缴费渠道",
+    "late": "逾期天数", "fee": "违约金", "complete": "是否缴清", "statements.amount": "账单金额",
+    "receipts.amount": "到账金额", "event": "事件编号", "planned": "是否计划内", "hours": "持续时间",
+    "announced": "提前通知时间", "affected": "受影响客户数", "told": "提前获知的客户数",
+    "minutes": "受影响时间", "event_customers.told": "是否提前获知", "network_events.started": "开始时间",
     "about.value": "内容", "survey_items.english": "英文题干", "survey_items.chinese": "中文题干",
     "payments.amount": "到账金额", "bills.amount": "账单金额",
 }  # fmt: skip
@@ -574,8 +762,8 @@ def faults(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """What is wrong with tables, by full name, against the description; empty if nothing is.
 
     Checked: known names, all columns and no other, types, missing values, keys that occur twice,
-    bounds, words, and that every customer, purchase, product, district and wave named is in its table
-    (`REFERENCES`), where that table is given.
+    bounds, words, and that every customer, purchase, product, district, event and the like named is in its
+    table (`REFERENCES`), where that table is given.
     """
     found = [f"{name}: no such table in the description" for name in tables if name not in BY_NAME]
     ids = {

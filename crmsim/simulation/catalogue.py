@@ -45,6 +45,20 @@ class Purpose(IntEnum):
     EMAIL = 600_004
     CONSENT = 600_005
     TASTE = 600_006
+    SEGMENT = 600_007
+    METER_KIND = 600_008
+    METER_AGE = 600_009
+    READ_DAY = 600_010
+    # A bill's, at its last month.
+    READING = 600_012
+    PAY_DAY = 600_013
+    PAY_WAY = 600_014
+    BILL_ERROR = 600_015
+    # An event's that strikes many, and of each whom it struck.
+    EVENT_KIND = 600_016
+    EVENT_HOURS = 600_017
+    EVENT_NOTICE = 600_018
+    EXPOSED = 600_019
     # The k-th purchase of a month uses LINES + 8 k and the seven after it: how many lines and how uneven,
     # then which goods.
     LINES = 600_064
@@ -82,12 +96,29 @@ class Product(NamedTuple):
 
 
 class District(NamedTuple):
-    """A part of town: name, English, Chinese, share of the customers."""
+    """A part of town: name, English, Chinese, share of the customers.
+
+    pipe_age: of the mains, years. secondary_supply: whether water is pumped up again in the houses. Both None
+    where there is no network.
+    """
 
     district: str
     english: str
     chinese: str
     share: float
+    pipe_age: int | None = None
+    secondary_supply: bool | None = None
+
+
+class Segment(NamedTuple):
+    """A kind of customer on file: name, English, Chinese, share among those of the ages it is open to."""
+
+    segment: str
+    english: str
+    chinese: str
+    share: float
+    youngest: int = 18
+    oldest: int = 120
 
 
 TOWN = (
@@ -99,12 +130,19 @@ TOWN = (
     District("outside", "villages around", "周边乡镇", 0.10),
 )
 CITY_A = (
-    District("old_town", "old town", "老城区", 0.24),
-    District("highrise", "high-rise estates", "高层小区", 0.26),
-    District("new_town", "new town", "新城区", 0.20),
-    District("suburb", "suburb", "近郊", 0.14),
-    District("urban_village", "urban village", "城中村", 0.12),
-    District("industrial", "industrial park", "工业区", 0.04),
+    District("old_town", "old town", "老城区", 0.24, 45, False),
+    District("highrise", "high-rise estates", "高层小区", 0.26, 12, True),
+    District("new_town", "new town", "新城区", 0.20, 8, False),
+    District("suburb", "suburb", "近郊", 0.14, 22, False),
+    District("urban_village", "urban village", "城中村", 0.12, 35, False),
+    District("industrial", "industrial park", "工业区", 0.04, 18, False),
+)
+# From those who use little to those who use much; the elderly are a fifth of all, having the years.
+HOUSEHOLDS_AND_FIRMS = (
+    Segment("elderly", "elderly household", "老年家庭", 1.0, youngest=60),
+    Segment("renter", "renter", "租户", 0.22, oldest=59),
+    Segment("family", "family", "普通家庭", 0.52, oldest=59),
+    Segment("business", "business", "工商户", 0.08, oldest=59),
 )
 
 
@@ -118,6 +156,7 @@ class Catalogue(NamedTuple):
 
     products: tuple[Product, ...]
     districts: tuple[District, ...] = TOWN
+    segments: tuple[Segment, ...] = ()
     typical: float = 1.0
     margin: float = 0.4
     pieces: float = 5.0
@@ -177,6 +216,7 @@ CATALOGUES = {
             Product("tier_3", "third tier", "第三阶梯水价", "tariff", 2.1, 0.40),
         ),
         CITY_A,
+        HOUSEHOLDS_AND_FIRMS,
     ),
 }
 
@@ -191,8 +231,8 @@ class Goods(NamedTuple):
     """What was sold, in tables; see `data.schema` for the columns.
 
     `products`, `lines` (of purchases, in their order), `stock`, `profiles` (a row a customer, with `age` in
-    years), `districts`. Without a contract `profiles.plan` is missing; with one `lines` and `stock` are
-    empty.
+    years), `districts`, `segments`. Without a contract `profiles.plan` is missing; with one `lines` and
+    `stock` are empty.
     """
 
     products: pd.DataFrame
@@ -200,6 +240,7 @@ class Goods(NamedTuple):
     stock: pd.DataFrame
     profiles: pd.DataFrame
     districts: pd.DataFrame
+    segments: pd.DataFrame
 
 
 def goods(run: Run, purchases: pd.DataFrame, prices: list[float]) -> Goods:
@@ -216,7 +257,19 @@ def goods(run: Run, purchases: pd.DataFrame, prices: list[float]) -> Goods:
         lines=lines,
         stock=_stock(known, table, purchases, lines, run.scenario.population.months),
         profiles=profiles(run),
-        districts=pd.DataFrame([d[:3] for d in known.districts], columns=pd.Index(District._fields[:3])),
+        districts=_districts(known),
+        segments=pd.DataFrame([s[:3] for s in known.segments], columns=pd.Index(Segment._fields[:3])),
+    )
+
+
+def _districts(known: Catalogue) -> pd.DataFrame:
+    parts = known.districts
+    return pd.DataFrame(
+        {
+            **{name: [getattr(d, name) for d in parts] for name in District._fields[:3]},
+            "pipe_age": pd.array([d.pipe_age for d in parts], dtype="Int32"),
+            "secondary_supply": pd.array([d.secondary_supply for d in parts], dtype="boolean"),
+        }
     )
 
 
@@ -420,9 +473,9 @@ INCOMES = ("low", "middle", "high")
 # Households of 1 to 6 people; a good part of the difference in what is used lies in it.
 HOUSEHOLDS = (0.26, 0.56, 0.77, 0.92, 0.98, 1.0)
 INCOME_SHARES = (0.3, 0.8, 1.0)
-# Correlation of household size and of income, before they are rounded, with the log of what a customer
-# uses or spends at a time.
-HOUSEHOLD_EFFECT, INCOME_EFFECT = 0.35, 0.30
+# Correlation of household size, of income and of the segment, before they are rounded, with the log of what
+# a customer uses or spends at a time.
+HOUSEHOLD_EFFECT, INCOME_EFFECT, SEGMENT_EFFECT = 0.35, 0.30, 0.30
 EMAIL = (0.85, 0.80, 0.65, 0.35)  # share whose e-mail is known, by age group
 CONSENT = 0.6  # share of them who agreed to advertising
 
@@ -431,7 +484,8 @@ def profiles(run: Run) -> pd.DataFrame:
     """The static data (静态资料) of everyone who ever was a customer.
 
     customer, age (years, that of the surveys), age_group, gender, district, household (people), income,
-    email_known, consent, plan (missing without a contract). Age, gender and district have nothing to do with
+    email_known, consent, plan (missing without a contract), segment (missing where the catalogue has none).
+    Age, gender and district have nothing to do with
     behaviour; bigger and richer households use or spend a little more; the young leave their e-mail more
     often.
     """
@@ -476,8 +530,25 @@ def profiles(run: Run) -> pd.DataFrame:
             "email_known": email,
             "consent": email & (draw(Purpose.CONSENT) < CONSENT),
             "plan": words(plan, [p.product for p in known.products]),
+            "segment": words(
+                _segments(known, years, related(Purpose.SEGMENT, SEGMENT_EFFECT)),
+                [s.segment for s in known.segments],
+            ),
         }
     )
+
+
+def _segments(known: Catalogue, years: Whole, u: Floats) -> Whole:
+    """The segment of each customer by age and an even number, as a place in the catalogue; -1 for none."""
+    found = np.full(years.size, -1)
+    for old in np.unique(years):
+        here = np.flatnonzero(years == old)
+        open_to = [k for k, s in enumerate(known.segments) if s.youngest <= old <= s.oldest]
+        if open_to:
+            share = np.cumsum([known.segments[k].share for k in open_to])
+            place = np.searchsorted(share / share[-1], u[here], side="right")
+            found[here] = np.array(open_to)[np.minimum(place, len(open_to) - 1)]
+    return found
 
 
 def _use(scenario: Scenario, people: pd.DataFrame) -> Floats:

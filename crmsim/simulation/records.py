@@ -21,6 +21,8 @@ from .stations_fast import NONE, SERVICE
 
 if TYPE_CHECKING:
     from .catalogue import Goods
+    from .meters import Metered
+    from .network import Month, Network
     from .run import Run
     from .stations import ServiceRecords
     from .watch import WorldView
@@ -53,6 +55,10 @@ class Records(NamedTuple):
 
     - `goods`: call it for what was sold, in lines, the stock, and the static data of the customers
       (`catalogue.Goods`)
+    - `metered`: call it with the bills and the payments of each month for meters, readings, bills by tariff
+      and receipts (`meters.Metered`; empty without `scenario.metering`)
+    - `network`: events that struck many customers at once, and whom (`network.Network`; empty without a
+      service desk)
 
     With a service desk, else empty:
 
@@ -61,11 +67,11 @@ class Records(NamedTuple):
       touchpoint (that failed, else empty), day (from 1, of 30; above for attempts in the days after),
       weekday (Monday is 1), hour (of the day, 0 to 24), waited (seconds), outcome (see
       `stations.RECORD_TYPES`), agent (missing unless served and known), handled (seconds, missing unless
-      served), called_back, solved
-    - `jobs` of the field crews: job, month, reported, started, finished (hours since the month began;
-      the last two missing for what was never done), in_time
+      served), called_back, solved, event (that struck many, else missing), job (of the crews, else missing)
+    - `jobs` of the field crews: job, month, touchpoint, reported, started, finished (hours since the month
+      began; the last two missing for what was never done), in_time, event, contact (the first report)
     - `letters`, formal complaints: complaint, month, customer, received, answered (hours, as above),
-      in_time
+      in_time, contact, touchpoint (that the complaint is about)
     """
 
     events: pd.DataFrame
@@ -77,6 +83,8 @@ class Records(NamedTuple):
     jobs: pd.DataFrame
     letters: pd.DataFrame
     goods: Callable[[], Goods]
+    metered: Callable[[pd.DataFrame, pd.DataFrame], Metered]
+    network: Network
 
 
 class _Observer:
@@ -90,10 +98,16 @@ class _Observer:
         self.prices: list[float] = []
         self.repair_deadline: list[float] = []
         self.answer_deadline: list[float] = []
+        self.months: list[Month] = []
+        self.errors: list[pd.DataFrame] = []
+        self._decided: tuple[Any, ...] = ()
 
     def __call__(self, month: int, world: WorldView) -> None:
         view = world.firm
         self.purchases.append(np.array(view.purchases))
+        if month:
+            self._look_back(month - 1, world)
+        self._decided = _decided(world)
         if month == world.scenario.population.months:
             return
         points = view.reported_satisfaction
@@ -107,11 +121,41 @@ class _Observer:
         self.repair_deadline.append(world.parameter("service.repair_deadline"))
         self.answer_deadline.append(world.parameter("service.complaint_deadline"))
 
+    def _look_back(self, month: int, world: WorldView) -> None:
+        """What failed in the month that is over, under the levers of that month."""
+        from .network import Month
+
+        scenario, ids = world.scenario, world.ids
+        if scenario.service.desk != "none":
+            planned, common, crew, notified = self._decided
+            places = [d for d in range(len(common)) if common[d] > 0]
+            rows = [np.flatnonzero(world.failure(scenario.touchpoints[d].name) > 0) for d in places]
+            who = np.concatenate([ids[r] for r in rows]) if rows else ids[:0]
+            d = np.repeat(np.array(places, dtype=np.int64), [r.size for r in rows])
+            self.months.append(Month(who, d, planned, common, crew, notified))
+        metering = scenario.metering
+        if metering.cycle and metering.touchpoint in (t.name for t in scenario.touchpoints):
+            wrong = np.flatnonzero(world.failure(metering.touchpoint) > 0)
+            self.errors.append(pd.DataFrame({"customer": ids[wrong], "month": month}))
+
+
+def _decided(world: WorldView) -> tuple[Any, ...]:
+    """What decides the events of a month: planned, common and crew of each touchpoint, and the share of
+    planned stops announced."""
+    names = [t.name for t in world.scenario.touchpoints]
+    numbers = (
+        np.array([world.touchpoint(name, field) for name in names], dtype=np.float32)
+        for field in ("planned", "common", "crew")
+    )
+    return *numbers, np.float32(world.parameter("service.notified"))
+
 
 def records(run: Run) -> Records:
     """What the firm wrote down in a run; the run is repeated with the same luck."""
-    from .catalogue import goods
+    from .catalogue import goods, profiles
     from .engine import simulate
+    from .meters import metered
+    from .network import network
 
     observer = _Observer()
     again = simulate(
@@ -120,7 +164,7 @@ def records(run: Run) -> Records:
         run.key.seed,
         replication=run.key.replication,
         rules=run.rules,
-        events=run._log is None,
+        events=run._log is None or bool(run.scenario.metering.cycle),
         progress=False,
         watch=observer,
     )
@@ -128,17 +172,60 @@ def records(run: Run) -> Records:
     events = kept.events
     answers = pd.concat(observer.answers, ignore_index=True)
     purchases = _purchases(run, events, observer.purchases)
+    contacts, jobs = _contacts(kept), _jobs(kept, observer.repair_deadline)
+    found = network(kept, observer.months, jobs, profiles(run))
+    contacts, jobs = _linked(contacts, jobs, found, [t.name for t in run.scenario.touchpoints])
+    letters = _letters(kept, observer.answer_deadline).merge(
+        contacts.loc[
+            (contacts["station"] == "hotline") & (contacts["attempt"] == 1),
+            ["month", "customer", "contact", "touchpoint"],
+        ],
+        on=["month", "customer"],
+        how="left",
+    )
+    visits = contacts.loc[contacts["station"] == "counter", ["customer", "month"]]
+    errors = pd.concat(observer.errors) if observer.errors else pd.DataFrame()
     return Records(
         events=events,
         answers=answers.astype({"month": np.int32}),
         purchases=purchases,
         channels=observer.channels,
         departures=_departures(run.key, events, np.array(observer.openness)),
-        contacts=_contacts(kept),
-        jobs=_jobs(kept, observer.repair_deadline),
-        letters=_letters(kept, observer.answer_deadline),
+        contacts=contacts.drop(columns="place"),
+        jobs=jobs,
+        letters=letters,
         goods=partial(goods, run, purchases, observer.prices),
+        metered=partial(metered, run, prices=observer.prices, errors=errors, visits=visits),
+        network=found,
     )
+
+
+def _linked(
+    contacts: pd.DataFrame, jobs: pd.DataFrame, found: Network, names: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Contacts and jobs with the event and the job, or the report, they belong to."""
+    event = np.full(len(contacts), -1, dtype=np.int64)
+    job = event.copy()
+    hotline = contacts["station"].to_numpy() == "hotline"
+    month = contacts["month"].to_numpy()
+    for m in found.contact_event:
+        rows = np.flatnonzero(hotline & (month == m))
+        place = contacts["place"].to_numpy(dtype=np.int64)[rows]
+        event[rows], job[rows] = found.contact_event[m][place], found.contact_job[m][place]
+    contacts = contacts.assign(event=_or_missing(event), job=_or_missing(job))
+    # The report that a crew went for: the first that was taken down, in the order of the contacts.
+    told = (
+        contacts[(job >= 0) & (contacts["attempt"] == 1)].drop_duplicates("job").set_index("job")["contact"]
+    )
+    return contacts, jobs.assign(
+        touchpoint=np.array([*names, ""], dtype=object)[found.job_touchpoint],
+        event=_or_missing(found.job_event),
+        contact=told.reindex(jobs["job"]).astype("Int64").array,
+    )
+
+
+def _or_missing(numbers: np.ndarray) -> pd.Series:
+    return pd.Series(numbers, dtype="Int64").mask(numbers < 0)
 
 
 def _purchases(run: Run, events: pd.DataFrame, counts: list[np.ndarray]) -> pd.DataFrame:
@@ -273,6 +360,7 @@ def _contacts(run: Run) -> pd.DataFrame:
                 pd.DataFrame(
                     {
                         "first": attempt == 0,
+                        "place": contact,
                         "attempt": (attempt + 1).astype(np.int32),
                         "month": np.int32(month),
                         "customer": who[contact],
@@ -299,7 +387,7 @@ def _contacts(run: Run) -> pd.DataFrame:
             )
             frames[-1].loc[records.server[at] < 0, "agent"] = pd.NA
     if not frames:
-        return pd.DataFrame(columns=pd.Index(CONTACT_COLUMNS))
+        return pd.DataFrame(columns=pd.Index([*CONTACT_COLUMNS, "place"]))
     table = pd.concat(frames, ignore_index=True).sort_values("month", kind="stable", ignore_index=True)
     table.insert(0, "contact", np.cumsum(table.pop("first")) - 1)
     return table
@@ -307,7 +395,7 @@ def _contacts(run: Run) -> pd.DataFrame:
 
 CONTACT_COLUMNS = (
     "contact", "attempt", "month", "customer", "station", "reason", "touchpoint", "day", "weekday", "hour",
-    "waited", "outcome", "agent", "handled", "called_back", "solved",
+    "waited", "outcome", "agent", "handled", "called_back", "solved", "event", "job",
 )  # fmt: skip
 
 
