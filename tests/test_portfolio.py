@@ -24,6 +24,7 @@ from crmsim.analysis.portfolio import (
     products_of,
     purchases_of,
     sales_mix,
+    sales_over_time,
     screen,
     tier_history,
     tiers,
@@ -32,7 +33,7 @@ from crmsim.analysis.portfolio import (
     transitions,
     turnover,
 )
-from crmsim.analysis.rfm import cells, mailing, score
+from crmsim.analysis.rfm import by_score, cells, mailing, score
 from crmsim.data.transactions import read_transactions
 
 
@@ -462,6 +463,61 @@ def test_faults_are_named(call, message):
         call()
 
 
+# Through time, and what came back
+
+
+def log() -> pd.DataFrame:
+    """Three years, sales of the months 10, 20, 30 ... and twice as much in the last; a return in month 2."""
+    start = pd.date_range("2023-01-15", periods=36, freq="MS") + pd.Timedelta(days=3)
+    amount = np.r_[np.arange(10.0, 250, 10), 2 * np.arange(130.0, 250, 10)]
+    rows = pd.DataFrame({"customer": np.arange(36) % 5, "date": start, "amount": amount})
+    back = pd.DataFrame({"customer": [0], "date": [start[1]], "amount": [-5.0]})
+    return pd.concat([rows, back], ignore_index=True)
+
+
+def test_sales_over_time_by_hand():
+    months = sales_over_time(log())
+    assert len(months) == 36 and months["period"].iloc[[0, -1]].tolist() == ["2023-02", "2026-01"]
+    assert months["sales"].iloc[:3].tolist() == [10, 15, 30]  # 20 less what came back
+    assert months["purchases"].iloc[1] == months["buyers"].iloc[1] == 1  # a return is no purchase
+    assert months["growth"].iloc[:12].isna().all()
+    assert months["growth"].iloc[24:].tolist() == pytest.approx([1.0] * 12)
+    years = sales_over_time(log(), "year")
+    assert years["sales"].sum() == months["sales"].sum() == log()["amount"].sum()
+    assert sales_over_time(log(), "quarter")["period"].iloc[0] == "2023Q1"
+    silent = sales_over_time(log().drop(index=[4, 5]))
+    assert silent.loc[4, "sales"] == silent.loc[4, "buyers"] == 0 and np.isnan(silent.loc[4, "each"])
+    for wrong, message in (
+        (lambda: sales_over_time(log(), "week"), "every='week' is not known"),
+        (lambda: sales_over_time(log().drop(columns="date")), "no column 'date'"),
+        (lambda: sales_over_time(log().head(0)), "no purchases"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            wrong()
+
+
+class Rows:
+    """A database as a mapping of tables."""
+
+    def __init__(self, **tables):
+        self.tables = tables
+
+    def table(self, name):
+        return self.tables[name]
+
+
+def test_what_came_back_is_taken_off_once():
+    bought = log().head(36).assign(month=range(36), purchase=range(36))
+    back = pd.DataFrame(
+        {"customer": [0, 1], "month": [3, 4], "date": pd.to_datetime(["2023-05-01", "2023-06-01"])}
+        | {"amount": [7.0, 9.0], "taken_off": [False, True]}
+    )
+    net = purchases_of(Rows(purchases=bought, return_lines=back))
+    assert net["amount"].sum() == bought["amount"].sum() - 7
+    assert totals(net)[0] == bought.loc[bought["customer"] == 0, "amount"].sum() - 7
+    assert purchases_of(Rows(purchases=bought, return_lines=back.head(0))) is bought
+
+
 # Figures
 
 
@@ -500,8 +556,29 @@ def figures() -> dict:
         "rfm_cube of two": lambda **k: plots.rfm_cube(cells(scored, by=("r", "f")), **k),
         "response_by_cell": lambda **k: plots.response_by_cell(response, 0.25, **k),
         "tier_flows": lambda **k: plots.tier_flows(moves(), **k),
+        "sales_over_time": lambda **k: plots.sales_over_time(sales_over_time(log()), currency="EUR", **k),
+        "sales_over_time of years": lambda **k: plots.sales_over_time(sales_over_time(log(), "year"), **k),
+        "composition_bars": lambda **k: plots.composition_bars(groups(), **k),
+        "composition_bars of many": lambda **k: plots.composition_bars(groups(), largest=2, **k),
+        "target_bars": lambda **k: plots.target_bars(targets(), currency="EUR", **k),
+        "contribution_ranks": lambda **k: plots.contribution_ranks(products, **k),
+        "response_by_score": lambda **k: plots.response_by_score(by_score(scored, "bought"), **k),
+        "response_by_score of means": lambda **k: plots.response_by_score(
+            by_score(scored, "frequency"), rate=False, **k
+        ),
         "tier_flows of six": lambda **k: plots.tier_flows(moves(6), **k),
     }
+
+
+def groups() -> pd.DataFrame:
+    people = pd.DataFrame({"customer": range(100), "town": np.repeat(list("abcd"), 25)})
+    people.loc[95:, "town"] = None
+    return composition(people, "town", value=pd.Series(np.r_[np.full(25, 30.0), np.full(75, 10.0)]))
+
+
+def targets() -> pd.DataFrame:
+    sales = pd.Series(np.linspace(900, 100, 20), index=pd.RangeIndex(20, name="customer"))
+    return performance(sales, sales.iloc[::-1].set_axis(sales.index) * 1.1, target_in="money")
 
 
 NAMES = list(figures())
@@ -526,7 +603,7 @@ def test_figures_have_chinese_words(name, monkeypatch):
     ax = figures()[name](language="zh")
     shown = "".join(t.get_text() for t in ax.findobj(type(ax.title)))
     assert re.search("[\u4e00-\u9fff]", ax.get_title(loc="left"))
-    assert not re.search("[a-z]{4}", re.sub("cups|cake", "", shown))
+    assert not re.search("[a-z]{4}", re.sub("cups|cake|EUR|aabb(ccdd)?", "", shown))
     assert plots.words(ax).endswith("。")
 
 
@@ -535,6 +612,54 @@ def test_the_abc_figure_says_what_the_table_says():
     ax = plots.abc_curve(abc(sales).table)
     assert ax.get_title(loc="left") == "33 % of customers bring 75 % of sales"
     assert any(t.get_text() == f"Gini coefficient {gini(sales):.2f}" for t in ax.texts)
+
+
+def test_composition_shows_both_shares_of_each_group():
+    ax = plots.composition_bars(groups())
+    customers, value = ax.containers
+    assert [bar.get_width() for bar in customers] == pytest.approx([25, 25, 25, 20, 5])
+    assert [bar.get_width() for bar in value] == pytest.approx([50, 50 / 3, 50 / 3, 40 / 3, 10 / 3])
+    assert ax.get_title(loc="left") == "A: 25 % of the customers, 50 % of sales"
+    assert ax.get_yticklabels()[-1].get_text() == "not on file"
+    few = plots.composition_bars(groups(), largest=2, names={"a": "East"})
+    assert [t.get_text() for t in few.get_yticklabels()] == ["East", "b", "3 others"]
+    alike = groups().assign(value_share=lambda t: t["customer_share"])
+    assert plots.composition_bars(alike).get_title(loc="left") == "Groups bring about what their size says"
+
+
+def test_targets_are_met_or_missed():
+    ax = plots.target_bars(targets(), largest=10)
+    title = ax.get_title(loc="left").replace("\n", " ")
+    # the ten largest targets belong to the ten who sell least
+    assert title == "0 of the 10 largest customers reach their target; all customers 91 % of theirs"
+    met = plots.target_bars(targets().assign(target=100.0), largest=3).get_title(loc="left")
+    assert met.startswith("3 of the 3")
+    with pytest.raises(ValueError, match="no customer has a target"):
+        plots.target_bars(targets().assign(target=np.nan))
+    with pytest.raises(ValueError, match="'target' is missing"):
+        plots.target_bars(targets().drop(columns="target"))
+
+
+def test_ranks_change_where_stock_weighs():
+    table = pd.DataFrame(
+        {"sales_mix": [0.5, 0.3, 0.2], "margin_rate": [0.1, 0.3, 0.4], "cross_ratio": [2.0, 1.0, 0.5]},
+        index=["bread", "shirt", "lamp"],
+    )
+    ax = plots.contribution_ranks(table)
+    assert ax.get_title(loc="left") == "Bread falls from rank 1 to 3 when stock does not count"
+    assert [list(line.get_ydata()) for line in ax.lines] == [[1, 3], [2, 1], [3, 2]]
+    same = plots.contribution_ranks(table.assign(cross_ratio=table["margin_rate"]))
+    assert same.get_title(loc="left") == "Both contribution ratios rank the products alike"
+    with pytest.raises(ValueError, match="fewer than two products"):
+        plots.contribution_ranks(table.head(1))
+
+
+def test_the_score_that_parts_best_is_named():
+    table = by_score(customers(), "bought")
+    title = plots.response_by_score(table).get_title(loc="left").replace("\n", " ")
+    assert title.startswith("Recency parts customers best: 48 % of score 5 respond, ")
+    with pytest.raises(ValueError, match="needs r, f or m"):
+        plots.response_by_score(table.rename(columns=str.upper))
 
 
 def test_the_flows_add_up():

@@ -32,9 +32,10 @@ class Settings:
 
     margin: share of revenue that is kept. discount_rate: a month. horizon: months ahead that a customer's
     value counts. break_even: share of those mailed who must respond for a mailing to pay, cost of a contact
-    over margin of a response. window: months in which a purchase counts as a response. weights: true
-    weights of the touchpoints, by name, where a simulation's scenario is known. bootstrap: resamples for
-    intervals. seed: of their luck.
+    over margin of a response. window: months in which a purchase counts as a response. growth: by how much
+    customers are to bring more than the year before (0.05 for 5 %), the target of the transaction
+    performance. weights: true weights of the touchpoints, by name, where a simulation's scenario is known.
+    bootstrap: resamples for intervals. seed: of their luck.
     """
 
     margin: float = 0.4
@@ -42,6 +43,7 @@ class Settings:
     horizon: int = 36
     break_even: float = 0.05
     window: int = 3
+    growth: float = 0.0
     weights: Mapping[str, float] = field(default_factory=dict)
     bootstrap: int = 200
     seed: int = 1
@@ -54,6 +56,8 @@ class Settings:
                 raise ValueError(
                     f"{name.replace('_', ' ')} {getattr(self, name):g}: give a share above 0 and up to 1"
                 )
+        if not -1 < self.growth < 100:
+            raise ValueError(f"growth {self.growth:g}: give a share such as 0.05 for 5 %")
         if self.horizon < 1 or self.window < 1:
             raise ValueError("horizon and window: give whole months, at least 1")
 

@@ -44,6 +44,7 @@ __all__ = [
     "products_of",
     "purchases_of",
     "sales_mix",
+    "sales_over_time",
     "screen",
     "tier_history",
     "tiers",
@@ -111,8 +112,10 @@ def numbers(values: pd.Series | npt.ArrayLike, name: str, who: str, *, negative:
 def purchases_of(source: pd.DataFrame | Database) -> pd.DataFrame:
     """The purchases of a customer database, a row a purchase: ``customer``, ``date``, ``amount``, ``month``.
 
-    Customers with a contract have no purchases; there each bill that was paid counts as one, on the first
-    day of its month, with the money that came in. A DataFrame is given back as it is.
+    Goods brought back (``return_lines``) follow as rows with an amount below 0, unless they are already taken
+    off their purchase, so that sums are net sales. Customers with a contract have no purchases; there each
+    bill that was paid counts as one, on the first day of its month, with the money that came in. A DataFrame
+    is given back as it is.
     """
     if isinstance(source, pd.DataFrame):
         return source
@@ -120,13 +123,23 @@ def purchases_of(source: pd.DataFrame | Database) -> pd.DataFrame:
         raise ValueError(f"purchases: a DataFrame or a Database is needed, not {type(source).__name__}")
     found = source.table("purchases")
     if len(found) or "payments" not in source.tables:
-        return found
+        return _with_returns(found, source)
     from ..data.database import first_day
 
     paid = source.table("payments")
     paid = paid.loc[paid["paid"], ["customer", "month", "amount"]].reset_index(drop=True)
     # pandas has no days
     return paid.assign(date=first_day(paid["month"]).astype("datetime64[s]"))
+
+
+def _with_returns(purchases: pd.DataFrame, source: Database) -> pd.DataFrame:
+    back = source.table("return_lines") if "return_lines" in source.tables else pd.DataFrame()
+    if len(back):
+        back = back[~back["taken_off"].astype(bool)]
+    if not len(back):
+        return purchases
+    rows = back[["customer", "month", "date"]].assign(amount=-back["amount"].astype(float))
+    return pd.concat([purchases, rows], ignore_index=True)
 
 
 def products_of(database: Database, first: int | None = None, last: int | None = None) -> pd.DataFrame:
@@ -222,6 +235,54 @@ def classes(values: Floats, shares: Floats, ties: Ties = "together") -> npt.NDAr
     ranks = pd.Series(-values).rank(method="average" if ties == "together" else "first").to_numpy()
     place = (ranks - 0.5) / max(len(values), 1)
     return np.searchsorted(np.cumsum(shares)[:-1] - _SLACK, place, side="right")
+
+
+def sales_over_time(
+    log: pd.DataFrame | Database,
+    every: Literal["month", "quarter", "year"] = "month",
+    *,
+    customer: str = "customer",
+    amount: str = "amount",
+    date: str = "date",
+) -> pd.DataFrame:
+    """Sales period by period of the calendar 销售趋势, from the first purchase to the last.
+
+    log: a row a purchase, or a ``Database``. A row a period, those without a purchase too: ``period`` (as
+    2024-05, 2024Q2, 2024), ``start`` (its first day), ``sales`` (money, returns taken off), ``purchases``,
+    ``buyers`` (customers with one), ``each`` (money a buyer), ``growth`` (over the same period a year before;
+    missing in the first year). The first and last period may be whole only in part. ``ValueError`` for an
+    unknown ``every``, missing columns or values.
+    """
+    who = "sales_over_time"
+    if every not in _PERIODS:
+        raise ValueError(f"{who}: every={every!r} is not known; give {', '.join(map(repr, _PERIODS))}")
+    table = purchases_of(log)
+    need(table, {"customer": customer, "amount": amount, "date": date}, who)
+    if not len(table):
+        raise ValueError(f"{who}: there are no purchases")
+    period = dates(table[date], date, who).dt.tz_localize(None).dt.to_period(_PERIODS[every])
+    sums = pd.DataFrame(
+        {
+            "period": period.to_numpy(),
+            "customer": table[customer].to_numpy(),
+            "sales": numbers(table[amount], amount, who),
+        }
+    )
+    bought = sums[sums["sales"] > 0].groupby("period")["customer"]
+    index = pd.period_range(period.min(), period.max(), freq=_PERIODS[every])
+    out = pd.DataFrame(
+        {
+            "sales": sums.groupby("period")["sales"].sum().reindex(index, fill_value=0.0),
+            "purchases": bought.size().reindex(index, fill_value=0),
+            "buyers": bought.nunique().reindex(index, fill_value=0),
+        }
+    )
+    out["each"] = out["sales"] / out["buyers"].where(out["buyers"] > 0)
+    before = out["sales"].shift({"month": 12, "quarter": 4, "year": 1}[every])
+    out["growth"] = out["sales"] / before.where(before > 0) - 1
+    out.insert(0, "period", [str(p) for p in index])
+    out.insert(1, "start", index.to_timestamp())
+    return out.reset_index(drop=True)
 
 
 # --------------------------------------------------------------------------------------------------

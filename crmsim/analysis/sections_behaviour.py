@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
 from ..data.schema import BY_NAME
@@ -90,50 +89,39 @@ def _size(sheet: Sheet, firm: Firm) -> None:
 
 def _sales(sheet: Sheet, firm: Firm) -> None:
     log, money = firm.log, firm.money
+    bought = log[log["amount"] > 0]
     what = "paid bills" if firm.contract else "purchases"
-    every = log.groupby("month").agg(
-        sales=("amount", "sum"), purchases=("amount", "size"), buyers=("customer", "nunique")
-    )
-    every = every.reindex(range(firm.months), fill_value=0).rename_axis("month").reset_index()
-    every.insert(1, "calendar", [firm.month(m) for m in every["month"]])
-    size = 3 if firm.months >= 9 else 1
-    period = log["month"] // size
-    table = log.groupby(period).agg(
-        sales=("amount", "sum"), purchases=("amount", "size"), buyers=("customer", "nunique")
-    )
-    table = table.reindex(range(-(-firm.months // size)), fill_value=0).rename_axis("period").reset_index()
-    table["begin"] = [firm.month(size * int(p)) for p in table["period"]]
-    table["months"] = np.minimum(size, firm.months - size * table["period"])
-    table["each"] = table["sales"] / table["buyers"].where(table["buyers"] > 0)
-    ago = 12 // size if firm.months >= 15 else 1
-    before = table["sales"].shift(ago)
-    growth = table["sales"] / before.where(before > 0) - 1
-    table["growth"] = growth.where(table["months"] == size)
+    monthly = portfolio.sales_over_time(log)
     total = float(log["amount"].sum())
     sheet.stress(
-        f"Sales were {money(total)} in {many(firm.months, 'month')}, by {many(len(log), what[:-1], what)} of "
-        f"{many(log['customer'].nunique(), 'customer')}: {money(total / max(len(log), 1))} each."
+        f"Sales were {money(total)} in {many(firm.months, 'month')}, by {many(len(bought), what[:-1], what)} "
+        f"of {many(bought['customer'].nunique(), 'customer')}: {money(total / max(len(bought), 1))} each."
     )
-    if firm.months >= 24:
-        now, then = (float(every.iloc[a:b]["sales"].sum()) for a, b in ((-12, None), (-24, -12)))
+    if len(monthly) >= 24:
+        now, then = (float(monthly["sales"].iloc[a:b].sum()) for a, b in ((-12, None), (-24, -12)))
         if then > 0:
             change = now / then - 1
             sheet.say(
                 f"The last twelve months brought {money(now)}, {percent(abs(change))} "
                 f"{'more' if change >= 0 else 'less'} than the twelve before."
             )
+    if len(monthly) > 1:
+        sheet.figure("sales", "sales_over_time", monthly, currency=money.currency)
+    quarters = len(monthly) >= 9
+    table = portfolio.sales_over_time(log, "quarter") if quarters else monthly
+    columns = {
+        "period": ("quarter" if quarters else "month", word),
+        "purchases": (what, count),
+        "buyers": ("buyers", count),
+        "sales": (money.head("sales"), money.plain),
+        "growth": ("on a year before", percent),
+        "each": (money.head("a buyer"), money.plain),
+    }
+    if table["growth"].isna().all():
+        del columns["growth"]
     sheet.table(
-        "sales", table, "Sales by quarter of the record" if size == 3 else "Sales by month",
-        {
-            "begin": ("from", word),
-            "months": ("months", count),
-            "purchases": (what, count),
-            "buyers": ("buyers", count),
-            "sales": (money.head("sales"), money.plain),
-            "growth": ("on a year before" if ago * size == 12 else "on the one before", percent),
-            "each": (money.head("a buyer"), money.plain),
-        },
-        rows=24,
+        "sales", table.iloc[::-1], "Sales by quarter, the latest first" if quarters else "Sales by month",
+        columns, rows=24, note="The first and the last may be there in part only. " if quarters else "",
     )  # fmt: skip
 
 
@@ -203,6 +191,8 @@ def composition_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
     if firm.has("customers"):
         with sheet.part("Kinds of customers", "按属性分类"):
             _kinds(sheet, firm)
+    with sheet.part("Against the target", "客户与本企业的交易业绩分析"):
+        _performance(sheet, firm, settings)
     with sheet.part("Who rises and who falls", "筛选客户：价值层级的转移"):
         _tiers(sheet, firm)
 
@@ -212,16 +202,16 @@ def _kinds(sheet: Sheet, firm: Firm) -> None:
     if firm.has("profiles"):
         people = people.merge(firm["profiles"].drop_duplicates("customer"), on="customer", how="left")
     worth, money = portfolio.totals(firm.log), firm.money
-    tables, alike = [], []
+    tables, alike, spreads = [], [], {}
     for name, title in ATTRIBUTES.items():
         if name not in people or people[name].nunique() < 2:
             continue
         table = portfolio.composition(people, name, value=worth)
+        spreads[english := title.rpartition(" ")[0]] = table
         table = table.reset_index() if name not in table else table
         table = table.rename(columns={name: "group"})
         table["group"] = [GROUPS.get(str(group), word(group).replace("_", " ")) for group in table["group"]]
         table.insert(0, "attribute", title)
-        english = title.rpartition(" ")[0]
         tables.append(table)
         large = table[table["customer_share"] >= 0.02]
         if large["index"].max() - large["index"].min() < 10:
@@ -237,6 +227,10 @@ def _kinds(sheet: Sheet, firm: Firm) -> None:
         return
     if alike:
         sheet.say(f"By {listed(alike)}, customers of all groups bring about the same.")
+    told = {name: table for name, table in spreads.items() if name not in alike}
+    if told:  # the attribute that says most of who brings the sales
+        best = max(told, key=lambda name: _apart(told[name]))
+        sheet.figure("kinds", "composition_bars", told[best], names=GROUPS, note=f"by {best}")
     sheet.table(
         "kinds", pd.concat(tables, ignore_index=True), "Customers by what is on file about them",
         {
@@ -245,6 +239,55 @@ def _kinds(sheet: Sheet, firm: Firm) -> None:
             "value_each": (money.head("a customer"), money.plain), "index": ("index, mean is 100", count),
         },
         rows=40,
+    )  # fmt: skip
+
+
+def _apart(table: pd.DataFrame) -> float:
+    """How far shares of sales are from shares of customers, all groups together (0 to 1)."""
+    return float((table["value_share"] - table["customer_share"]).abs().sum()) / 2
+
+
+def _performance(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    # calendar months of the record, the last twelve against the twelve before
+    when = 12 * firm.log["date"].dt.year + firm.log["date"].dt.month
+    end = int(when.max())
+    if end - int(when.min()) < 23:
+        sheet.cannot(
+            "No target is on file. What customers bought the year before can stand for one, but the record "
+            "is shorter than two years."
+        )
+        return
+    money, log = firm.money, firm.log
+    now, before = log[when > end - 12], log[(when > end - 24) & (when <= end - 12)]
+    goal = portfolio.totals(before).clip(lower=0) * (1 + settings.growth)
+    goal = goal[goal > 0]
+    table = portfolio.performance(now, goal, target_in="money")
+    mine = table[table["target"].notna()]
+    met = mine["met"].astype(bool)
+    attained = float(mine["sales"].sum() / mine["target"].sum())
+    wanted = f" and {percent(settings.growth)} more" if settings.growth else ""
+    sheet.find(
+        f"{percent(float(met.mean()))} of the {many(len(mine), 'customer')} with sales the year before "
+        f"{'paid' if firm.contract else 'bought'} at least as much{wanted} in the last twelve months; all of "
+        f"them together {percent(attained)} of it."
+    )
+    newly = float(table.loc[table["target"].isna(), "sales"].sum())
+    sheet.say(
+        f"The target of each customer is what it was worth in the twelve months before{wanted}, since no "
+        f"target is on file. Customers without sales then brought {money(newly)} "
+        f"({percent(newly / float(table['sales'].sum()))} of sales) on top."
+    )
+    named = mine.rename(index=firm.names) if firm.names else mine
+    sheet.figure("target", "target_bars", named, currency=money.currency)
+    falls = mine.sort_values("gap").rename_axis("customer").reset_index()
+    sheet.table(
+        "target", falls, "The customers furthest below their target",
+        {
+            "customer": ("customer", whole), "sales": (money.head("sales"), money.plain),
+            "target": (money.head("target"), money.plain), "attainment": ("attained", percent),
+            "gap": (money.head("below"), money.plain), "share": ("of all sales", percent),
+        },
+        rows=10,
     )  # fmt: skip
 
 
@@ -381,6 +424,12 @@ def products_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
     sheet.figure("mix", "sales_mix_bars", found.table)
     if stocked:
         sheet.figure("cross", "margin_turnover", found.table)
+        if len(found.table) > 1:
+            sheet.figure("ranks", "contribution_ranks", found.table)
+            sheet.say(
+                "The other contribution ratio in use, gross margin rate times sales mix, leaves stock out; "
+                "products that lie long rank higher by it."
+            )
     sheet.table("products", table, f"Products in {period}, by contribution", columns, rows=15)
 
 
@@ -450,6 +499,8 @@ def rfm_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
             f"The {best['english']} ({best['chinese']}: recent, frequent and large) are "
             f"{percent(best['share'])} of the buyers and brought {percent(best['money_share'])} of the money."
         )
+        drawn = table.rename(columns={"share": "customer_share", "money_share": "value_share"})
+        sheet.figure("segments", "composition_bars", drawn.set_index("english"), value="share of money")
         sheet.table(
             "segments", table, "Segments: high (4 or 5) or low in recency, frequency and money",
             {
@@ -531,7 +582,9 @@ def _mailing(sheet: Sheet, firm: Firm, settings: Settings) -> None:
             },
             rows=5,
         )  # fmt: skip
-    letters = rfm.by_score(then, "bought").rename_axis("score").reset_index()
+    scores = rfm.by_score(then, "bought")
+    sheet.figure("scores", "response_by_score", scores, outcome=f"bought within {many(window, 'month')}, %")
+    letters = scores.rename_axis("score").reset_index()
     sheet.table(
         "scores", letters, "Share who bought again, by each score alone (5 the best)",
         {"score": ("score", count), "r": ("recency", percent), "f": ("frequency", percent),

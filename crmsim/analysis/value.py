@@ -1437,7 +1437,7 @@ def customer_values(
         by_customer["a_month"] = margin * price * rate
         found = pd.DataFrame(by_customer, index=seen.index).reindex(people.index).fillna(0.0)
         current, expected, active = found["worth"], found["expected"], found["alive"]
-        a_month, money = found["a_month"], log
+        a_month, money = found["a_month"], _net(log, read_table(source, "return_lines"), at)
     young = people["joined_month"] > at - 12
     brought = int((young & (people["source"] == "referred")).sum())
     newcomer = float(current[young].mean()) if young.any() else 0.0
@@ -1450,6 +1450,18 @@ def customer_values(
         cross_sell = cross_sell.reindex(people.index).fillna(0.0)
     frame = value_parts(past, current, cross_sell, referral)
     return frame.assign(margin=a_month, active=active)
+
+
+def _net(purchases: pd.DataFrame, back: pd.DataFrame, at: int) -> pd.DataFrame:
+    """Purchases, and as amounts below 0 what came back and is not yet taken off them, up to a month."""
+    import pandas as pd
+
+    columns = ["customer", "month", "amount"]
+    if len(back):
+        back = back[(back["month"] <= at) & ~back["taken_off"].astype(bool)]
+    if not len(back):
+        return purchases
+    return pd.concat([purchases[columns], back[columns].assign(amount=-back["amount"].astype(float))])
 
 
 def _expected_spending(

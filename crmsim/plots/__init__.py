@@ -22,6 +22,9 @@ _HOMES = {
     "portfolio": (
         "abc_curve", "margin_turnover", "response_by_cell", "rfm_cube", "sales_mix_bars", "tier_flows",
     ),
+    "sales": (
+        "composition_bars", "contribution_ranks", "response_by_score", "sales_over_time", "target_bars",
+    ),
     "satisfaction": (
         "driver_importance", "importance_performance", "index_by_wave", "kano", "path_diagram",
     ),
