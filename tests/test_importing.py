@@ -4,6 +4,7 @@ import gzip
 import io
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 import duckdb
@@ -740,6 +741,103 @@ def test_what_cannot_be_read_is_told(tmp_path, text, options, told):
     with pytest.raises(DataError) as error:
         read_purchases(path, **options)
     assert told in str(error.value)
+
+
+PLAIN = "Customer,Date,Amount\n1,2024-01-05,10.5\n2,2024-02-07,20\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16", "utf-32", "utf-8-sig"])
+def test_wide_characters_are_read_with_and_without_their_mark(tmp_path, encoding):
+    path = tmp_path / "sales.csv"
+    path.write_bytes(PLAIN.encode(encoding))
+    assert read_purchases(path).lines["amount"].tolist() == [10.5, 20]
+
+
+def test_a_zero_byte_here_and_there_is_left_out(tmp_path):
+    path = tmp_path / "sales.csv"
+    path.write_bytes(PLAIN.encode().replace(b"20\n", b"20\x00\n"))
+    result = read_purchases(path)
+    assert result.lines["amount"].tolist() == [10.5, 20] and "Left out: 1 zero byte." in result.notes
+
+
+def test_traditional_characters_name_columns_too(read):
+    result = read("客戶編號,日期,金額,數量,單價,商品名稱\n甲,2024-01-05,10,2,5,茶\n", encoding="utf-8")
+    assert {"customer", "date", "amount", "quantity", "price", "product"} <= set(result.columns)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"Report 2024,,\nprinted,,\n" + PLAIN.encode(), "row 3 looks like the names .*skip=2"),
+        (b"<html><table><tr><td>customer</td></tr></table></html>", "is a web page or XML"),
+        (b'[{"customer": 1, "date": "2024-01-05"}]', "looks like JSON"),
+        (b"12345678DUCK" + bytes(100), "is a DuckDB database"),
+    ],
+)
+def test_files_that_are_something_else_are_named(tmp_path, content, told):
+    path = tmp_path / "sales.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=told):
+        read_purchases(path)
+
+
+def test_an_archive_is_not_taken_for_a_workbook(tmp_path):
+    with zipfile.ZipFile(tmp_path / "sales.zip", "w") as archive:
+        archive.writestr("sales.csv", PLAIN)
+    with pytest.raises(DataError, match=r"is an archive, not a workbook; it holds 'sales\.csv'"):
+        read_purchases(tmp_path / "sales.zip")
+
+
+def test_parquet_types_that_are_no_plain_columns(tmp_path):
+    rows = (
+        "(VALUES (1, TIMESTAMP '2024-01-05 10:00', 5.125), (2, TIMESTAMP '2024-02-05', 6)) "
+        "t(customer, date, amount)"
+    )
+    path = tmp_path / "sales.parquet"
+
+    def save(columns):
+        with duckdb.connect() as connection:
+            connection.execute("SET TimeZone = 'Asia/Shanghai'")
+            connection.execute(f"COPY (SELECT {columns} FROM {rows}) TO '{path}' (FORMAT parquet)")
+        return read_purchases(path)
+
+    plain = save("*, ['a'] AS tags, {'b': 1} AS more")
+    assert plain.lines["amount"].tolist() == [5.125, 6]
+    assert not plain.notes  # a number of three decimals is no text that could be read two ways
+    zoned = save("customer, timezone('UTC', date) AS date, amount")
+    assert zoned.lines["date"].equals(plain.lines["date"])
+    assert "clock times of UTC" in " ".join(zoned.notes)
+    for columns, told in (
+        (
+            "customer, date, {'value': amount} AS amount",
+            r"'amount', read as the amount, .*nested values \(STRUCT",
+        ),
+        ("[customer] AS customer, date, amount", r"nested values \(INTEGER\[\]\)"),
+    ):
+        with pytest.raises(DataError, match=told):
+            save(columns)
+    frame = pd.DataFrame({"customer": [{"a": 1}], "date": ["2024-01-05"], "amount": [5]})
+    with pytest.raises(DataError, match=r"nested values \(dict\)"):
+        read_purchases(frame)
+
+
+def test_hidden_sheets_are_not_read_unasked(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(["secret"])
+    book.active.sheet_state = "hidden"
+    shown = book.create_sheet("Data")
+    for row in PLAIN.splitlines():
+        shown.append(row.split(","))
+    book.active = 1
+    book.save(tmp_path / "sales.xlsx")
+    result = read_purchases(tmp_path / "sales.xlsx")
+    assert len(result.lines) == 2 and "Read was the sheet 'Data'" in " ".join(result.notes)
+
+
+def test_moments_as_postgres_writes_them(read):
+    result = read("customer,date,amount\n1,2024-01-05 10:00:00+00,5\n2,2024-01-06 10:00:00.5+08,6\n")
+    assert result.lines["date"].dt.hour.tolist() == [10, 10]
 
 
 def test_the_source_is_not_overwritten_and_other_things_are_told(tmp_path):

@@ -16,9 +16,10 @@ import itertools
 import os
 import re
 import unicodedata
+import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -33,6 +34,7 @@ from .transactions import (
     Mask,
     Texts,
     _count,
+    _elsewhere,
     _find,
     _from_frame,
     _from_rows,
@@ -367,9 +369,12 @@ def _months(dates: Any) -> Any:
     return parts.year * 12 + parts.month - 1
 
 
-def _write_csv(frame: pd.DataFrame, path: Path) -> Path:
+def _write_csv(frame: pd.DataFrame, path: Path, shown: Path | None = None) -> Path:
+    """Whole or not at all; `shown`: the name that a fault is told under."""
     if path.is_dir():
         raise DataError(f"{path} is a folder; name a file in it, such as {path / 'rows.csv'}")
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path} is a device or a pipe, not a file; choose another name")
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -377,7 +382,7 @@ def _write_csv(frame: pd.DataFrame, path: Path) -> Path:
         frame.to_csv(part, index=False, lineterminator="\n", encoding="utf-8-sig")
         part.replace(path)
     except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror or error}") from None
+        raise DataError(f"{shown or path} cannot be written: {error.strerror or error}") from None
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
@@ -411,6 +416,7 @@ def _open(
     if raw.startswith(b"PAR1"):
         return _from_parquet(path, name)
     if raw.startswith(b"PK\x03\x04"):
+        _refuse_archive(raw, name)
         return _from_workbook(raw, name, sheet, header, skip)
     if sheet is not None:
         raise DataError(f"{name} is no Excel workbook (.xlsx), so it has no sheet {sheet!r}.")
@@ -421,6 +427,20 @@ def _open(
         if table is not None:
             return table
     return _from_text(text, name, separator, header, skip, notes)
+
+
+def _refuse_archive(raw: bytes, name: str) -> None:
+    """An Excel workbook is a zip archive of a certain kind; others are told what to do."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            inside = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return  # the reader of workbooks says that it is damaged
+    if "[Content_Types].xml" not in inside:
+        shown = _quoted(inside[:3]) + (", ..." if len(inside) > 3 else "")
+        raise DataError(
+            f"{name} is an archive, not a workbook; it holds {shown}. Unpack it and name the file in it."
+        )
 
 
 def _from_bulk(
@@ -474,13 +494,8 @@ def _from_parquet(path: Path, name: str) -> _Table:
         with duckdb.connect() as connection:
             found = connection.read_parquet(str(path))
             # whole numbers as text, which keeps long ids exact where some are missing
-            plain = ("DATE", "TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S", "FLOAT", "DOUBLE")
-            picked = [
-                f"{_identifier(column)}"
-                if str(kind) in plain
-                else f"CAST({_identifier(column)} AS VARCHAR) AS {_identifier(column)}"
-                for column, kind in zip(found.columns, found.types, strict=True)
-            ]
+            kinds = [str(kind) for kind in found.types]
+            picked = [_picked(column, kind) for column, kind in zip(found.columns, kinds, strict=True)]
             frame = found.project(", ".join(picked)).df()
     except (duckdb.Error, ValueError, OverflowError, UnicodeError) as error:
         told = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -488,7 +503,25 @@ def _from_parquet(path: Path, name: str) -> _Table:
     if frame.empty:
         raise DataError(f"{name} holds no rows.")
     table = _from_frame(frame)
-    return _Table(name, table.names, table.width, table.row_numbers, table.cells, table.misfit, [])
+    notes = []
+    if "TIMESTAMP WITH TIME ZONE" in kinds:
+        notes.append("Moments with a time zone were read as clock times of UTC.")
+    nested = {i: kind for i, kind in enumerate(kinds) if _NESTED.search(kind)}
+    return replace(table, source=name, notes=notes, nested=nested)
+
+
+_NESTED = re.compile(r"\[\d*\]$|^(STRUCT|MAP|UNION)\(")
+
+
+def _picked(column: str, kind: str) -> str:
+    """What to select of a Parquet column: dates and fractions as they are, all else as text."""
+    name = _identifier(column)
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        return f"timezone('UTC', {name}) AS {name}"
+    if re.fullmatch(r"DECIMAL\(\d+,\s*[1-9]\d*\)", kind):
+        return f"CAST({name} AS DOUBLE) AS {name}"
+    plain = ("DATE", "TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S", "FLOAT", "DOUBLE")
+    return name if kind in plain else f"CAST({name} AS VARCHAR) AS {name}"
 
 
 def _identifier(name: str) -> str:
@@ -516,9 +549,11 @@ def _from_workbook(raw: bytes, name: str, sheet: str | int | None, header: bool 
         raise DataError(f"{name} holds no sheet with cells.")
     names = list(sheets)
     if sheet is None:
-        chosen = names[0]
+        shown = [title for title, page in sheets.items() if page.sheet_state == "visible"]
+        chosen = (shown or names)[0]
         if len(names) > 1:
-            notes.append(f"Read was the sheet '{chosen}'; there are also {_quoted(names[1:])} (sheet=).")
+            others = [title for title in names if title != chosen]
+            notes.append(f"Read was the sheet '{chosen}'; there are also {_quoted(others)} (sheet=).")
     elif isinstance(sheet, str) and sheet in sheets:
         chosen = sheet
     elif str(sheet).isascii() and str(sheet).isdigit() and int(sheet) < len(names):
@@ -616,10 +651,9 @@ def _columns(table: _Table, given: dict[str, Role]) -> dict[str, int]:
         if hit is not None:
             found[role] = hit
         elif role in ("customer", "date"):
-            more = "; if the names stand further down, give skip=" if table.width == 1 else ""
             raise DataError(
                 f"{table.source}: no column looks like the {role}. {table.known()} "
-                f"Say which with {role}={more}."
+                f"Say which with {role}={_elsewhere(table)}."
             )
     if "amount" not in found and "price" not in found:
         raise DataError(
@@ -933,6 +967,7 @@ def read_purchases(
             "cost": cost, "currency": currency_column,
         },
     )  # fmt: skip
+    _refuse_nested(table, columns)
     notes = table.notes
     ledger = _Ledger(table, columns)
 
@@ -1086,19 +1121,18 @@ def import_file(
     ids are not whole numbers are numbered in the order of their ids; a CSV file beside the database, with
     `-customers` in its name, then says who is who. Raises `DataError`.
     """
-    from .database import write_tables
+    from .database import check_place, write_tables
 
     path = Path(out)
-    if path.is_dir():
-        raise DataError(f"{path} is a folder; name a file in it, such as {path / 'crm.duckdb'}")
     if isinstance(source, (str, os.PathLike)) and Path(source).expanduser().resolve() == path.resolve():
         raise DataError(f"{path} is the file to be read; choose another name for the database.")
+    check_place(path)
     result = read_purchases(source, **options)
     if result.own_ids:
         write_tables(result.tables(), path)
         return result
     names = customers_file(path)
-    staged = _write_csv(result.customers, names.with_name(names.name + ".new"))
+    staged = _write_csv(result.customers, names.with_name(names.name + ".new"), names)
     try:
         write_tables(result.tables(), path)
         staged.replace(names)
@@ -1141,6 +1175,21 @@ class _Noted(_Numbers):
         out = super().read(texts)
         self._told += [note if self._role == "amount" else f"{self._role}: {note}" for note in self.notes]
         return out
+
+
+def _refuse_nested(table: _Table, columns: dict[str, int]) -> None:
+    """A column whose cells are lists or records is none of the roles."""
+    for role, position in columns.items():
+        typed = table.typed(position)
+        kind = table.nested.get(position, "")
+        if not kind and typed is not None and typed.dtype == object:
+            first = next((v for v in typed if isinstance(v, list | tuple | dict | set | np.ndarray)), None)
+            kind = "" if first is None else type(first).__name__
+        if kind:
+            raise DataError(
+                f"{table.source}: {table.label(position)}, read as the {role}, holds nested values "
+                f"({_short(kind)}); unpack them into columns first, or name another column with {role}=."
+            )
 
 
 def _is_typed(table: _Table, position: int) -> bool:
@@ -1352,7 +1401,10 @@ def _database_ids(names: Texts, notes: list[str]) -> Rows:
             if any(str(number) != name for number, name in zip(numbers, names, strict=True)):
                 notes.append("Zeros at the front of customer ids are left out in the database.")
             return numbers
-    notes.append("Not all customer ids are whole numbers: in the database the customers are numbered from 0.")
+    notes.append(
+        "Not all customer ids are whole numbers of up to 18 digits: in the database the customers are "
+        "numbered from 0."
+    )
     return np.arange(len(names))
 
 

@@ -8,6 +8,7 @@ raises :class:`DataError`, which says what is wrong, where, and what to do.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime as dt
 import difflib
@@ -153,8 +154,15 @@ _PARTS: dict[str, tuple[str, ...]] = {
 _MISSING = frozenset({"", "nan", "nat", "null", "none", "na", "n/a", "#n/a", "<na>", "-", "--", "?"})
 
 
+# Traditional characters of column names, and the simplified ones they are compared as.
+_SIMPLIFIED = str.maketrans(
+    "編號戶碼會員顧單價數額銷購買費時間產類別總實發訂貨幣種進稱帳賬項筆",
+    "编号户码会员顾单价数额销购买费时间产类别总实发订货币种进称账账项笔",
+)
+
+
 def _plain(name: str) -> str:
-    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name).casefold())
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name).casefold()).translate(_SIMPLIFIED)
 
 
 def _quoted(names: Iterable[str]) -> str:
@@ -181,6 +189,7 @@ class _Table:
     cells: list[list[str]] | pd.DataFrame
     misfit: Mask  # rows with too many cells, or too few to tell which is missing
     notes: list[str]
+    nested: dict[int, str] = field(default_factory=dict)  # columns of lists or records, and their type
 
     def label(self, position: int) -> str:
         name = self.names[position].strip() if self.names is not None else ""
@@ -270,13 +279,24 @@ def _decode(raw: bytes, encoding: str | None, name: str, notes: list[str]) -> st
     for magic, what, advice in _MAGIC:
         if raw.startswith(magic):
             raise DataError(f"{name} looks like {what}, not like text: {advice}.")
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if raw[8:12] == b"DUCK":
+        raise DataError(f"{name} is a DuckDB database, not a file of purchases: open it with Database.")
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")):
+        wide = raw.startswith((b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff"))
         try:
-            return raw.decode("utf-16")
+            return raw.decode("utf-32" if wide else "utf-16")
         except UnicodeError:
             raise DataError(
                 f"{name} starts like utf-16 text but is not. Save it again as CSV (UTF-8)."
             ) from None
+    unmarked = _unmarked_utf16(raw)
+    if unmarked is not None:
+        notes.append("The file was read as UTF-16, of which it lacks the mark.")
+        return unmarked
+    if 0 < raw.count(0) <= max(1, len(raw) // 1000):
+        # as some old programs leave here and there
+        notes.append(f"Left out: {_count(raw.count(0), 'zero byte')}.")
+        raw = raw.replace(b"\x00", b"")
     sample = raw[:1_000_000]
     control = len(re.findall(rb"[\x00-\x08\x0e-\x19\x1b-\x1f]", sample))
     if b"\x00" in sample or control > len(sample) / 100:
@@ -308,6 +328,19 @@ def _decode(raw: bytes, encoding: str | None, name: str, notes: list[str]) -> st
         "The file's encoding is unknown; it was read as latin-1. If names look wrong, give encoding=."
     )
     return raw.decode("latin-1")
+
+
+def _unmarked_utf16(raw: bytes) -> str | None:
+    """Text that has a zero byte in every other place, decoded; None for all else."""
+    sample = np.frombuffer(raw[:100_000], dtype=np.uint8)
+    zeros = np.flatnonzero(sample == 0)
+    if len(zeros) <= len(sample) / 8:
+        return None
+    for guess, place in (("utf-16-le", 1), ("utf-16-be", 0)):
+        if np.mean(zeros % 2 == place) > 0.99:
+            with contextlib.suppress(UnicodeError):
+                return raw.decode(guess)
+    return None
 
 
 _WHITESPACE = ("whitespace", r"\s+", " ")
@@ -365,6 +398,13 @@ def _text_of(
         raise DataError(
             f"{name} holds nothing but blanks. Export the transactions again, one row a purchase."
         )
+    if re.match(r"\s*<(!doctype|html|table|\?xml)", text, re.IGNORECASE):
+        raise DataError(
+            f"{name} is a web page or XML, whatever its name: open it with a spreadsheet program and save "
+            "the table as CSV (UTF-8)."
+        )
+    if re.match(r"\s*[\[{]\s*[\"{]", text):
+        raise DataError(f"{name} looks like JSON: read it with pandas.read_json and pass the DataFrame.")
     # Excel writes, obeys and hides a first line "sep=;"
     directive = re.match(r'"?sep=([^"\r\n])"?\r?\n', text, re.IGNORECASE)
     if directive:
@@ -548,11 +588,9 @@ def _resolve(
                 continue
         if hit is None:
             hint = ", or amount=False if there is none" if role == "amount" else ""
-            if table.width == 1:
-                hint += "; if the names stand further down, give skip="
             raise DataError(
                 f"{table.source}: no column looks like the {role}. {table.known()} "
-                f"Say which with {role}={hint}."
+                f"Say which with {role}={hint}{_elsewhere(table)}."
             )
         found[role] = (hit,)
     used = Counter(i for positions in found.values() for i in positions)
@@ -579,6 +617,21 @@ def _month(name: str) -> int:
     return next((i for i, month in enumerate(_MONTHS, 1) if month.startswith(name.lower())), 0)
 
 
+def _elsewhere(table: _Table) -> str:
+    """Where the names of the columns may be, if they are not in the first row; the end of a sentence."""
+    known = [set(_NAMES[role]) for role in ("customer", "date")]
+    cells_of = table.cells
+    rows = cells_of.iloc[:50].to_numpy().tolist() if isinstance(cells_of, pd.DataFrame) else cells_of[:50]
+    for number, row in zip(table.row_numbers, rows, strict=False):
+        cells = {_plain(str(cell)) for cell in row}
+        if table.names is not None and all(cells & names for names in known):
+            return f"; row {number} looks like the names of the columns: give skip={number - 1}"
+    notes = "".join(
+        f"; {note[0].lower()}{note[1:].rstrip('.')}" for note in table.notes if "read" in note.lower()
+    )
+    return ("; if the names stand further down, give skip=" if table.width == 1 else "") + notes
+
+
 class _Dates:
     """Reads the distinct texts of one date column."""
 
@@ -591,7 +644,7 @@ class _Dates:
     NAME_DAY = re.compile(r"([a-z]{3,9})\.?\s*(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})", re.IGNORECASE)
     CLOCK = re.compile(
         r"(.*?)(?:[T\s]+|(?<=日))(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?"
-        r"\s*([ap]\.?m\.?)?\s*(Z|UTC|GMT|[+-]\d{2}:?\d{2})?",
+        r"\s*([ap]\.?m\.?)?\s*(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?",
         re.IGNORECASE,
     )
     UNREADABLE = np.datetime64("NaT", "us")
@@ -809,7 +862,7 @@ def _read_numbers(table: _Table, position: int, reader: _Numbers) -> tuple[Float
     """Values (NaN where missing or unreadable), which are missing, and the cells as text."""
     texts = table.texts(position)
     typed = table.typed(position)
-    if typed is not None and pd.api.types.is_numeric_dtype(typed.dtype):
+    if typed is not None and pd.api.types.is_numeric_dtype(typed.dtype) and typed.dtype.kind != "c":
         numbers = typed.to_numpy(dtype=float, na_value=np.nan).copy()
         missing = np.isnan(numbers)
         numbers[~np.isfinite(numbers)] = np.nan
