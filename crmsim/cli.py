@@ -232,12 +232,17 @@ READING = (
 def import_(options: argparse.Namespace) -> None:
     """Read a firm's own file of purchases into a customer database."""
     from .data.importing import customers_file, import_file
+    from .data.transactions import DataError
 
     given = {name: getattr(options, name) for name in (*COLUMNS, "currency_column", *READING)}
     given = {name: value for name, value in given.items() if value is not None}
     for name in ("currency_column", *COLUMNS):
         if given.get(name) == "-":
             given[name] = False
+    if options.report:
+        place = Path(options.report).resolve()
+        if place in (Path(options.file).resolve(), Path(options.out).resolve()):
+            raise DataError(f"{options.report} would be overwritten; choose another name for --report")
     result = import_file(options.file, options.out, **given)
     say(result.report())
     if options.report:

@@ -1,5 +1,6 @@
 """The customer database: what is written of a run, and how it is read."""
 
+import os
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 
 import crmsim as cs
 from crmsim.data import schema
-from crmsim.data.database import FIRST_YEAR, Database, tables_of, write_run, write_tables
+from crmsim.data.database import FIRST_YEAR, Database, check_place, tables_of, write_run, write_tables
 from crmsim.data.schema import BY_NAME, TABLES, dictionary, faults
 from crmsim.data.transactions import DataError
 from crmsim.simulation import catalogue, records, stations, survey
@@ -812,10 +813,74 @@ def test_a_folder_that_cannot_be_written_is_told(shop, tmp_path):
 
 
 def test_a_database_open_elsewhere_is_not_replaced(contract_tables, tmp_path):
-    path = tmp_path / "crm.duckdb"
-    (tmp_path / "crm.duckdb.wal").write_bytes(b"unsaved")
-    with pytest.raises(DataError, match="open for writing in another program"):
-        write_tables(contract_tables, path)
+    path = write_tables({"about": contract_tables["about"]}, tmp_path / "crm.duckdb")
+    code = (
+        "import duckdb, sys\n"
+        "c = duckdb.connect(sys.argv[1])\n"
+        "c.execute('CREATE TABLE mine (a INT)')\n"
+        "print('up', flush=True)\n"
+        "sys.stdin.readline()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        other.stdout.readline()
+        with pytest.raises(DataError, match="open for writing in another program"):
+            write_tables(contract_tables, path)
+        other.kill()
+    # What the stopped program had written is taken in, not lost, and its log is in nobody's way.
+    assert (tmp_path / "crm.duckdb.wal").exists()
+    with pytest.raises(DataError, match="is a folder"):
+        check_place(tmp_path)
+    check_place(path)
+    with Database(path) as opened:
+        assert "mine" in opened.tables
+    write_tables(contract_tables, path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["crm.duckdb"]
+
+
+def test_what_is_no_database_is_not_overwritten(contract_tables, tmp_path):
+    (tmp_path / "notes.txt").write_text("of some length, and worth keeping")
+    (tmp_path / "gone.duckdb.wal").write_bytes(b"unsaved")
+    for name, told in (
+        ("notes.txt", "is no DuckDB database; choose another name"),
+        ("sales.csv", r"needs a name of its own, such as .*sales\.duckdb"),
+        ("gone.duckdb", "log of a database that is gone"),
+    ):
+        with pytest.raises(DataError, match=told):
+            write_tables(contract_tables, tmp_path / name)
+    assert (tmp_path / "notes.txt").read_text() == "of some length, and worth keeping"
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(DataError, match="a device or a pipe"):
+            write_tables(contract_tables, tmp_path / "pipe")
+
+
+def test_a_database_becomes_parquet_files(database, contract_tables, tmp_path):
+    files = database.to_parquet(tmp_path / "tables")
+    filled = {name for name, frame in contract_tables.items() if len(frame)} | {"dictionary"}
+    inside = {p.relative_to(tmp_path / "tables").with_suffix("").as_posix().replace("/", ".") for p in files}
+    assert inside == filled and all(p.is_file() for p in files)
+    with duckdb.connect() as connection:
+        place = tmp_path / "tables" / "truth" / "customers.parquet"
+        found = connection.execute(f"SELECT * FROM '{place}'").df()
+    pd.testing.assert_frame_equal(found, database.table("truth.customers"))
+    plain = database.to_parquet(tmp_path / "plain", truth=False)
+    assert not (tmp_path / "plain" / "truth").exists() and len(plain) < len(files)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DataError, match="is a file; name a folder"):
+        database.to_parquet(tmp_path / "file")
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_queries_that_ask_nothing_and_closed_databases_are_told(database):
+    for nothing in ("", " ; ", None, "-- a remark"):
+        with pytest.raises(DataError, match="query"):
+            database.sql(nothing)
+    database.close()
+    for ask in (lambda: database.sql("SELECT 1"), lambda: database.tables, lambda: database.table("about")):
+        with pytest.raises(DataError, match="was closed; open it again"):
+            ask()
 
 
 def test_missing_files_and_files_of_another_kind_are_told(tmp_path):

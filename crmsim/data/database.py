@@ -92,13 +92,7 @@ def write_tables(tables: Mapping[str, pd.DataFrame], path: str | Path) -> Path:
     import duckdb
 
     path = Path(path)
-    if path.is_dir():
-        raise DataError(f"{path} is a folder; name a file in it, such as {path / 'crm.duckdb'}")
-    log = path.with_name(path.name + ".wal")
-    if log.exists():
-        raise DataError(
-            f"{path} is open for writing in another program ({log.name} lies beside it); close it there first"
-        )
+    check_place(path)
     part = path.with_name(path.name + ".part")
     part_log = part.with_name(part.name + ".wal")
     try:
@@ -124,6 +118,49 @@ def write_tables(tables: Mapping[str, pd.DataFrame], path: str | Path) -> Path:
     return path
 
 
+def check_place(path: Path) -> None:
+    """Raises `DataError` where a database must not be written: over a folder, a device, a file of another
+    kind, or a database that another program has open for writing."""
+    import duckdb
+
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; name a file in it, such as {path / 'crm.duckdb'}")
+    if path.suffix.lower() in READ_BY_NAME:
+        raise DataError(f"{path}: a database needs a name of its own, such as {path.with_suffix('.duckdb')}")
+    log = path.with_name(path.name + ".wal")
+    if not path.exists():
+        if log.exists():
+            raise DataError(f"{log} is the log of a database that is gone; delete it, or choose another name")
+        return
+    if not path.is_file():
+        raise DataError(f"{path} is a device or a pipe, not a file; choose another name")
+    try:
+        with path.open("rb") as file:
+            start = file.read(12)
+        if start and start[8:] != b"DUCK":
+            raise DataError(f"{path} is there already and is no DuckDB database; choose another name")
+        # A log beside it is of a program that writes, or of one that was stopped. Opening it tells which,
+        # and takes what stands in the log of the latter into the file.
+        if start:
+            duckdb.connect(str(path), read_only=not log.exists()).close()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+    except duckdb.Error as error:
+        if _is_locked(error):
+            raise DataError(f"{path} is open for writing in another program; close it there first") from None
+        if log.exists():
+            raise DataError(
+                f"{log} holds changes that cannot be taken into {path.name} ({_first_line(error)}); close "
+                "what has it open, or delete both files"
+            ) from None
+        # damaged: what is written now takes its place
+
+
+def _is_locked(error: Exception) -> bool:
+    text = str(error).lower()
+    return any(words in text for words in ("could not set lock", "conflicting lock", "another process"))
+
+
 def _create(connection: Any, table: Table) -> None:
     columns = ", ".join(f'"{c.name}" {c.type}{" NOT NULL" if c.required else ""}' for c in table.columns)
     connection.execute(f"CREATE TABLE {table.full_name} ({columns})")
@@ -134,7 +171,10 @@ def _create(connection: Any, table: Table) -> None:
 
 
 def _insert(connection: Any, table: Table, frame: pd.DataFrame) -> None:
-    names = ", ".join(f'"{c.name}"' for c in table.columns)
+    lacking = [c.name for c in table.columns if c.required and c.name not in frame]
+    if lacking:
+        raise DataError(f"{table.full_name}: column {', '.join(lacking)} is missing")
+    names = ", ".join(f'"{c.name}"' for c in table.columns if c.name in frame)
     connection.register("given", frame)
     connection.execute(f"INSERT INTO {table.full_name} ({names}) SELECT {names} FROM given")
     connection.unregister("given")
@@ -348,7 +388,7 @@ class Database:
             self._connection = duckdb.connect(str(self.path), read_only=True)
         except duckdb.IOException as error:
             text = _first_line(error)
-            if "lock" in text.lower() or "another process" in text.lower():
+            if _is_locked(error):
                 raise DataError(f"{self.path} is open for writing in another program") from None
             raise DataError(f"{self.path} is not a DuckDB database: {text}") from None
         except duckdb.Error as error:
@@ -358,8 +398,17 @@ class Database:
         """The answer to a query as a DataFrame. Raises `DataError` with the fault in the query."""
         import duckdb
 
+        if not isinstance(query, str) or not query.strip(" \t\r\n;"):
+            raise DataError(f"a query in SQL is needed, such as 'SELECT * FROM customers', not {query!r}")
         try:
-            return self._connection.execute(query).df()
+            self._connection.execute(query)
+            if not self._connection.description:
+                raise DataError(f"the query has no answer: {query}")
+            return self._connection.df()
+        except duckdb.ConnectionException:
+            raise DataError(
+                f"{self.path} was closed; open it again with Database({str(self.path)!r})"
+            ) from None
         except duckdb.CatalogException as error:
             missing = re.search(r"Table with name (\S+) does not exist", str(error))
             if not missing:
@@ -372,15 +421,17 @@ class Database:
         """A whole table, such as `purchases` or `truth.customers`. Raises `DataError`."""
         if name not in self.tables:
             raise DataError(self._unknown(name))
-        return self.sql(f"SELECT * FROM {name}")
+        return self.sql(f"SELECT * FROM {_named(name)}")
 
     @property
     def tables(self) -> list[str]:
         """Full names of the tables."""
-        found = self._connection.execute(
-            "SELECT schema_name, table_name FROM duckdb_tables() ORDER BY schema_name, table_name"
-        ).fetchall()
-        return [name if schema == "main" else f"{schema}.{name}" for schema, name in found]
+        found = self.sql(
+            "SELECT schema_name AS schema, table_name AS name FROM duckdb_tables() "
+            "ORDER BY schema_name, table_name"
+        )
+        pairs = zip(found["schema"], found["name"], strict=True)
+        return [name if schema == "main" else f"{schema}.{name}" for schema, name in pairs]
 
     def faults(self) -> list[str]:
         """What is wrong with the tables against the description; empty if nothing is."""
@@ -388,9 +439,46 @@ class Database:
         missing = [f"{name}: the table is missing" for name in BY_NAME if name not in here]
         return missing + faults({name: self.table(name) for name in here if name in BY_NAME})
 
+    def to_parquet(self, folder: str | Path, *, truth: bool = True) -> list[Path]:
+        """Write every table that has rows as a Parquet file into a folder; gives the files.
+
+        `purchases.parquet` and so on, those of the truth in the folder `truth`, left out with `truth=False`,
+        and the data dictionary as `dictionary.parquet`. A file there already is replaced when its new
+        content is complete. Raises `DataError` when the place cannot be written.
+        """
+        import duckdb
+
+        folder = Path(folder)
+        if folder.exists() and not folder.is_dir():
+            raise DataError(f"{folder} is a file; name a folder for the tables")
+        files = []
+        try:
+            for name in self.tables:
+                schema, _, table = name.rpartition(".")
+                if schema and not truth:
+                    continue
+                place = folder / schema / f"{table}.parquet"
+                if not self.sql(f"SELECT 1 FROM {_named(name)} LIMIT 1").size:
+                    place.unlink(missing_ok=True)
+                    continue
+                place.parent.mkdir(parents=True, exist_ok=True)
+                part = place.with_name(place.name + ".part")
+                try:
+                    self._connection.execute(
+                        f"COPY (SELECT * FROM {_named(name)}) TO {_quoted(str(part))} "
+                        "(FORMAT parquet, COMPRESSION zstd)"
+                    )
+                    part.replace(place)
+                finally:
+                    part.unlink(missing_ok=True)
+                files.append(place)
+        except (OSError, duckdb.Error) as error:
+            raise DataError(f"{folder} cannot be written: {_first_line(error)}") from None
+        return files
+
     def _unknown(self, name: str) -> str:
         known = self.tables
-        near = difflib.get_close_matches(name.strip('"').lower(), known, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(str(name).strip('"').lower(), known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}? " if near else ""
         return f"{self.path.name} has no table {name!r}; {hint}It has {', '.join(known)}"
 
@@ -405,6 +493,11 @@ class Database:
 
     def __repr__(self) -> str:
         return f"Database({str(self.path)!r}: {', '.join(self.tables)})"
+
+
+def _named(table: str) -> str:
+    """The full name of a table as SQL takes it, whatever it is called."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in table.split(".", 1))
 
 
 def _first_line(error: Exception) -> str:
