@@ -142,7 +142,26 @@ def test_the_tables_are_as_described(firms, name):
         ("subscription", {"bills", "payments", "departures", "offers", "survey_waves", "profiles"}),
         (
             "city_a",
-            {"customers", "bills", "payments", "contacts", "jobs", "formal_complaints", "survey_waves"},
+            {
+                "customers",
+                "segments",
+                "districts",
+                "bills",
+                "payments",
+                "meters",
+                "readings",
+                "tariff",
+                "statements",
+                "receipts",
+                "contacts",
+                "jobs",
+                "event_kinds",
+                "network_events",
+                "event_customers",
+                "formal_complaints",
+                "survey_waves",
+                "truth.weights",
+            },
         ),
     ],
 )
@@ -152,7 +171,8 @@ def test_a_data_set_has_what_its_chapters_need(firms, name, wanted):
 
 def test_truth_comes_only_when_asked_for(firms):
     plain = load_dataset("retail")
-    assert set(firms["retail"]) - set(plain) == {"truth.customers", "truth.departures", "truth.failures"}
+    hidden = {"truth.customers", "truth.departures", "truth.failures", "truth.weights"}
+    assert set(firms["retail"]) - set(plain) == hidden
     assert set(load_dataset(DIRTY)) == {"sales_2024", "sales_2025"}
 
 
@@ -163,6 +183,25 @@ def test_lines_of_a_till_add_up_in_cents(firms, name):
     amount = t["purchases"].set_index("purchase")["amount"]
     np.testing.assert_allclose(total, amount, atol=1e-6)
     assert (np.rint(100 * amount) / 100 == amount).all()
+
+
+def test_statements_of_city_a_add_up_in_cents(firms):
+    t = firms["city_a"]
+    s = t["statements"].set_index("statement")
+    at = pd.MultiIndex.from_arrays([s["month"] // 2, s["customer"]])
+    for name, amounts in (("bills", s["amount"]), ("payments", t["receipts"]["amount"])):
+        money = t[name].groupby([t[name]["month"] // 2, "customer"])["amount"].sum()
+        np.testing.assert_allclose(amounts, money.reindex(at), atol=0.001)
+        assert amounts.sum() == pytest.approx(t[name]["amount"].sum(), abs=0.01)
+    assert np.allclose(s["water"] + s["sewage"], s["amount"], atol=0.001)
+    steps = s[["tier_1", "tier_2", "tier_3"]].to_numpy()
+    assert np.allclose(steps.sum(axis=1), s["usage"], atol=0.001)
+    # Volumes are to 10 litres, so the tariff gives the money to a few cents.
+    tariff = t["tariff"]
+    assert np.abs(steps @ tariff["price"].to_numpy() - s["water"]).max() < 0.1
+    both = t["readings"].merge(t["statements"], on=["meter", "month"])
+    moved = both.groupby("meter")["register"].diff()
+    assert len(both) == len(s) and (moved - both["usage"]).abs().max() < 0.031
 
 
 def test_city_a_is_asked_in_waves(firms):
