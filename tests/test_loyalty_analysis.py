@@ -160,12 +160,13 @@ def test_the_eight_standards_say_what_they_rest_on(open_market):
     assert found.table["chinese"].tolist()[:3] == ["重复购买率", "品牌关心程度", "需求满足率"]
     assert len(found.table) == 8
     table = found.table.set_index("standard")
-    for name in ("brand_concern", "share_of_wallet", "choosing_time"):
+    for name, why in (("share_of_wallet", "not recorded"), ("choosing_time", "nobody wrote down")):
         assert table.loc[name, "n"] == 0
-        assert "not recorded" in table.loc[name, "why_not"]
+        assert why in table.loc[name, "why_not"]
         assert table.loc[name, "measured_by"] == ""
     for name in (
         "repeat_purchase",
+        "brand_concern",
         "price_sensitivity",
         "rival_attitude",
         "recommendation",
@@ -208,10 +209,77 @@ def test_standards_by_hand():
         "",
     ]
     assert "no survey asked" in more.table.set_index("standard").loc["recommendation", "why_not"]
+    assert more.table.set_index("standard").loc["share_of_wallet", "measured_by"].endswith("as given")
     with pytest.raises(ValueError, match="'mood' is none of the standards"):
         loyalty.standards(tables, until=7, given=pd.DataFrame({"customer": [1], "mood": [1]}))
     with pytest.raises(DataError, match="have no 'customers'"):
         loyalty.standards({})
+
+
+def test_stand_ins_for_what_a_firm_cannot_see():
+    """Concern for the brand from the surveys answered, the share of needs from the breadth of purchases."""
+    tables = {
+        "customers": pd.DataFrame({"customer": [1, 2, 3], "joined_month": 0, "contract": False}),
+        "purchases": pd.DataFrame(
+            {"purchase": [0, 1, 2, 3], "customer": [1, 1, 2, 3], "month": [5, 6, 6, 1], "amount": 1.0}
+        ),
+        "purchase_lines": pd.DataFrame({"purchase": [0, 0, 1, 2, 3], "product": list("abcad")}),
+        "products": pd.DataFrame({"product": list("abcd"), "category": ["food", "food", "home", "toys"]}),
+        "survey_waves": pd.DataFrame(
+            {"wave": [0, 1, 2, 3], "month": [1, 3, 4, 9], "frame": ["random", "random", "leavers", "random"]}
+        ),
+        "survey_sample": pd.DataFrame(
+            [
+                (0, 1, "complete"), (1, 1, "refused"), (0, 2, "not_reached"), (1, 2, "complete"),
+                (2, 2, "refused"), (3, 1, "complete"), (0, 3, "not_reached"),
+            ],
+            columns=["wave", "customer", "outcome"],
+        ),
+    }  # fmt: skip
+    found = loyalty.standards(tables, until=7, months=4).customers.set_index("customer")
+    # one of two; one of one (who left was asked in wave 2, and wave 3 comes later); never reached
+    assert found["brand_concern"].tolist()[:2] == [1 / 2, 1] and np.isnan(found["brand_concern"][3])
+    # of food and home, sold in months 4 to 7; toys went in month 1
+    assert found["share_of_wallet"].tolist()[:2] == [1, 1 / 2] and np.isnan(found["share_of_wallet"][3])
+    one = tables | {"products": tables["products"].assign(category="all")}
+    table = loyalty.standards(one, until=7, months=4).table.set_index("standard")
+    assert "more than one category" in table.loc["share_of_wallet", "why_not"]
+
+
+def test_tolerance_under_contract_counts_who_left():
+    tables = {
+        "customers": pd.DataFrame({"customer": [1, 2, 3, 4], "joined_month": 0, "contract": True}),
+        "payments": pd.DataFrame({"customer": [1], "month": [0], "amount": 1.0, "paid": True}),
+        "complaints": pd.DataFrame({"customer": [1, 2, 3], "month": [4, 4, 4]}),
+        "departures": pd.DataFrame({"customer": [2, 4], "month": [5, 6]}),
+    }
+    found = loyalty.standards(tables, until=8)
+    assert found.customers["customer"].tolist() == [1, 3]
+    row = found.table.set_index("standard").loc["failure_tolerance"]
+    assert row["mean"] == pytest.approx(2 / 3) and row["n"] == 3
+
+
+def test_the_curve_depends_on_how_loyalty_is_measured(open_market):
+    """700 answers or so: the share who surely recommend is convex, the mean of intentions is not."""
+    found = loyalty.loyalty_measures(open_market)
+    assert set(found["wave"]) == {0} and found["stayed"].isin([0, 100]).all()
+    points = loyalty.scores(open_market, by="construct").set_index("customer")
+    assert found["intention"].tolist() == pytest.approx(points["conative"].tolist(), nan_ok=True)
+    left = open_market["departures"]
+    gone = set(left.loc[left["month"].between(13, 18), "customer"])
+    assert set(found.loc[found["stayed"] == 0, "customer"]) == gone & set(found["customer"])
+    shapes = {
+        name: loyalty.satisfaction_loyalty(found["satisfaction"], found[name]).shape["shape"].iloc[0]
+        for name in ("intention", "promoter")
+    }
+    assert shapes["promoter"] == "convex" and shapes["intention"] in ("straight", "concave")
+    late = loyalty.loyalty_measures(open_market, months=12)
+    assert late["stayed"].isna().all()  # the record ends eight months after the wave
+    with pytest.raises(ValueError, match="months must be 1"):
+        loyalty.loyalty_measures(open_market, months=0)
+    nobody = open_market | {"survey_waves": open_market["survey_waves"].assign(frame="leavers")}
+    with pytest.raises(DataError, match="no wave asked customers in general"):
+        loyalty.loyalty_measures(nobody)
 
 
 def test_standards_read_a_database_file(open_market, tmp_path):
@@ -432,11 +500,17 @@ def figures(tables) -> dict:
         "curve of groups": lambda **k: plots.satisfaction_loyalty(
             loyalty.satisfaction_loyalty(*pair, by=halves), **k
         ),
+        "layers": lambda **k: plots.loyalty_layers(
+            loyalty.layer_shares(loyalty.layers(loyalty.scores(tables))), **k
+        ),
+        "standards": lambda **k: plots.standards_and_churn(
+            loyalty.standards_and_churn(loyalty.standards(tables), tables, months=7), **k
+        ),
         "ceiling": lambda **k: plots.ceiling(loyalty.necessity(*pair, permutations=99), **k),
     }
 
 
-@pytest.mark.parametrize("name", ["types", "curve", "curve of groups", "ceiling"])
+@pytest.mark.parametrize("name", ["types", "curve", "curve of groups", "layers", "standards", "ceiling"])
 def test_figures_can_be_read(open_market, name, monkeypatch):
     draw = figures(open_market)[name]
     ax = draw(note="subscription, seed 4")
@@ -449,7 +523,8 @@ def test_figures_can_be_read(open_market, name, monkeypatch):
     monkeypatch.setattr(style, "chinese_font", lambda: "DejaVu Sans")
     zh = draw(language="zh")
     words = plots.words(zh) + zh.get_title(loc="left") + zh.get_xlabel() + zh.get_ylabel()
-    assert set(re.findall("[a-z]{3,}", words)) <= {"odd", "even"}
+    standards = re.findall("[a-z]+", " ".join(s.key.replace("_", " ") for s in loyalty.STANDARDS))
+    assert set(re.findall("[a-z]{3,}", words)) <= {"odd", "even", *standards}
 
 
 def test_figures_say_what_they_show(open_market, monopoly):
@@ -462,6 +537,15 @@ def test_figures_say_what_they_show(open_market, monopoly):
     flat = loyalty.satisfaction_loyalty(points["satisfaction"], points["behaviour"])
     title = plots.satisfaction_loyalty(flat).get_title(loc="left")
     assert title == "Loyalty hardly depends on satisfaction"
+    table = pd.DataFrame({"standard": ["a", "b"], "auc": [0.5, 0.8], "low": [0.4, 0.7], "high": [0.6, 0.9]})
+    ax = plots.standards_and_churn(table, names={"b": "price"})
+    assert ax.get_title(loc="left").startswith("Price foretells churn best: 80 %")
+    unsure = plots.standards_and_churn(table.head(1)).get_title(loc="left")
+    assert unsure == "No standard surely foretells churn here"
+    with pytest.raises(ValueError, match="no standard has an auc"):
+        plots.standards_and_churn(table.assign(auc=np.nan))
+    with pytest.raises(ValueError, match="a row a layer"):
+        plots.loyalty_layers(pd.DataFrame({"layer": ["none"] * 2, "share": 0.5, "low": 0.4, "high": 0.6}))
     rng = np.random.default_rng(5)
     chance = loyalty.necessity(rng.random(500), rng.random(500), permutations=99)
     assert plots.ceiling(chance).get_title(loc="left").startswith("Satisfaction is not shown to be necessary")

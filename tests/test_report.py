@@ -249,15 +249,18 @@ def test_the_break_even_decides_whom_to_mail(firms, tmp_path):
     assert chosen[0] > chosen[1] > chosen[2] == 0
 
 
-def test_true_weights_grade_the_drivers_when_they_are_known(firms, reports, tmp_path):
-    weights = {t.name: t.weight for t in cs.Scenario.preset("subscription").touchpoints}
-    wanted = ["satisfaction", "truth"]
-    page, _ = make(firms["subscription"], tmp_path / "out", only=wanted, weights=weights)
+def test_true_weights_grade_the_drivers_when_they_are_known(firms, reports, shop, tmp_path):
+    page, _ = reports("subscription")
     assert "Nearest to the true weights" in page["truth"]
     table = pd.read_csv(page.folder / "tables/truth-weights.csv").set_index("driver")
-    assert table["true"].sum() == pytest.approx(1) and len(table) == len(weights)
-    without, _ = reports("subscription")
+    weights = {t.name: t.weight for t in cs.Scenario.preset("subscription").touchpoints}
+    assert table["true"].to_dict() == pytest.approx(weights)
+    bare, wanted = shop("DROP TABLE truth.weights"), ["satisfaction", "truth"]
+    without, _ = make(bare, tmp_path / "without", only=wanted)
     assert "so the drivers cannot be graded here" in without["truth"]
+    weights = {t.name: t.weight for t in cs.Scenario.preset("retail").touchpoints}
+    given, _ = make(bare, tmp_path / "given", only=wanted, weights=weights)
+    assert "Nearest to the true weights" in given["truth"]
 
 
 def test_only_the_truth_needs_the_truth(firms, reports, tmp_path):
@@ -341,7 +344,7 @@ def test_few_answers_do_not_tell_what_drives_satisfaction(shop, tmp_path):
     )
     page, sheets = make(path, tmp_path / "out", only=["satisfaction"])
     assert re.search(r"cannot be told from \d+ respondents? in the last wave", page["satisfaction"])
-    assert sheets["satisfaction"].figures == ["satisfaction-waves.png"]
+    assert sheets["satisfaction"].figures == ["satisfaction-waves.png", "satisfaction-nps.png"]
 
 
 def test_a_spoilt_table_stops_only_what_needs_it(shop, reports, tmp_path):

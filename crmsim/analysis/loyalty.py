@@ -12,6 +12,8 @@ Sources, named again at each formula:
 - DLK 2020: Dul, van der Laan & Kuik, A statistical significance test for NCA, Organizational Research
   Methods 23(2), 385-395;
 - JS 1995: Jones & Sasser, Why satisfied customers defect, Harvard Business Review 73(6), 88-99;
+- MK 2001: Mittal & Kamakura, Satisfaction, repurchase intent, and repurchase behavior, Journal of Marketing
+  Research 38(1), 131-142;
 - O 1999: Oliver, Whence consumer loyalty?, Journal of Marketing 63, 33-44.
 """
 
@@ -41,6 +43,7 @@ __all__ = [
     "exceptions",
     "layer_shares",
     "layers",
+    "loyalty_measures",
     "loyalty_types",
     "necessity",
     "satisfaction_loyalty",
@@ -205,11 +208,13 @@ class Standard(NamedTuple):
 STANDARDS: tuple[Standard, ...] = (
     Standard("repeat_purchase", "repeat purchase", "重复购买率", "high", "share of months",
              "months with a purchase, or with a bill paid, of those as a customer", ""),
-    Standard("brand_concern", "concern for the brand", "品牌关心程度", "high", "any", "given",
-             "visits, letters opened and searches are not recorded"),
+    Standard("brand_concern", "concern for the brand", "品牌关心程度", "high", "share",
+             "surveys answered, of those in which the customer was reached",
+             "nobody was asked in a survey (survey_sample), and visits or letters opened are not recorded"),
     Standard("share_of_wallet", "share of needs met", "需求满足率", "high", "share",
-             "amount bought of all spent",
-             "what customers spend elsewhere is not recorded; ask for category_spend"),
+             "categories of products bought, of all the firm sells (breadth, not spending elsewhere)",
+             "no lines of purchases in more than one category, and what customers spend elsewhere is not "
+             "recorded; ask for category_spend"),
     Standard("price_sensitivity", "price sensitivity", "价格敏感", "low", "points",
              "100 - answer to stay_if_cheaper", "no survey asked stay_if_cheaper"),
     Standard("rival_attitude", "attitude to rivals' products", "对竞争产品态度", "low", "points",
@@ -217,11 +222,17 @@ STANDARDS: tuple[Standard, ...] = (
     Standard("recommendation", "recommendation", "认同度（推荐）", "high", "points", "answer to recommend",
              "no survey asked recommend"),
     Standard("choosing_time", "time to choose", "挑选时间", "low", "any", "given",
-             "how long customers look before they buy is not recorded"),
+             "purchases have a day, but nobody wrote down when a customer began to look: that needs the "
+             "first visit or enquiry of each purchase, or a question"),
     Standard("failure_tolerance", "tolerance of failures", "质量事故承受力", "high", "share",
              "still there after a problem that was reported", "no problem was reported that long ago"),
 )  # fmt: skip
-"""The eight standards, after the usual answer to the course's question; the course names none itself."""
+"""The eight standards, after the usual answer to the course's question; the course names none itself.
+
+Two are stand-ins for what a firm cannot see. Concern for the brand is read from the trouble taken to answer
+when asked, which is also a matter of time and habit. The share of needs met is the breadth of what is bought
+here; what is bought elsewhere stays unknown, so it can be high for one who buys a little of everything. The
+time to choose cannot be had from these tables at all."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -258,12 +269,13 @@ def standards(
     until: last month whose records count; by default that of the wave, else the last of the record, so
     that later departures can be foretold (`standards_and_churn`). months: how far back purchases and
     problems count. patience: months after a problem within which one must be there still, or buy again.
-    given: what the database does not hold, by customer: brand_concern, choosing_time, share_of_wallet, or
-    category_spend (money spent on such products anywhere in those months), and any standard measured
-    better elsewhere.
+    given: what the database does not hold, by customer: choosing_time, category_spend (money spent on such
+    products anywhere in those months, from which the share of wallet is computed), and any standard measured
+    better elsewhere, which takes the place of that of the tables.
 
     Gives standards of those who are customers at the end of `until`, as far as the firm knows. A standard
-    that cannot be computed says why. DataError, ValueError.
+    that cannot be computed says why. Under contract whoever is there has borne every failure; the mean of
+    failure_tolerance therefore counts those who left after one, too. DataError, ValueError.
     """
     customers = _table(source, "customers")
     contract = bool(len(customers) and customers["contract"].all())
@@ -297,7 +309,11 @@ def standards(
         if points is not None and item in points:
             answer = points.set_index("customer")[item].reindex(out.index)
             out[key] = 100 - answer if turned else answer
-    out["failure_tolerance"] = _tolerance(source, contract, bought, first, until, patience).reindex(out.index)
+    tolerant = _tolerance(source, contract, bought, first, until, patience)
+    out["failure_tolerance"] = tolerant.reindex(out.index)
+    out["brand_concern"] = _answering(source, until).reindex(out.index)
+    out["share_of_wallet"] = _breadth(source, first, until).reindex(out.index)
+    how = {s.key: s.measured_by for s in STANDARDS}
 
     if given is not None:
         _need(given, ["customer"], "given")
@@ -305,6 +321,7 @@ def standards(
         if "category_spend" in extra:
             need = extra.pop("category_spend").astype(float)
             out["share_of_wallet"] = (spent / need.where(need > 0)).clip(upper=1)
+            how["share_of_wallet"] = "amount bought of all spent, as given"
         keys = {s.key for s in STANDARDS}
         if strange := [c for c in extra if c not in keys]:
             raise ValueError(
@@ -313,11 +330,14 @@ def standards(
             )
         for name in extra:
             out[name] = extra[name].astype(float)
+            how[str(name)] = "given"
     rows = []
     for standard in STANDARDS:
         if standard.key not in out:
             out[standard.key] = np.nan
         column = out[standard.key]
+        if standard.key == "failure_tolerance" and contract and how[standard.key] != "given":
+            column = tolerant  # whoever is there has stayed: those who left count in the mean
         known = int(column.notna().sum())
         rows.append(
             {
@@ -328,7 +348,7 @@ def standards(
                 "unit": standard.unit,
                 "mean": float(column.mean()) if known else math.nan,
                 "n": known,
-                "measured_by": standard.measured_by if known else "",
+                "measured_by": how[standard.key] if known else "",
                 "why_not": "" if known else why[standard.key] or "there is no record of it",
             }
         )
@@ -407,6 +427,33 @@ def _tolerance(
     again = latest.rename("problem").reset_index().merge(bought, on="customer")
     soon = again[again["month"].between(again["problem"] + 1, again["problem"] + patience)]
     return pd.Series(latest.index.isin(soon["customer"]).astype(float), index=latest.index)
+
+
+def _answering(source: Any, until: int) -> pd.Series:
+    """Of the surveys by a month's end in which a customer was reached, the share that was answered."""
+    if not (_has(source, "survey_sample") and _has(source, "survey_waves")):
+        return pd.Series(dtype=float)
+    asked, waves = _table(source, "survey_sample"), _table(source, "survey_waves")
+    # those asked on leaving are gone
+    known = waves.loc[(waves["month"] <= until) & (waves["frame"] != "leavers"), "wave"]
+    reached = asked[asked["wave"].isin(known) & (asked["outcome"] != "not_reached")]
+    return (reached["outcome"] == "complete").groupby(reached["customer"]).mean().astype(float)
+
+
+def _breadth(source: Any, first: int, until: int) -> pd.Series:
+    """Categories of products each customer bought in these months, as a share of all that were sold then."""
+    needed = ("purchases", "purchase_lines", "products")
+    if not all(_has(source, name) and len(_table(source, name)) for name in needed):
+        return pd.Series(dtype=float)
+    purchases, lines, products = (_table(source, name) for name in needed)
+    purchases = purchases[(purchases["month"] >= first) & (purchases["month"] <= until)]
+    kinds = products.dropna(subset=["category"])[["product", "category"]]
+    bought = purchases[["purchase", "customer"]].merge(lines[["purchase", "product"]], on="purchase")
+    bought = bought.merge(kinds, on="product")
+    number = bought["category"].nunique()
+    if number < 2:
+        return pd.Series(dtype=float)
+    return bought.groupby("customer")["category"].nunique() / number
 
 
 def standards_and_churn(
@@ -571,7 +618,9 @@ def satisfaction_loyalty(
     they cannot, it is flat and high whatever they feel. The shape comes from a quadratic fit with
     intervals that do not assume equal spread (HC1): flat when the rise is not surely different from 0 or
     is small, else convex or concave when the bend surely has that sign, else straight. Which it is
-    depends on how loyalty is measured, and answers that crowd at the top bend it. ValueError.
+    depends on how loyalty is measured, so try several (`loyalty_measures`): the convex curve of JS 1995 is
+    that of the share who are surely loyal, while the mean of intentions is straight or even concave, and
+    behaviour convex (MK 2001). Answers that crowd at the top bend it too. ValueError.
     """
     table = _together(satisfaction, loyalty, by)
     if len(table) < 30:
@@ -597,6 +646,74 @@ def satisfaction_loyalty(
             )
         shapes.append(head | {"n": len(part)} | _shape(part, small, confidence))
     return Curve(pd.DataFrame(rows), pd.DataFrame(shapes))
+
+
+MEASURES: dict[str, tuple[str, str]] = {
+    "intention": ("means to stay", "留存意向"),
+    "if_cheaper": ("would surely stay if a rival were cheaper", "对手降价仍留存"),
+    "promoter": ("would recommend (9 or 10)", "愿推荐（9、10）"),
+    "stayed": ("was there later", "之后仍为客户"),
+}
+"""The measures of `loyalty_measures`: words in English and Chinese."""
+
+
+def loyalty_measures(source: Any, *, months: int = 6, surely: float = 80.0) -> pd.DataFrame:
+    """Satisfaction and four measures of loyalty of everyone who answered a survey, for their curves.
+
+    source: a customer database; all its waves that asked customers in general count, a row a respondent and
+    wave. months: after the wave in which behaviour counts. surely: points of an answer from which a
+    customer is surely loyal.
+
+    Gives wave, customer, satisfaction (mean of its questions, points), intention (of the questions on
+    staying, points), if_cheaper (surely stays if a rival were cheaper), promoter (9 or 10 of 10 to
+    recommend), stayed (a contract not ended, or a purchase, in the `months` after; missing where the record
+    ends sooner), these three as 0 or 100, so that means are per cent. A question not asked is missing.
+    DataError when no wave asked about satisfaction.
+    """
+    if months < 1:
+        raise ValueError(f"months must be 1 at least, not {months!r}")
+    waves = _table(source, "survey_waves")
+    answered = set(_table(source, "survey_answers")["wave"])
+    waves = waves[waves["wave"].isin(answered) & (waves["frame"] != "leavers")]
+    customers = _table(source, "customers")
+    contract = bool(len(customers) and customers["contract"].all())
+    last = _record_end(source)
+    parts = []
+    for wave, month in zip(waves["wave"], waves["month"], strict=True):
+        means = scores(source, int(wave), by="construct").set_index("customer")
+        items = scores(source, int(wave)).set_index("customer")
+        if "satisfaction" not in means:
+            continue
+        nothing = pd.Series(np.nan, index=means.index)
+        cheaper, recommend = (items.get(name, nothing) for name in ("stay_if_cheaper", "recommend"))
+        stayed = nothing
+        if last is not None and month + months <= last:
+            table = _table(source, "departures") if contract else _bought(source, contract)
+            later = table.loc[table["month"].between(month + 1, month + months), "customer"]
+            stayed = pd.Series(100.0 * (means.index.isin(later) ^ contract), index=means.index)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "wave": int(wave),
+                    "satisfaction": means["satisfaction"],
+                    "intention": means.get("conative", nothing),
+                    "if_cheaper": (100.0 * (cheaper >= surely)).where(cheaper.notna()),
+                    "promoter": (100.0 * (recommend >= 90)).where(recommend.notna()),
+                    "stayed": stayed,
+                }
+            ).reset_index()
+        )
+    if not parts:
+        raise DataError("no wave asked customers in general how satisfied they are")
+    return pd.concat(parts, ignore_index=True)[["wave", "customer", "satisfaction", *MEASURES]]
+
+
+def _record_end(source: Any) -> int | None:
+    """The last month of the record; None when it is not known."""
+    if not _has(source, "about"):
+        return None
+    about = _table(source, "about").set_index("name")["value"]
+    return int(about["months"]) - 1 if "months" in about else None
 
 
 def _together(x: Any, y: Any, by: Any) -> pd.DataFrame:

@@ -290,8 +290,9 @@ def by_wave(
     of the index if not given. recommend: question of the NPS; None, or a question not asked, for none.
 
     Columns: `wave`, `survey`, `month`, `n`, and with `_lower` and `_upper` each: `index` (0 to 100),
-    `top_box` (0 to 1), `nps` (-100 to 100); `index_error` is the standard error of the index. Waves without
-    at least two full answers are left out. Raises DataError and ValueError as `wide` and `csi`.
+    `top_box` (0 to 1), `nps` (-100 to 100); `index_error` is the standard error of the index, `promoters`,
+    `passives` and `detractors` are the shares of answers of 9 and 10, 7 and 8, and 0 to 6. Waves without at
+    least two full answers are left out. Raises DataError and ValueError as `wide` and `csi`.
     """
     if hasattr(answers, "table") and not isinstance(answers, pd.DataFrame):
         waves = answers.table("survey_waves") if waves is None else waves
@@ -309,8 +310,17 @@ def by_wave(
         index = csi(table, weights, low=low, high=high, confidence=confidence)
         box = top_box(_numbers(table, [first])[:, 0], boxes=boxes, high=high, confidence=confidence)
         net = Estimate(math.nan, math.nan, math.nan, math.nan, 0, math.nan)
+        parts = (math.nan, math.nan, math.nan)
         if recommend is not None and recommend in table:
             net = nps(table[recommend], confidence=confidence)
+            said = _numbers(table, [recommend])[:, 0]
+            said = said[~np.isnan(said)]
+            if len(said):
+                parts = (
+                    float((said >= 9).mean()),
+                    float(((said > 6) & (said < 9)).mean()),
+                    float((said <= 6).mean()),
+                )
         rows.append(
             {
                 "wave": wave,
@@ -327,6 +337,7 @@ def by_wave(
                 "nps": net.value,
                 "nps_lower": net.low,
                 "nps_upper": net.high,
+                **dict(zip(("promoters", "passives", "detractors"), parts, strict=True)),
             }
         )
     if not rows:

@@ -97,6 +97,9 @@ def _waves(sheet: Sheet, firm: Firm) -> None:
         "who does not, and no interval shows that."
     )
     sheet.figure("waves", "index_by_wave", found)
+    if found["nps"].notna().any():
+        one = found[found["survey"] == last["survey"]]
+        sheet.figure("nps", "recommendation_by_wave", one)
     sheet.table(
         "waves", found, "Waves of the surveys",
         {
@@ -162,6 +165,13 @@ def _drivers(sheet: Sheet, firm: Firm, settings: Settings) -> None:
     table["name"] = [plain(name) for name in table["driver"]]
     sheet.figure("ipa", "importance_performance", ipa)
     sheet.figure("drivers", "driver_importance", found.shares)
+    if stated is not None and set(names) <= set(stated):
+        _gaps(sheet, performance, stated[names], items)
+    with sheet.part():
+        contrast = drivers.penalty_reward(
+            both, "overall", names, bootstrap=settings.bootstrap, seed=settings.seed
+        )
+        sheet.figure("contrast", "penalty_reward_bars", contrast)
     sheet.table(
         "drivers", table, "Drivers of satisfaction",
         {
@@ -171,6 +181,21 @@ def _drivers(sheet: Sheet, firm: Firm, settings: Settings) -> None:
             "english": ("what to do", word), "chinese": ("", word),
         },
     )  # fmt: skip
+
+
+def _gaps(sheet: Sheet, performance: pd.DataFrame, stated: pd.DataFrame, items: pd.DataFrame) -> None:
+    """How each touchpoint is rated beside how important it is said to be, on the scale of both."""
+    asked = items[items["construct"].isin(performance.columns)]
+    low, high = float(asked["low"].min()), float(asked["high"].max())
+    gaps = satisfaction.gap_scores(performance, stated, low=low, high=high)
+    worst = row_with(gaps, "gap", least=True)
+    if worst["upper"] < 0:
+        name = plain(gaps["gap"].idxmin())
+        sheet.say(
+            f"{name} falls furthest short of how important it is said to be: by "
+            f"{number(1)(-worst['gap'])} points of the answer."
+        )
+    sheet.figure("gaps", "gap_bars", gaps, expected="stated importance")
 
 
 def _model(sheet: Sheet, firm: Firm, settings: Settings) -> None:
@@ -301,6 +326,7 @@ def loyalty_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
             f"{percent(top['share'])} of those who answered have reached {top['english']} "
             f"({top['chinese']}), the deepest layer; {percent(table.iloc[0]['share'])} have reached none."
         )
+        sheet.figure("layers", "loyalty_layers", table)
         sheet.table(
             "layers", table, "The deepest layer reached",
             {
@@ -309,38 +335,119 @@ def loyalty_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
             },
         )  # fmt: skip
     with sheet.part("Is satisfaction enough?", "满意是忠诚的必要条件，不是充分条件"):
-        constructs = loyalty.scores(firm, by="construct").set_index("customer")
-        answers = constructs[["satisfaction", "conative"]].dropna()
-        broken = loyalty.exceptions(answers["satisfaction"], answers["conative"])
-        need, enough = broken.iloc[0], broken.iloc[1]
-        sheet.say(
-            f"Of those who mean to stay, {percent(need['share'])} are not satisfied (exceptions to: "
-            f"satisfaction is necessary); of the satisfied, {percent(enough['share'])} do not mean to stay "
-            "(exceptions to: satisfaction is sufficient)."
-        )
-        curve = loyalty.satisfaction_loyalty(answers["satisfaction"], answers["conative"])
-        sheet.figure("curve", "satisfaction_loyalty", curve)
-        sheet.table(
-            "curve", curve.table, "Intention to stay by satisfaction, points from 0 to 100",
-            {
-                "satisfaction": ("satisfaction", number(1)), "n": ("customers", count),
-                "loyalty": ("intention", number(1)), "low": ("from", number(1)), "high": ("to", number(1)),
-            },
-        )  # fmt: skip
+        _enough(sheet, firm)
+    with sheet.part("The curve of satisfaction and loyalty", "满意度与忠诚度曲线"):
+        _curve(sheet, firm)
     with sheet.part("The eight standards", "忠诚度的八项标准"):
-        eight = loyalty.standards(firm)
-        measured = eight.table[eight.table["why_not"] == ""]
-        sheet.say(
-            f"{len(measured)} of the {len(eight.table)} standards can be measured on this database; the "
-            "table of all says why the others cannot."
+        _standards(sheet, firm)
+
+
+def _enough(sheet: Sheet, firm: Firm) -> None:
+    constructs = loyalty.scores(firm, by="construct").set_index("customer")
+    answers = constructs[["satisfaction", "conative"]].dropna()
+    broken = loyalty.exceptions(answers["satisfaction"], answers["conative"])
+    need, enough = broken.iloc[0], broken.iloc[1]
+    sheet.say(
+        f"Of those who mean to stay, {percent(need['share'])} are not satisfied (exceptions to: satisfaction "
+        f"is necessary); of the satisfied, {percent(enough['share'])} do not mean to stay (exceptions to: "
+        "satisfaction is sufficient)."
+    )
+    found = loyalty.necessity(answers["satisfaction"], answers["conative"], permutations=200, seed=1)
+    sheet.figure("ceiling", "ceiling", found, outcome="means to stay, points")
+    sheet.table(
+        "exceptions", broken, "Exceptions to necessary and to sufficient",
+        {
+            "claim": ("satisfaction is", word), "chinese": ("", word), "n": ("customers it speaks of", count),
+            "exceptions": ("exceptions", count), "share": ("share", percent), "low": ("from", percent),
+            "high": ("to", percent),
+        },
+    )  # fmt: skip
+
+
+def _curve(sheet: Sheet, firm: Firm) -> None:
+    wide = loyalty.loyalty_measures(firm)
+    rows = wide.melt(["satisfaction"], list(loyalty.MEASURES), "measure", "loyalty").dropna()
+    enough = [m for m, n in rows["measure"].value_counts().items() if n >= 60]
+    rows = rows[rows["measure"].isin(enough)]
+    names = {key: words for key, (words, _) in loyalty.MEASURES.items()}
+    curve = loyalty.satisfaction_loyalty(
+        rows["satisfaction"].to_numpy(), rows["loyalty"].to_numpy(), bins=6,
+        by=rows["measure"].map(names).to_numpy(),
+    )  # fmt: skip
+    shapes = curve.shape
+    ends = curve.table.groupby("group")["loyalty"].agg(["first", "last"]).loc[shapes["group"]]
+    told = [
+        f"{group} from {low:.0f} to {high:.0f} ({shape})"
+        for group, low, high, shape in zip(
+            ends.index, ends["first"], ends["last"], shapes["shape"], strict=True
         )
-        sheet.table(
-            "standards", eight.table, "Standards of loyalty",
-            {
-                "english": ("standard", word), "chinese": ("", word), "mean": ("mean", number(2)),
-                "unit": ("unit", word), "n": ("customers", count), "why_not": ("why not", word),
-            },
-        )  # fmt: skip
+    ]
+    sheet.say(
+        f"From the least satisfied sixth to the most satisfied, loyalty by its measure: {listed(told)}. "
+        "Intention is in points, the others in per cent of the customers; all waves are taken together."
+    )
+    sheet.say(
+        "The shape is a matter of the measure. The convex curve that Jones and Sasser drew for open markets "
+        "is that of the share who are surely loyal; the mean of intentions has no reason to bend, and "
+        "what customers later do depends on more than their satisfaction."
+    )
+    bent = [str(g) for g, shape in zip(shapes["group"], shapes["shape"], strict=True) if shape == "convex"]
+    sheet.figure(
+        "curve", "satisfaction_loyalty", curve, loyalty="points, or % of customers",
+        title=f"Loyalty and satisfaction: {len(bent)} of {len(shapes)} measures give a convex curve",
+    )  # fmt: skip
+    sheet.table(
+        "curve", curve.table, "Loyalty by satisfaction, both from 0 to 100",
+        {
+            "group": ("loyalty as", word), "satisfaction": ("satisfaction", number(1)),
+            "n": ("answers", count), "loyalty": ("loyalty", number(1)), "low": ("from", number(1)),
+            "high": ("to", number(1)),
+        },
+        rows=24,
+    )  # fmt: skip
+
+
+def _standards(sheet: Sheet, firm: Firm) -> None:
+    eight = loyalty.standards(firm)
+    measured = eight.table[eight.table["why_not"] == ""]
+    sheet.say(
+        f"{len(measured)} of the {len(eight.table)} standards can be measured on this database; the table of "
+        "all says how, and why the others cannot."
+    )
+    sheet.table(
+        "standards", eight.table, "Standards of loyalty",
+        {
+            "english": ("standard", word), "chinese": ("", word), "mean": ("mean", number(2)),
+            "unit": ("unit", word), "n": ("customers", count), "measured_by": ("measured by", word),
+            "why_not": ("why not", word),
+        },
+    )  # fmt: skip
+    early = firm.waves[firm.waves["month"] <= firm.months - 7].sort_values("month")
+    asked = firm["survey_answers"]
+    early = early[early["wave"].isin(asked.loc[asked["item"].str.startswith("loyalty_"), "wave"])]
+    if not len(early) or not (firm.has("departures") or firm.has("truth.departures")):
+        return
+    last = early.iloc[-1]
+    span = min(12, firm.months - 1 - int(last["month"]))
+    then = loyalty.standards(firm, wave=int(last["wave"]))
+    found = loyalty.standards_and_churn(then, firm, months=span)
+    names = dict(zip(eight.table["standard"], eight.table["english"], strict=True))
+    known = found[found["auc"].notna()]
+    sheet.say(
+        f"Which of them foretells churn? Measured by the end of {firm.month(int(last['month']))}, against "
+        f"who left in the {many(span, 'month')} after"
+        + ("" if firm.has("departures") else " (as the simulation knows)")
+        + ": a standard that says nothing puts half of the pairs of one who left and one who stayed in the "
+        "right order."
+    )
+    sheet.figure("foretell", "standards_and_churn", known, names=names)
+    sheet.table(
+        "foretell", known.assign(name=known["standard"].map(names)), "Standards of loyalty and churn",
+        {
+            "name": ("standard", word), "n": ("customers", count), "left": ("of them left", count),
+            "auc": ("right order", percent), "low": ("from", percent), "high": ("to", percent),
+        },
+    )  # fmt: skip
 
 
 # -- service -------------------------------------------------------------------------------------------
@@ -496,7 +603,7 @@ def truth_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
         _grades(sheet, firm, settings)
     if firm.drivers is not None:
         with sheet.part("Driver weights found and true", "驱动因素权重"):
-            _true_weights(sheet, firm.drivers, settings)
+            _true_weights(sheet, firm, firm.drivers, settings)
 
 
 def _stated(sheet: Sheet, firm: Firm) -> None:
@@ -588,6 +695,7 @@ def _really_lost(sheet: Sheet, firm: Firm) -> None:
         f"Right most often is a rule of {many(int(best['gap']), 'month')}: {percent(best['accuracy'])} of "
         "verdicts."
     )
+    sheet.figure("silence", "silence_rule", errors)
     sheet.table(
         "silence", errors, "The rule of silence against the truth",
         {
@@ -668,9 +776,10 @@ def _method(name: Any) -> str:
 
 
 def _grades(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    weights = _weights(firm, settings)
     card = targeting.report_card(
         firm,
-        {"weights": dict(settings.weights)} if settings.weights else None,
+        {"weights": weights} if weights else None,
         rows=20_000,
         seed=settings.seed,
     )
@@ -690,7 +799,7 @@ def _grades(sheet: Sheet, firm: Firm, settings: Settings) -> None:
         sheet.say(
             f"How far the best method gets from guessing to knowing the truth, by task: {'; '.join(told)}."
         )
-    sheet.figure("grades", "report_card", table, title="How far each method gets from guessing to the truth")
+    sheet.figure("grades", "report_card", table)
     sheet.table(
         "grades", table.assign(what=[GRADED.get(str(t), str(t)) for t in table["task"]]),
         "Every method and measure",
@@ -702,7 +811,7 @@ def _grades(sheet: Sheet, firm: Firm, settings: Settings) -> None:
         rows=40,
     )  # fmt: skip
     for note in card.notes:
-        if settings.weights or "weights" not in note:  # the next part says it too
+        if weights or "weights" not in note:  # the next part says it too
             sheet.cannot(note)
 
 
@@ -735,12 +844,18 @@ def _true_satisfaction(sheet: Sheet, firm: Firm) -> None:
     sheet.say(*told)
 
 
-def _true_weights(sheet: Sheet, found: drivers.Drivers, settings: Settings) -> None:
-    known = {name: float(settings.weights[name]) for name in found.table.index if name in settings.weights}
+def _weights(firm: Firm, settings: Settings) -> dict[str, float]:
+    """True weights of the touchpoints: those of the database, or those given."""
+    return firm.weights or dict(settings.weights)
+
+
+def _true_weights(sheet: Sheet, firm: Firm, found: drivers.Drivers, settings: Settings) -> None:
+    weights = _weights(firm, settings)
+    known = {name: float(weights[name]) for name in found.table.index if name in weights}
     if len(known) < len(found.table):
         sheet.cannot(
-            "The true weights of the touchpoints belong to the scenario, not to the customers, and its file "
-            "is not beside the database; so the drivers cannot be graded here."
+            "The true weights of the touchpoints are not in the database (truth.weights), so the drivers "
+            "cannot be graded here."
         )
         return
     true = pd.Series(known) / sum(known.values())

@@ -688,7 +688,7 @@ def _contract_churn(sheet: Sheet, firm: Firm, settings: Settings) -> None:
             f"In months {first['band']} of a contract {fine(first['hazard'])} leave a month, in months "
             f"{last['band']} {fine(last['hazard'])}. Customers there when the record begins count from then."
         )
-        sheet.figure("hazard", "hazard_by_tenure", table)
+        sheet.figure("hazard", "hazard_by_tenure", table.drop(columns="band"))
         sheet.table(
             "hazards", table, "Chance of leaving in a month, by length of stay",
             {
@@ -722,13 +722,15 @@ def _causes(sheet: Sheet, firm: Firm, spells: pd.DataFrame) -> None:
         "are of causes the firm can influence."
     )
     end = int(spells["duration"].max())
-    without = churn.survival_without(spells, "controllable").iloc[-1]
+    both = churn.survival_without(spells, "controllable")
+    without = both.iloc[-1]
     sheet.say(
         f"Without those, {tenth(without['without'])} instead of {tenth(without['survival'])} would stay "
         f"{many(end, 'month')}: the most that could be gained, if who is spared one cause does not leave of "
         "another."
     )
     sheet.figure("causes", "incidence_by_cause", churn.incidence(spells))
+    sheet.figure("prevent", "survival_without", both, removed="without causes the firm can influence")
     sheet.table(
         "causes", said, "Causes stated",
         {
@@ -740,7 +742,10 @@ def _causes(sheet: Sheet, firm: Firm, spells: pd.DataFrame) -> None:
     )  # fmt: skip
 
 
-def _cohorts(sheet: Sheet, firm: Firm, table: pd.DataFrame, verb: str, length: str) -> None:
+def _cohorts(
+    sheet: Sheet, firm: Firm, table: pd.DataFrame, verb: str, length: str, *, active: bool = False
+) -> None:
+    """active: retention is a purchase in the period, not a contract."""
     matrix = table.pivot(index="cohort", columns="age", values="retention")
     ages: list[Any] = [a for a in (3, 6, 12, 24, 36) if a in matrix.columns] or list(matrix.columns[1:6])
     shown = matrix[ages].rename_axis("cohort").reset_index()
@@ -758,7 +763,15 @@ def _cohorts(sheet: Sheet, firm: Firm, table: pd.DataFrame, verb: str, length: s
     if not ages:
         sheet.cannot("The record is too short to follow a cohort.")
         return
-    sheet.figure("cohorts", "cohort_matrix", table)
+    words: dict[str, str] = {}
+    if active:
+        sums = table.groupby("age")[["retained", "customers"]].sum()
+        age = max(a for a in ages if sums.loc[a, "customers"] >= size.sum() / 2 or a == ages[0])
+        share = percent(float(sums.loc[age, "retained"] / sums.loc[age, "customers"]))
+        title = f"{share} of those who began buy in the {length} {many(int(age), 'month')} later"
+        words = {"kept": f"share with a purchase in the {length}, %"}
+        words["title"] = title.replace("\N{NO-BREAK SPACE}", " ")
+    sheet.figure("cohorts", "cohort_matrix", table, **words)
     columns: dict[Any, tuple[str, Write]] = {
         "begin": ("joined from", word),
         "customers": ("customers", count),
@@ -792,6 +805,8 @@ def _at_risk(sheet: Sheet, firm: Firm, settings: Settings, spells: pd.DataFrame)
         f"the group {least[name]}, {fine(least['rate'])}. This ranks what is at stake, not what an offer "
         "could save."
     )
+    if len(found) > 1:
+        sheet.figure("loss", "expected_loss", found)
     sheet.table(
         "loss", found, f"Expected loss in twelve months, by {ATTRIBUTES[name]}",
         {
@@ -857,7 +872,15 @@ def _silence(sheet: Sheet, firm: Firm, settings: Settings) -> None:
                 f"Counted so, {percent(end['survival'])} of the buyers still buy "
                 f"{many(int(end['time']), 'month')} after their first purchase."
             )
-            sheet.figure("survival", "survival_curves", curve[curve["time"] <= curve["time"].max() - gap])
+            shown = curve[curve["time"] <= curve["time"].max() - gap]
+            last = shown.iloc[-1]
+            share = percent(last["survival"]).replace("\N{NO-BREAK SPACE}", " ")
+            sheet.figure(
+                "survival", "survival_curves", shown, still="not yet fallen silent, %",
+                title=f"{share} have not fallen silent {many(int(last['time']), 'month')} after their first "
+                "purchase",
+                note=f"silent: no purchase for more than {many(gap, 'month')}",
+            )  # fmt: skip
             sheet.table(
                 "survival", table, "Share not yet lost, by months since the first purchase",
                 {
@@ -869,4 +892,4 @@ def _silence(sheet: Sheet, firm: Firm, settings: Settings) -> None:
         size = 3 if firm.months >= 12 else 1
         table = churn.purchase_cohorts(log, every=size, months=firm.months)
         length = "quarter" if size == 3 else "month"
-        _cohorts(sheet, firm, table, f"buying in the {length}", length)
+        _cohorts(sheet, firm, table, f"buying in the {length}", length, active=True)

@@ -15,10 +15,14 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "answers": ("gap_bars", "pairwise_weights", "penalty_reward_bars", "recommendation_by_wave"),
     "churn": (
-        "cohort_matrix", "hazard_by_tenure", "incidence_by_cause", "stated_causes", "survival_curves",
+        "cohort_matrix", "expected_loss", "hazard_by_tenure", "hazard_ratios", "incidence_by_cause",
+        "silence_rule", "stated_causes", "survival_curves", "survival_without",
     ),
-    "loyalty": ("ceiling", "loyalty_types", "satisfaction_loyalty"),
+    "loyalty": (
+        "ceiling", "loyalty_layers", "loyalty_types", "satisfaction_loyalty", "standards_and_churn",
+    ),
     "portfolio": (
         "abc_curve", "margin_turnover", "response_by_cell", "rfm_cube", "sales_mix_bars", "tier_flows",
     ),

@@ -6,7 +6,7 @@ They take the tables that `crmsim.analysis.churn` gives, or any with the same co
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -101,6 +101,61 @@ add_words(
             "{cause} stated {said:.0f} %, true {was:.0f} %",
             "{cause}所述{said:.0f}%，真实{was:.0f}%",
         ),
+        "churn.ratio": ("hazard ratio, 1 is as the baseline", "风险比（1为基准）"),
+        "churn.ratio_title": (
+            "{worst} leave {high:.1f} times as often as the baseline{base}",
+            "{worst}的流失风险为基准{base}的{high:.1f}倍",
+        ),
+        "churn.ratio_none": ("No difference in leaving is sure", "流失风险无确切差异"),
+        "churn.ratio_base": (" ({name})", "（{name}）"),
+        "churn.ratio_words": (
+            "Hazard ratios with intervals, grey where the interval holds 1: {list}.",
+            "风险比及区间，含1者为灰色：{list}。",
+        ),
+        "churn.loss": ("expected loss{unit}", "预期损失{unit}"),
+        "churn.loss_title": (
+            "{name}: {loss} of the expected loss, {value} of the value",
+            "{name}占预期损失的{loss}、价值的{value}",
+        ),
+        "churn.loss_words": (
+            "Value that departures are expected to take, by group: {list}.",
+            "流失预期带走的价值，按组：{list}。",
+        ),
+        "churn.of_loss": ("share of the expected loss", "占预期损失"),
+        "churn.of_value": ("share of the value", "占价值"),
+        "churn.shares": ("share, %", "占比，%"),
+        "churn.loss_one": (
+            "{name} {loss} of the loss and {value} of the value",
+            "{name}占损失{loss}、价值{value}",
+        ),
+        "churn.as_is": ("as it is", "现状"),
+        "churn.without": ("without them", "若不存在"),
+        "churn.prevent_title": (
+            "At most {gained} of the customers more would stay {time:.0f} months",
+            "{time:.0f}个月后最多可多留住{gained}的客户",
+        ),
+        "churn.prevent_words": (
+            "Share still there by length of stay, as it is and without the causes removed; after {time:.0f} "
+            "months {now:.1f} % and {then:.1f} %.",
+            "按客户年限的留存比例，现状与去除这些原因后；{time:.0f}个月后为{now:.1f}%与{then:.1f}%。",
+        ),
+        "churn.gap": ("months of silence after which a customer counts as lost", "多少个月未购买即视为流失"),
+        "churn.verdicts": ("share, %", "比例，%"),
+        "churn.precision": ("of those said lost, really gone", "判为流失者中确已流失"),
+        "churn.recall": ("of those gone, said lost", "已流失者中被判出"),
+        "churn.alarm_rate": ("of those still there, said lost", "仍在者中被误判"),
+        "churn.silence_title": (
+            "A rule of {gap:.0f} months is right most often: {right:.0f} % of verdicts",
+            "以{gap:.0f}个月为界判断最准：正确率{right:.0f}%",
+        ),
+        "churn.silence_words": (
+            "The rule of silence against the truth, by its length in months: {list}.",
+            "沉默判断与真实情况（按月数）：{list}。",
+        ),
+        "churn.silence_one": (
+            "{gap:.0f}: {precision:.0f} % of the said gone, {recall:.0f} % of the gone said",
+            "{gap:.0f}：判出者{precision:.0f}%确已流失，流失者{recall:.0f}%被判出",
+        ),
     }
 )
 
@@ -138,13 +193,15 @@ def cohort_matrix(
     ax: Axes | None = None,
     note: str = "",
     *,
+    kept: str = "",
     title: str = "",
     language: str = "en",
 ) -> Axes:
     """Retention of each group of joiners by months since joining, as a matrix: 同期群留存矩阵.
 
     cohorts: of `analysis.churn.cohorts` or `purchase_cohorts`: cohort, age, customers, retained, retention.
-    Cells have their numbers in up to 13 rows and columns, else there is a scale of the colours.
+    Cells have their numbers in up to 13 rows and columns, else there is a scale of the colours. kept: words
+    for who is counted, where it is not those still there.
     """
     _check(cohorts, ["cohort", "age", "customers", "retained", "retention"], "cohort_matrix", "cohorts")
     shown = cohorts[cohorts["age"] > 0]
@@ -189,7 +246,7 @@ def cohort_matrix(
         found = page.say("churn.cohort_title", share=whole[reached[-1]], age=reached[-1])
         told = [page.say("churn.after", share=whole[a], age=a) for a in dict.fromkeys(ages)]
         if small:
-            note = "; ".join(filter(None, (note, page.say("churn.kept"))))
+            note = "; ".join(filter(None, (note, kept or page.say("churn.kept"))))
         sentence = page.say("churn.cohort_words", list=page.listed(told))
         return page.finish(title or found, sentence, note)
 
@@ -199,13 +256,14 @@ def survival_curves(
     ax: Axes | None = None,
     note: str = "",
     *,
+    still: str = "",
     title: str = "",
     language: str = "en",
 ) -> Axes:
     """Share still there by length of stay, a step line with its band for each group.
 
     survival: of `analysis.churn.survival`: time (months), survival, low, high, and perhaps a column of
-    groups.
+    groups. still: words for the axis where being there is judged by something else than a contract.
     """
     _check(survival, ["time", "survival", "low", "high"], "survival_curves", "survival")
     with a_page(ax, language) as page:
@@ -228,7 +286,7 @@ def survival_curves(
             lowest = min(lowest, float(np.nanmin(np.r_[low, line])))
         page.ax.set_ylim(max(0.0, 10 * math.floor((lowest - 2) / 10)), 100.5)
         page.label_ends(ends, "{:.1f} %")
-        page.axes_words(page.say("churn.stay"), page.say("churn.still"))
+        page.axes_words(page.say("churn.stay"), still or page.say("churn.still"))
         if len(at_end) == 1:
             found = page.say("churn.survival_title", share=next(iter(at_end.values())), time=until)
         else:
@@ -380,6 +438,7 @@ def stated_causes(
                 color=dark(colour),
             )  # fmt: skip
         page.ax.set_xlim(-0.02 * float(shares.max()), 1.45 * float(shares.max()))
+        page.ax.set_xticks([t for t in page.ax.get_xticks() if 0 <= t <= 100])  # beyond is room for words
         page.ax.set_ylim(-0.6, len(rows) - 0.4)
         page.ax.set_yticks(range(len(rows)), names)
         page.ax.tick_params(axis="y", length=0)
@@ -398,3 +457,191 @@ def stated_causes(
         ]
         sentence = page.say("churn.stated_words", list=page.listed(told))
         return page.finish(title or found, sentence, note)
+
+
+def hazard_ratios(
+    found: Any,
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    names: Mapping[Any, str] | None = None,
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """How many times as likely each group or term is to leave, with intervals, on a scale of ratios: 风险比.
+
+    found: of `analysis.churn.hazard_ratios` or `cox`, or their table: group (or term), hazard_ratio, low,
+    high. The row whose ratio is 1 without an interval is the baseline. names: words for groups or terms.
+    """
+    table = found if isinstance(found, pd.DataFrame) else found.table
+    _check(table, ["hazard_ratio", "low", "high"], "hazard_ratios", "hazard_ratios")
+    label = "term" if "term" in table else str(table.columns[0])
+    base = table[(table["hazard_ratio"] == 1) & ~(table["low"] < table["high"])]
+    rows = table.drop(base.index).sort_values("hazard_ratio", ignore_index=True)
+    if not len(rows):
+        raise ValueError("hazard_ratios: there is only a baseline")
+
+    def word(key: Any) -> str:
+        return str(names[key]) if names and key in names else str(key).replace("_", " ")
+
+    with a_page(ax, language, height=max(4.0, 2.0 + 0.55 * len(rows))) as page:
+        ratio, low, high = (rows[c].to_numpy(float) for c in ("hazard_ratio", "low", "high"))
+        place, sure = np.arange(len(rows)), (low > 1) | (high < 1)
+        colours = [GREY if not s else OKABE_ITO["vermillion" if r > 1 else "blue"]
+                   for s, r in zip(sure, ratio, strict=True)]  # fmt: skip
+        page.ax.hlines(place, low, high, color=colours, linewidth=2.6, alpha=0.7)
+        page.ax.scatter(ratio, place, s=130 * page.scale, color=colours, zorder=3)
+        for y, x, end in zip(place, ratio, high, strict=True):
+            page.ax.annotate(
+                f"{x:.2f}", (end, y), (8, 0), textcoords="offset points", va="center", fontsize=page.size
+            )
+        page.ax.axvline(1, color="black", linewidth=1.4, linestyle=(0, (4, 3)))
+        page.ax.set_xscale("log")
+        left, right = min(float(low.min()), 0.9) / 1.15, max(float(high.max()), 1.1) * 1.3
+        page.ax.set_xlim(left, right)
+        ticks = [t for t in (0.05, 0.1, 0.2, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20) if left <= t <= right]
+        page.ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
+        page.ax.set_xticks([], minor=True)
+        page.ax.set_ylim(-0.6, len(rows) - 0.4)
+        page.ax.set_yticks(place, [word(key) for key in rows[label]])
+        page.ax.tick_params(axis="y", length=0)
+        page.ax.grid(axis="y", visible=False)
+        page.ax.grid(axis="x", color=LIGHT, linewidth=0.8)
+        page.axes_words(page.say("churn.ratio"), "")
+        baseline = page.say("churn.ratio_base", name=word(base[label].iloc[0])) if len(base) else ""
+        if sure.any():
+            k = int(np.where(sure, np.abs(np.log(ratio)), -1).argmax())
+            text = page.say("churn.ratio_title", worst=word(rows[label][k]), high=ratio[k], base=baseline)
+        else:
+            text = page.say("churn.ratio_none")
+        told = [
+            f"{word(key)} {x:.2f} [{a:.2f}, {b:.2f}]"
+            for key, x, a, b in zip(rows[label], ratio, low, high, strict=True)
+        ]
+        return page.finish(title or text, page.say("churn.ratio_words", list=page.listed(told)), note)
+
+
+def expected_loss(
+    table: pd.DataFrame,
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    names: Mapping[Any, str] | None = None,
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """Each group's share of the loss that departures are expected to bring, beside its share of the value.
+
+    table: of `analysis.churn.expected_loss` by group: the group (first column), share_of_loss,
+    share_of_value. names: words for the groups. 预期流失损失.
+    """
+    _check(table, ["share_of_loss", "share_of_value"], "expected_loss", "expected_loss")
+    rows = table.sort_values("share_of_loss", ignore_index=True)
+    keys = rows[rows.columns[0]]
+    words = [str(names[k]) if names and k in names else str(k).replace("_", " ") for k in keys]
+    with a_page(ax, language, height=max(4.0, 2.2 + 0.8 * len(rows))) as page:
+        place = np.arange(len(rows))
+        for column, shift, colour, key in (
+            ("share_of_value", -0.2, "#B5B5B5", "churn.of_value"),
+            ("share_of_loss", 0.2, OKABE_ITO["vermillion"], "churn.of_loss"),
+        ):
+            share = 100 * rows[column].to_numpy(float)
+            page.ax.barh(place + shift, share, 0.38, color=colour, label=page.say(key))
+            for y, x in zip(place + shift, share, strict=True):
+                page.ax.annotate(
+                    page.percent(x / 100), (max(x, 0.0), y), (5, 0), textcoords="offset points", va="center",
+                    fontsize=0.85 * page.size,
+                )  # fmt: skip
+        page.legend(0.9)
+        both = rows[["share_of_loss", "share_of_value"]].to_numpy(float)
+        page.ax.set_xlim(min(0.0, 110 * float(both.min())), 114 * float(both.max()))
+        page.ax.set_yticks(place, words)
+        page.ax.tick_params(axis="y", length=0)
+        page.ax.grid(axis="y", visible=False)
+        page.ax.grid(axis="x", color=LIGHT, linewidth=0.8)
+        page.axes_words(page.say("churn.shares"), "")
+        told = [
+            {"name": name, "loss": page.percent(loss), "value": page.percent(worth)}
+            for name, (loss, worth) in zip(words, both, strict=True)
+        ][::-1]
+        more = int((both[:, 0] - both[:, 1]).argmax())
+        found = page.say("churn.loss_title", **told[len(rows) - 1 - more])
+        listed = page.listed(page.say("churn.loss_one", **words_of) for words_of in told)
+        return page.finish(title or found, page.say("churn.loss_words", list=listed), note)
+
+
+def survival_without(
+    table: pd.DataFrame,
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    removed: str = "",
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """How much churn could be prevented at all: the curve as it is, and without some causes: 可避免的流失.
+
+    table: of `analysis.churn.survival_without` for one group: time (months), survival, without. removed: a
+    word for the causes that are taken away.
+    """
+    _check(table, ["time", "survival", "without"], "survival_without", "survival_without")
+    with a_page(ax, language) as page:
+        time = table["time"].to_numpy(float)
+        now, then = (100 * table[c].to_numpy(float) for c in ("survival", "without"))
+        page.ax.fill_between(time, now, then, step="post", color=OKABE_ITO["blue"], alpha=0.15, linewidth=0)
+        page.ax.step(time, then, where="post", color=OKABE_ITO["blue"], linewidth=3)
+        page.ax.step(time, now, where="post", color=OKABE_ITO["black"], linewidth=2)
+        page.ax.set_ylim(max(0.0, 10 * math.floor((float(now.min()) - 2) / 10)), 100.5)
+        ends = {
+            removed or page.say("churn.without"): (time[-1], float(then[-1]), OKABE_ITO["blue"]),
+            page.say("churn.as_is"): (time[-1], float(now[-1]), OKABE_ITO["black"]),
+        }
+        page.label_ends(ends, "{:.1f} %")
+        page.axes_words(page.say("churn.stay"), page.say("churn.still"))
+        gained = page.percent(float(then[-1] - now[-1]) / 100)
+        found = page.say("churn.prevent_title", gained=gained, time=time[-1])
+        sentence = page.say("churn.prevent_words", time=time[-1], now=float(now[-1]), then=float(then[-1]))
+        return page.finish(title or found, sentence, note)
+
+
+def silence_rule(
+    table: pd.DataFrame,
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """How often the rule of silence is right, by the months of silence it waits for: 沉默判断的对错.
+
+    table: of `analysis.churn.inactivity_errors`: gap, precision, recall, alarm_rate, accuracy.
+    """
+    lines = {
+        "precision": OKABE_ITO["blue"],
+        "recall": OKABE_ITO["green"],
+        "alarm_rate": OKABE_ITO["vermillion"],
+    }
+    _check(table, ["gap", *lines, "accuracy"], "silence_rule", "inactivity_errors")
+    with a_page(ax, language) as page:
+        x = table["gap"].to_numpy(float)
+        ends = {}
+        for name, colour in lines.items():
+            y = 100 * table[name].to_numpy(float)
+            page.ax.plot(x, y, color=colour, linewidth=3, marker="o", markersize=7 * page.scale)
+            ends[page.say(f"churn.{name}")] = (float(x[-1]), float(y[-1]), colour)
+        best = int(np.nanargmax(table["accuracy"].to_numpy(float)))
+        page.ax.axvline(x[best], color=GREY, linewidth=1.4, linestyle=(0, (4, 3)))
+        page.ax.set_ylim(0, 101)
+        page.label_ends(ends)
+        page.ax.set_xlim(float(x.min()) - 0.3, float(x.max()) + 0.3)
+        page.ax.set_xticks(x)
+        page.axes_words(page.say("churn.gap"), page.say("churn.verdicts"))
+        right = 100 * float(table["accuracy"].iloc[best])
+        told = [
+            page.say("churn.silence_one", gap=g, precision=100 * p, recall=100 * r)
+            for g, p, r in zip(x, table["precision"], table["recall"], strict=True)
+        ]
+        return page.finish(
+            title or page.say("churn.silence_title", gap=x[best], right=right),
+            page.say("churn.silence_words", list=page.listed(told)), note,
+        )  # fmt: skip

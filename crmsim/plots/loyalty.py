@@ -7,13 +7,14 @@ They take what `crmsim.analysis.loyalty` gives, or anything with the same tables
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from ..vocabulary import LoyaltyType
-from .style import GREY, OKABE_ITO, POLICY_COLOURS, a_page, add_words, dark
+from ..vocabulary import LoyaltyLayer, LoyaltyType
+from .style import GREY, LAYER_COLOURS, LIGHT, OKABE_ITO, POLICY_COLOURS, a_page, add_words, dark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,6 +68,30 @@ add_words(
             "{name}从{low:.{digits}f}到{high:.{digits}f}",
         ),
         "loyalty.all": ("all", "全部"),
+        "loyalty.share": ("share of customers, %", "客户占比，%"),
+        "loyalty.layers_title": (
+            "{deep} have reached {top}, {none} no layer at all",
+            "{deep}达到{top}，{none}未达任何层次",
+        ),
+        "loyalty.layers_words": (
+            "Deepest layer of loyalty reached: {list}.",
+            "已达到的最深忠诚层次：{list}。",
+        ),
+        "loyalty.auc": (
+            "chance that who leaves is less loyal by it than who stays, %",
+            "流失者在该标准上低于留存者的概率，%",
+        ),
+        "loyalty.guess": ("says nothing", "无预测力"),
+        "loyalty.standards_title": (
+            "{best} foretells churn best: {auc:.0f} % of pairs in the right order",
+            "{best}最能预测流失：{auc:.0f}%的配对次序正确",
+        ),
+        "loyalty.standards_none": ("No standard surely foretells churn here", "没有标准能确切预测流失"),
+        "loyalty.standards_words": (
+            "Share of pairs, one who left and one who stayed, that each standard puts in the right order, "
+            "with intervals: {list}.",
+            "各标准把流失者与留存者正确排序的配对比例及区间：{list}。",
+        ),
         "loyalty.flat": ("flat", "平缓"),
         "loyalty.convex": ("convex", "下凸"),
         "loyalty.concave": ("concave", "上凸"),
@@ -237,6 +262,103 @@ def satisfaction_loyalty(
             if word and not flat:
                 found += f" ({page.say(f'loyalty.{word}')})"
         return page.finish(title or found, page.say("loyalty.curve_words", list=page.listed(told)), note)
+
+
+def loyalty_layers(
+    table: pd.DataFrame,
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """How many customers stand on each layer of loyalty, the deepest on top, with intervals: 忠诚层次.
+
+    table: of `analysis.loyalty.layer_shares` for one group: layer, share, low, high.
+    """
+    if lacking := [name for name in ("layer", "share", "low", "high") if name not in table]:
+        raise ValueError(f"loyalty_layers: column {lacking[0]!r} is missing in the table")
+    if not len(table) or table["layer"].duplicated().any():
+        raise ValueError("loyalty_layers: give the table of one group, with a row a layer")
+    with a_page(ax, language, height=5.2) as page:
+        rows = table.set_index("layer").reindex([k for k in LAYER_COLOURS if k in set(table["layer"])])
+        share, low, high = (100 * rows[c].to_numpy(float) for c in ("share", "low", "high"))
+        place = np.arange(len(rows))
+        page.ax.barh(place, share, 0.68, color=[LAYER_COLOURS[str(k)] for k in rows.index])
+        page.ax.hlines(place, low, high, color="black", linewidth=1.8)
+        names = [LoyaltyLayer.from_key(str(k)).label(page.language) for k in rows.index]
+        for y, x, end in zip(place, share, high, strict=True):
+            page.ax.annotate(
+                page.percent(x / 100), (end, y), (8, 0), textcoords="offset points", va="center",
+                fontsize=page.size,
+            )  # fmt: skip
+        page.ax.set_yticks(place, names)
+        page.ax.tick_params(axis="y", length=0)
+        page.ax.set_xlim(0, 1.12 * float(np.nanmax(high)))
+        page.ax.grid(visible=False, axis="y")
+        page.ax.grid(axis="x", color=LIGHT)
+        page.axes_words(page.say("loyalty.share"), "")
+        deepest, none = float(share[-1]), float(share[0])
+        found = page.say(
+            "loyalty.layers_title", deep=page.percent(deepest / 100), top=names[-1],
+            none=page.percent(none / 100),
+        )  # fmt: skip
+        told = [f"{name} {page.percent(x / 100)}" for name, x in zip(names, share, strict=True)]
+        return page.finish(title or found, page.say("loyalty.layers_words", list=page.listed(told)), note)
+
+
+def standards_and_churn(
+    table: pd.DataFrame,
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    names: Mapping[str, str] | None = None,
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """Which standard of loyalty foretells churn: the chance of the right order, with intervals.
+
+    table: of `analysis.loyalty.standards_and_churn`: standard, n, left, auc, low, high; standards without an
+    auc are left out. names: words for the standards.
+    """
+    if lacking := [name for name in ("standard", "auc", "low", "high") if name not in table]:
+        raise ValueError(f"standards_and_churn: column {lacking[0]!r} is missing in the table")
+    shown = table[table["auc"].notna()].sort_values("auc", ignore_index=True)
+    if not len(shown):
+        raise ValueError("standards_and_churn: no standard has an auc")
+    with a_page(ax, language, height=max(4.2, 2.0 + 0.55 * len(shown))) as page:
+        auc, low, high = (100 * shown[c].to_numpy(float) for c in ("auc", "low", "high"))
+        place = np.arange(len(shown))
+        sure = low > 50
+        colours = [OKABE_ITO["blue"] if s else GREY for s in sure]
+        page.ax.hlines(place, low, high, color=colours, linewidth=2.6, alpha=0.7)
+        page.ax.scatter(auc, place, s=130 * page.scale, color=colours, zorder=3)
+        own = names or {}
+        words = [str(own.get(k, str(k).replace("_", " "))) for k in shown["standard"]]
+        for y, x, end in zip(place, auc, high, strict=True):
+            page.ax.annotate(
+                f"{x:.0f}", (end, y), (8, 0), textcoords="offset points", va="center", fontsize=page.size
+            )
+        page.ax.axvline(50, color="black", linewidth=1.4, linestyle=(0, (4, 3)))
+        page.ax.annotate(
+            page.say("loyalty.guess"), (50, len(shown) - 0.45), (6, 0), textcoords="offset points",
+            va="top", fontsize=0.9 * page.size, color=GREY,
+        )  # fmt: skip
+        page.ax.set_xlim(min(40.0, float(low.min()) - 3), min(103.0, float(high.max()) + 8))
+        page.ax.set_ylim(-0.6, len(shown) - 0.1)
+        page.ax.set_yticks(place, words)
+        page.ax.tick_params(axis="y", length=0)
+        page.ax.grid(visible=False, axis="y")
+        page.ax.grid(axis="x", color=LIGHT)
+        page.axes_words(page.say("loyalty.auc"), "")
+        key = "loyalty.standards_title" if sure[-1] else "loyalty.standards_none"
+        found = page.say(key, best=words[-1], auc=float(auc[-1]))
+        told = [
+            f"{name} {x:.0f} [{a:.0f}, {b:.0f}]"
+            for name, x, a, b in zip(words[::-1], auc[::-1], low[::-1], high[::-1], strict=True)
+        ]
+        sentence = page.say("loyalty.standards_words", list=page.listed(told))
+        return page.finish(title or found, sentence, note)
 
 
 def ceiling(
