@@ -140,6 +140,11 @@ class Firm(Mapping[str, pd.DataFrame]):
         return portfolio.purchases_of(self)  # type: ignore[arg-type]
 
     @cached_property
+    def bought(self) -> pd.DataFrame:
+        """As `log`, without what came back."""
+        return self.log[self.log["amount"] >= 0]
+
+    @cached_property
     def months(self) -> int:
         """Months of the record."""
         said = self.about.get("months", "")
@@ -184,7 +189,7 @@ class Firm(Mapping[str, pd.DataFrame]):
 
         95 of 100 repeat purchases come sooner; at least 3, at most a third of the record.
         """
-        log = self.log[["customer", "month"]].drop_duplicates().sort_values(["customer", "month"])
+        log = self.bought[["customer", "month"]].drop_duplicates().sort_values(["customer", "month"])
         gaps = log.groupby("customer")["month"].diff().dropna()
         usual = int(np.ceil(gaps.quantile(0.95))) if len(gaps) else 3
         return int(min(max(3, usual), max(3, self.months // 3)))

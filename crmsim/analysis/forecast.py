@@ -89,7 +89,7 @@ def choose_model(
         raise ValueError(f"share={share!r}: give a share of the record between 0 and 1, such as 0.67")
     table = log.log if isinstance(log, Transactions) else log
     if "amount" in table:
-        table = table[table["amount"] > 0]
+        table = table[table["amount"] >= 0]
     if not len(table):
         raise DataError("The log holds no purchase.")
     first, last = table["date"].min(), table["date"].max() if until is None else pd.Timestamp(until)
@@ -139,7 +139,7 @@ def chances_alive(log: Any, *, until: Any = None, unit: Literal["D", "W", "M"] =
     """
     table = log.log if isinstance(log, Transactions) else log
     if "amount" in table:
-        table = table[table["amount"] > 0]
+        table = table[table["amount"] >= 0]
     seen = repeat_summary(table, unit, until)
     models, why_not = _fitted(seen)
     if not models:

@@ -268,7 +268,7 @@ def sales_over_time(
             "sales": numbers(table[amount], amount, who),
         }
     )
-    bought = sums[sums["sales"] > 0].groupby("period")["customer"]
+    bought = sums[sums["sales"] >= 0].groupby("period")["customer"]
     index = pd.period_range(period.min(), period.max(), freq=_PERIODS[every])
     out = pd.DataFrame(
         {

@@ -89,7 +89,7 @@ def _size(sheet: Sheet, firm: Firm) -> None:
 
 def _sales(sheet: Sheet, firm: Firm) -> None:
     log, money = firm.log, firm.money
-    bought = log[log["amount"] > 0]
+    bought = firm.bought
     what = "paid bills" if firm.contract else "purchases"
     monthly = portfolio.sales_over_time(log)
     total = float(log["amount"].sum())
@@ -145,14 +145,35 @@ GROUPS = {
 }
 
 
+FEW = 5  # buyers of whom shares of customers are told at least
+
+
 def composition_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
     if not (firm.has("purchases") or firm.has("payments")):
         sheet.cannot("Who brings the sales needs purchases or paid bills, and the database has neither.")
         return
-    log, money = firm.log, firm.money
     with sheet.part("Who brings the sales", "客户构成与ABC分析"):
-        found = portfolio.abc(log)
-        verb = "paid" if firm.contract else "bought"
+        _concentration(sheet, firm)
+    if firm.log["customer"].nunique() < FEW:
+        return
+    if firm.has("customers"):
+        with sheet.part("Kinds of customers", "按属性分类"):
+            _kinds(sheet, firm)
+    with sheet.part("Against the target", "客户与本企业的交易业绩分析"):
+        _performance(sheet, firm, settings)
+    with sheet.part("Who rises and who falls", "筛选客户：价值层级的转移"):
+        _tiers(sheet, firm)
+
+
+def _concentration(sheet: Sheet, firm: Firm) -> None:
+    log, money = firm.log, firm.money
+    found = portfolio.abc(log)
+    verb = "paid" if firm.contract else "bought"
+    if len(found.table) < FEW:
+        sheet.cannot(
+            f"Only {many(len(found.table), 'customer')} {verb}; shares of so few customers say nothing."
+        )
+    else:
         top, best = portfolio.top_share(log), found.summary.iloc[0]
         sheet.stress(
             f"The best {percent(0.2)} of the customers who {verb} bring {percent(top)} of sales; class A, "
@@ -178,23 +199,16 @@ def composition_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
                 "sales_share": ("of sales", percent), "each": (money.head("a customer"), money.plain),
             },
         )  # fmt: skip
-        people = found.table.rename_axis("customer").reset_index()
-        sheet.table(
-            "customers", people, "The largest customers",
-            {
-                "customer": ("customer", whole), "sales": (money.head("sales"), money.plain),
-                "share": ("of all sales", percent), "cumulative": ("with those above", percent),
-                "class": ("class", word),
-            },
-            rows=10,
-        )  # fmt: skip
-    if firm.has("customers"):
-        with sheet.part("Kinds of customers", "按属性分类"):
-            _kinds(sheet, firm)
-    with sheet.part("Against the target", "客户与本企业的交易业绩分析"):
-        _performance(sheet, firm, settings)
-    with sheet.part("Who rises and who falls", "筛选客户：价值层级的转移"):
-        _tiers(sheet, firm)
+    people = found.table.rename_axis("customer").reset_index()
+    sheet.table(
+        "customers", people, "The largest customers",
+        {
+            "customer": ("customer", whole), "sales": (money.head("sales"), money.plain),
+            "share": ("of all sales", percent), "cumulative": ("with those above", percent),
+            "class": ("class", word),
+        },
+        rows=10,
+    )  # fmt: skip
 
 
 def _kinds(sheet: Sheet, firm: Firm) -> None:
@@ -482,6 +496,12 @@ def rfm_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
         sheet.cannot("RFM needs purchases, and the database has none.")
         return
     log, money = firm.log, firm.money
+    if log["customer"].nunique() < FEW:
+        sheet.cannot(
+            f"RFM sorts the buyers into fifths; there {'is' if log['customer'].nunique() == 1 else 'are'} "
+            f"only {many(log['customer'].nunique(), 'buyer')}."
+        )
+        return
     with sheet.part("Segments", "客户细分"):
         scored = rfm.rfm(log, method="independent")
         named = rfm.segments(scored)
@@ -495,10 +515,14 @@ def rfm_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
         table["share"] = table["customers"] / table["customers"].sum()
         table["money_share"] = table["money"] / table["money"].sum()
         best = table.iloc[0]
-        sheet.stress(
-            f"The {best['english']} ({best['chinese']}: recent, frequent and large) are "
-            f"{percent(best['share'])} of the buyers and brought {percent(best['money_share'])} of the money."
-        )
+        if best["segment"] == "key_value":
+            sheet.stress(
+                f"The {best['english']} ({best['chinese']}: recent, frequent and large) are "
+                f"{percent(best['share'])} of the buyers and brought {percent(best['money_share'])} of the "
+                "money."
+            )
+        else:
+            sheet.find("Nobody stands high in all three, recency, frequency and money.")
         drawn = table.rename(columns={"share": "customer_share", "money_share": "value_share"})
         sheet.figure("segments", "composition_bars", drawn.set_index("english"), value="share of money")
         sheet.table(
@@ -522,6 +546,13 @@ def _mailing(sheet: Sheet, firm: Firm, settings: Settings) -> None:
         sheet.cannot("The record is too short to see how the cells responded later.")
         return
     end = log.loc[log["month"] <= cut, "date"].max()
+    early = log.loc[log["month"] <= cut, "customer"]
+    if not log.loc[log["date"] > end, "customer"].isin(early).any():
+        sheet.cannot(
+            f"None of the {many(early.nunique(), 'customer')} of {firm.month(cut)} bought in the "
+            f"{many(window, 'month')} after, so there is no response to learn from."
+        )
+        return
     then = rfm.later(rfm.rfm(log, at=end), log, after=end)
     response = rfm.cells(then, "bought")
     now = rfm.rfm(log)
@@ -819,7 +850,7 @@ def _at_risk(sheet: Sheet, firm: Firm, settings: Settings, spells: pd.DataFrame)
 
 def _silence(sheet: Sheet, firm: Firm, settings: Settings) -> None:
     gap = firm.silence
-    log = firm.log
+    log = firm.bought
     with sheet.part("Who has fallen silent", "沉默流失"):
         found = churn.inactive(log, firm["customers"], gap=gap, months=firm.months)
         bought = found[found["purchases"] > 0]
@@ -840,7 +871,7 @@ def _silence(sheet: Sheet, firm: Firm, settings: Settings) -> None:
             model = firm.forecast.chosen if firm.forecast else "BG/NBD"
             sheet.say(f"The {model} model takes {percent(1 - alive)} of the buyers as gone.")
         gone = found[found["lost"] & (found["purchases"] > 0)].merge(
-            portfolio.totals(log).rename("sales"), left_on="customer", right_index=True
+            portfolio.totals(firm.log).rename("sales"), left_on="customer", right_index=True
         )
         recent = gone[gone["silent"] <= gap + 6].sort_values("sales", ascending=False)
         if len(recent):
@@ -863,10 +894,10 @@ def _silence(sheet: Sheet, firm: Firm, settings: Settings) -> None:
         spells = spells[spells["start"] < firm.months - gap]
         curve = churn.survival(spells) if len(spells) else pd.DataFrame({"time": [0]})
         ages = [t for t in (1, 3, 6, 12, 24, 36, 48, 60) if t <= curve["time"].max() - gap]
-        if not ages:
+        table = curve[curve["time"].isin(ages)]
+        if not len(table):
             sheet.cannot("The record is too short for a curve of retention.")
         else:
-            table = curve[curve["time"].isin(ages)]
             end = table.iloc[-1]
             sheet.say(
                 f"Counted so, {percent(end['survival'])} of the buyers still buy "

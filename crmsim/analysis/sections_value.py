@@ -21,6 +21,10 @@ def value_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
     if not firm.contract:
         with sheet.part("Which model to believe", "购买模型的选择"):
             _choice(sheet, firm)
+        if firm.forecast is None:
+            with sheet.part("What customers brought so far", "历史价值"):
+                _past(sheet, firm, settings)
+            return
     with sheet.part("Past, present and potential", "历史价值、当前价值与潜在价值"):
         _worth(sheet, firm, settings)
     with sheet.part("Customer equity", "客户资产"):
@@ -34,7 +38,14 @@ def value_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
 
 
 def _choice(sheet: Sheet, firm: Firm) -> None:
-    found = choose_model(firm.log)
+    try:
+        found = choose_model(firm.log)
+    except ValueError as error:
+        sheet.cannot(
+            f"What customers will bring cannot be foretold: {str(error).rstrip('.')}. What they brought is "
+            "known."
+        )
+        return
     firm.forecast = found
     table = found.table.rename_axis("model").reset_index()
     columns: dict[str, tuple[str, Write]] = {"model": ("model", word)}
@@ -74,6 +85,20 @@ def _choice(sheet: Sheet, firm: Firm) -> None:
     )
     if len(table) > 1:
         sheet.table("models", table, "Two models of buying, by how likely they find the record", columns)
+
+
+def _past(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    money = firm.money
+    past = value.historical_value(firm.log, margin=settings.margin).sort_values(ascending=False)
+    sheet.find(
+        f"So far {many(len(past), 'customer')} brought a margin of {money(float(past.sum()))}, "
+        f"{percent(settings.margin)} of what they paid."
+    )
+    table = past.rename_axis("customer").reset_index()
+    sheet.table(
+        "customers", table, "The most valuable customers so far",
+        {"customer": ("customer", whole), "historical": (money.head("historical"), money.plain)}, rows=10,
+    )  # fmt: skip
 
 
 def _values(firm: Firm, settings: Settings, at: int | None = None) -> pd.DataFrame:

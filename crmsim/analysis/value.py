@@ -1473,7 +1473,7 @@ def _expected_spending(
     if model not in ("bgnbd", "pareto_nbd"):
         raise ValueError(f"model={model!r}: give 'bgnbd' or 'pareto_nbd'.")
     until = log["date"].max()
-    log = log[log["amount"] > 0]  # a return is no purchase
+    log = log[log["amount"] >= 0]  # a return is no purchase
     seen = repeat_summary(log[["customer", "date", "amount"]], "M", until)
     x, last, age, money = (
         seen[name].to_numpy(dtype=float) for name in ("frequency", "recency", "T", "monetary_value")
