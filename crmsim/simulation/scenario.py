@@ -833,11 +833,10 @@ class Scenario(Section):
 
     @cached_property
     def hash(self) -> str:
-        """Sixteen hex digits that change whenever anything in the scenario but its title does."""
-        content = self.model_dump(mode="json", exclude={"title", "name"})
-        for name in ("metering", "disturbances"):  # so that worlds without them keep the digits they had
-            if getattr(self, name) == type(self).model_fields[name].default:
-                del content[name]
+        """Sixteen hex digits that change whenever anything does that customers live: all of the scenario but
+        its names, its meters and the kinds of disturbances, of which only tables are written."""
+        untouched = {"title", "name", "metering", "disturbances"}
+        content = self.model_dump(mode="json", exclude=untouched)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     def __repr__(self) -> str:
