@@ -103,6 +103,11 @@ def test_the_dictionary_is_the_description(database):
     assert said["comment"].tolist() == ["amount billed (money)"]
 
 
+def test_the_page_of_the_tables_is_the_description(root):
+    written = (root / "docs" / "tables.md").read_text(encoding="utf-8")
+    assert written == schema.to_markdown(), "write crmsim.data.schema.to_markdown() to docs/tables.md"
+
+
 def test_what_the_firm_must_not_see_is_in_truth_only():
     hidden = {"satisfaction", "trust", "layer", "cause", "attributed_cause", "hazard", "response", "severity"}
     for table in TABLES:

@@ -673,6 +673,7 @@ REFERENCES = {
     "statement": ("statements", "statement"),
     "event": ("network_events", "event"),
     "job": ("jobs", "job"),
+    "contact": ("contacts", "contact"),
 }
 
 # Names in Chinese, of tables and of columns; a column that means something else in one table is there
@@ -756,6 +757,44 @@ def dictionary() -> pd.DataFrame:
         for column in table.columns
     ]
     return pd.DataFrame(rows)
+
+
+def to_markdown() -> str:
+    """The tables as a page to read, in English with the names in Chinese: `docs/tables.md`."""
+    out = [
+        "# Tables of the customer database 客户数据库的表",
+        "",
+        "Written by `crmsim.data.schema.to_markdown()`; not edited by hand. The database file, its table",
+        "`dictionary` and the check `Database.faults()` come from the same description. A star marks the",
+        'columns that identify a row; a cell may be empty where "may be missing" stands. Tables of `truth`',
+        "hold what only a simulation knows. 带星号的列标识一行；truth 中的表只有模拟才知道。",
+    ]
+    for table in TABLES:
+        out += [
+            "", f"## `{table.full_name}` {table.chinese}", "", f"{_sentence(table.meaning)}.", "",
+            "| column | 列 | type | unit | meaning | values |", "|---|---|---|---|---|---|",
+        ]  # fmt: skip
+        for column in table.columns:
+            name = f"`{column.name}`" + (" *" if column.key else "")
+            home = REFERENCES.get(column.name, ("", ""))[0]
+            ends = [f"from {column.low:g}" if column.low is not None else ""]
+            ends += [f"up to {column.high:g}" if column.high is not None else ""]
+            bounds = " ".join(filter(None, ends))
+            allowed = [
+                ", ".join(f"`{word}`" for word in column.words) or bounds,
+                f"in `{home}`" if home and home != table.full_name else "",
+                "" if column.required else "may be missing",
+            ]
+            cells = [
+                name, in_chinese(table.full_name, column.name), column.type, column.unit, column.meaning,
+                "; ".join(filter(None, allowed)),
+            ]  # fmt: skip
+            out.append(f"| {' | '.join(cells)} |")
+    return "\n".join(out) + "\n"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def faults(tables: Mapping[str, pd.DataFrame]) -> list[str]:
