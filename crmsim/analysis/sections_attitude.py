@@ -868,7 +868,8 @@ def _true_weights(sheet: Sheet, firm: Firm, found: drivers.Drivers, settings: Se
         f"with a mean error of {percent(best[errors.columns[1]])}."
     )
     table = wide.rename_axis("driver").reset_index().sort_values("true", ascending=False)
-    sheet.figure("weights", "driver_importance", found.shares, truth=true)
+    methods = [name for name in METHODS if name in wide]
+    sheet.figure("weights", "driver_importance", found.shares, truth=true, methods=methods)
     table["driver"] = [plain(name) for name in table["driver"]]
     columns = {"driver": ("touchpoint", word), "true": ("true", percent)}
     columns |= {name: (_method(name), percent) for name in METHODS if name in table}

@@ -145,6 +145,7 @@ GROUPS = {
 }
 
 
+CELLS = 125  # of RFM; with fewer buyers most would be empty
 FEW = 5  # buyers of whom shares of customers are told at least
 
 
@@ -220,6 +221,8 @@ def _kinds(sheet: Sheet, firm: Firm) -> None:
     for name, title in ATTRIBUTES.items():
         if name not in people or people[name].nunique() < 2:
             continue
+        if name == "source" and "rows_read" in firm.about:
+            continue  # a file of purchases does not tell how customers came
         table = portfolio.composition(people, name, value=worth)
         spreads[english := title.rpartition(" ")[0]] = table
         table = table.reset_index() if name not in table else table
@@ -547,6 +550,12 @@ def _mailing(sheet: Sheet, firm: Firm, settings: Settings) -> None:
         return
     end = log.loc[log["month"] <= cut, "date"].max()
     early = log.loc[log["month"] <= cut, "customer"]
+    if early.nunique() < CELLS:
+        sheet.cannot(
+            f"Only {many(early.nunique(), 'customer')} had bought by {firm.month(cut)}: too few for "
+            f"{CELLS} cells."
+        )
+        return
     if not log.loc[log["date"] > end, "customer"].isin(early).any():
         sheet.cannot(
             f"None of the {many(early.nunique(), 'customer')} of {firm.month(cut)} bought in the "
