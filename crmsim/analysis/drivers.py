@@ -285,10 +285,10 @@ def entropy_weights(frame: pd.DataFrame, items: Iterable[str] | None = None) -> 
     p: each answer's share of its column. A column weighs as its answers differ between respondents relative
     to their mean, by about half its squared coefficient of variation. That is dispersion, not importance:
     satisfaction does not even enter, badly rated questions spread more and come out on top, and whether
-    customers care for them is left to chance (a prototype of the water utility had a correlation of -.23 with
-    the true weights, the preset has one of about +.7). The method suits
-    choosing among alternatives by indicators (Shannon 1948; Hwang & Yoon 1981), not survey answers. Answers
-    must not be negative. Rows with a missing answer are left out.
+    customers care for them is left to chance (a prototype of the water utility had a correlation of -.23
+    with the true weights, the preset has one of about +.7). The method suits choosing among alternatives by
+    indicators (Shannon 1948; Hwang & Yoon 1981), not survey answers. Answers must not be negative. Rows
+    with a missing answer are left out. Raises ValueError for an unknown column and answers below 0.
     """
     names = list(frame.columns if items is None else items)
     data = _answers(frame, names, None, "drop")

@@ -163,6 +163,7 @@ def layer_shares(
 
     found: of `layers`, or any frame with a layer by key (`truth.customers`). by: a column of groups. Gives
     (the group,) layer, english, chinese, customers, share, low, high (Wilson 1927), from none to action.
+    ValueError when nobody has a layer.
     """
     _need(found, [layer, *([by] if isinstance(by, str) else [])], "found")
     known = found[found[layer].notna()]

@@ -496,11 +496,11 @@ def reliability(
 ) -> pd.DataFrame:
     """How well the questions on each latent variable go together (信度与收敛效度), without a path model.
 
-    Columns: `items` (number), `alpha` (standardised), `cr` composite reliability (组合信度,
-    (sum l)^2 / ((sum l)^2 + sum(1 - l^2)), rho_c of Jöreskog 1971), `ave` average variance extracted
-    (平均方差提取量, mean l^2, Fornell & Larcker 1981), `least_loading`. Loadings l are correlations with the
-    block's first principal component; `PathFit.latents` has the same table from the loadings of the model.
-    Usual limits: alpha and cr above .7, ave above .5. A block of one question has no alpha.
+    Columns: `items` (number), `alpha` (standardised), `cr` composite reliability (组合信度, (sum l)^2 / ((sum
+    l)^2 + sum(1 - l^2)), rho_c of Jöreskog 1971), `ave` average variance extracted (平均方差提取量, mean l^2,
+    Fornell & Larcker 1981), `least_loading`. Loadings l are correlations with the block's first principal
+    component; `PathFit.latents` has the same table from the loadings of the model. Usual limits: alpha and
+    cr above .7, ave above .5. A block of one question has no alpha. Raises ValueError for unknown items.
     """
     chosen = {k: list(v) for k, v in (blocks.blocks if isinstance(blocks, PathModel) else blocks).items()}
     columns = [item for items in chosen.values() for item in items]

@@ -112,10 +112,10 @@ def numbers(values: pd.Series | npt.ArrayLike, name: str, who: str, *, negative:
 def purchases_of(source: pd.DataFrame | Database) -> pd.DataFrame:
     """The purchases of a customer database, a row a purchase: ``customer``, ``date``, ``amount``, ``month``.
 
-    Goods brought back (``return_lines``) follow as rows with an amount below 0, unless they are already taken
-    off their purchase, so that sums are net sales. Customers with a contract have no purchases; there each
-    bill that was paid counts as one, on the first day of its month, with the money that came in. A DataFrame
-    is given back as it is.
+    Goods brought back (``return_lines``) follow as rows with an amount below 0, unless they are already
+    taken off their purchase, so that sums are net sales. Customers with a contract have no purchases; there
+    each bill that was paid counts as one, on the first day of its month, with the money that came in. A
+    DataFrame is given back as it is. ``ValueError`` for anything else.
     """
     if isinstance(source, pd.DataFrame):
         return source
@@ -146,9 +146,10 @@ def products_of(database: Database, first: int | None = None, last: int | None =
     """What each product of a customer database sold, a row a product, for :func:`product_ratios`.
 
     first, last: months of the period, counted from 0, both in it; those of the purchases if not given.
-    Columns ``product``, ``sales`` and ``cost`` (money), ``quantity`` (pieces), and where the firm keeps stock
-    ``opening`` (of the first month) and ``closing`` (of the last), valued at cost. The cost of a line that
-    does not say it is quantity x the product's unit cost; where that is missing too, ``cost`` is missing.
+    Columns ``product``, ``sales`` and ``cost`` (money), ``quantity`` (pieces), and where the firm keeps
+    stock ``opening`` (of the first month) and ``closing`` (of the last), valued at cost. The cost of a line
+    that does not say it is quantity x the product's unit cost; where that is missing too, ``cost`` is
+    missing. ``ValueError`` for a database without these tables or a period without sales.
     """
     who = "products_of"
     for name in ("purchases", "purchase_lines", "products"):
@@ -305,7 +306,8 @@ def composition(
 
     One row a combination, the most frequent first; missing attributes are a row of their own. Columns:
     ``customers``, ``customer_share``; with ``value`` also ``value``, ``value_share``, ``value_each`` (money
-    a customer) and ``index`` (value share / customer share x 100: above 100 is worth more than the average).
+    a customer) and ``index`` (value share / customer share x 100: above 100 is worth more than the
+    average). ``ValueError`` for missing columns or values, faulty edges, and no customers.
     """
     who = "composition"
     names = [by] if isinstance(by, str) else list(by)
@@ -447,7 +449,8 @@ def lorenz(
     Columns ``customers`` and ``sales``, from (0, 0) to (1, 1), one row more than there are customers. The
     smallest customers come first, as in Lorenz (1905), Publications of the American Statistical Association
     9(70), 209-219, and the curve lies below the diagonal; with ``largest_first`` it is the concentration
-    curve from which ABC classes and the share of the best customers are read.
+    curve from which ABC classes and the share of the best customers are read. ``ValueError`` when nothing
+    was sold.
     """
     counted = np.sort(_counted(totals(sales, customer=customer, amount=amount, who="lorenz"), "lorenz"))
     if largest_first:
@@ -464,6 +467,7 @@ def gini(
     """The Gini coefficient 基尼系数 of sales: 0 when all bring the same, near 1 when one brings all.
 
     Twice the area between diagonal and Lorenz curve: 2 sum(i x_i) / (n sum(x)) - (n + 1) / n with x rising.
+    Sales as in :func:`totals`, in money. ``ValueError`` when nothing was sold.
     """
     x = np.sort(_counted(totals(sales, customer=customer, amount=amount, who="gini"), "gini"))
     n = len(x)
@@ -479,7 +483,8 @@ def top_share(
 ) -> float:
     """Share of sales that the best ``top`` of the customers hold; .2 asks for the Pareto share (二八定律).
 
-    Where the share of customers is no whole number of them, the last one counts in part.
+    Where the share of customers is no whole number of them, the last one counts in part. Sales as in
+    :func:`totals`; a share, 0 to 1. ``ValueError`` when nothing was sold.
     """
     if not 0 < top <= 1:
         raise ValueError(f"top_share: top must be a share above 0 and up to 1, not {top!r}")
@@ -502,9 +507,10 @@ def performance(
     of the firm's sales or in money (``target_in``). previous: sales of the period before, like ``sales``.
 
     A row a customer, the largest first. Columns: ``sales``, ``share`` (customer's sales / firm's sales),
-    ``rank`` (equal customers the same); with a target ``target`` (in money), ``attainment`` (sales / target),
-    ``gap`` (sales - target), ``met``; with ``previous`` also ``previous`` and ``growth`` (missing for a
-    customer without sales before). Customers with a target or past sales but no sales now are listed with 0.
+    ``rank`` (equal customers the same); with a target ``target`` (in money), ``attainment`` (sales /
+    target), ``gap`` (sales - target), ``met``; with ``previous`` also ``previous`` and ``growth`` (missing
+    for a customer without sales before). Customers with a target or past sales but no sales now are listed
+    with 0. ``ValueError`` for missing sales, targets below 0, and a target share above 1.
     """
     who = "performance"
     each = totals(sales, customer=customer, amount=amount, who=who)
@@ -563,7 +569,10 @@ def sales_mix(sales: npt.ArrayLike) -> Floats:
 
 
 def gross_margin_rate(sales: npt.ArrayLike, cost: npt.ArrayLike) -> Floats:
-    """Gross margin rate 毛利率: (sales - cost of what was sold) / sales; NaN where nothing was sold."""
+    """Gross margin rate 毛利率: (sales - cost of what was sold) / sales; NaN where nothing was sold.
+
+    A share each, up to 1. ``ValueError`` for shapes that do not go together.
+    """
     sold, spent = np.asarray(sales, dtype=np.float64), np.asarray(cost, dtype=np.float64)
     return np.asarray(_ratio(sold - spent, sold))
 
@@ -572,7 +581,8 @@ def turnover(sales: npt.ArrayLike, opening: npt.ArrayLike, closing: npt.ArrayLik
     """Turnover 周转率, times in the period: sales / average stock, average stock = (opening + closing) / 2.
 
     All in money. The stock may be valued at cost or at selling price, and the two give different figures;
-    :func:`product_ratios` makes the choice visible. NaN where no stock was held.
+    :func:`product_ratios` makes the choice visible. NaN where no stock was held. ``ValueError`` for shapes
+    that do not go together.
     """
     stock = (np.asarray(opening, dtype=np.float64) + np.asarray(closing, dtype=np.float64)) / 2
     return np.asarray(_ratio(np.asarray(sales, dtype=np.float64), stock))
@@ -582,7 +592,8 @@ def cross_ratio(margin_rate: npt.ArrayLike, turns: npt.ArrayLike) -> Floats:
     """Cross ratio 交叉比率: gross margin rate x turnover, = gross profit / average stock.
 
     With stock at cost it is the gross margin return on investment (GMROI) of the retail handbooks; with
-    stock at selling price it is not.
+    stock at selling price it is not. One number each; what is missing stays missing. ``ValueError`` for
+    shapes that do not go together.
     """
     return np.asarray(np.asarray(margin_rate, dtype=np.float64) * np.asarray(turns, dtype=np.float64))
 
@@ -594,7 +605,8 @@ def contribution_ratio(
 
     Given the cross ratio it is version (a), cross ratio x sales mix, of the Chinese sales-management texts;
     without it version (b), gross margin rate x sales mix, of the retail glossaries, whose sum over all
-    products is the firm's gross margin rate.
+    products is the firm's gross margin rate. One number each; what is missing stays missing. ``ValueError``
+    for shapes that do not go together.
     """
     factor = margin_rate if cross is None else cross
     return np.asarray(np.asarray(mix, dtype=np.float64) * np.asarray(factor, dtype=np.float64))
@@ -648,14 +660,15 @@ def product_ratios(
     """Sales mix, gross margin rate, turnover, cross and contribution ratio of each product.
 
     products: a ``Database`` (all its months; :func:`products_of` gives some), or a row a product: ``sales``
-    at selling price, ``cost`` of what was sold, ``opening`` and ``closing`` stock, all in money. Rows of one
-    product are added up, stock too, so give one period.
-    product: the column, or columns, that name a product. valuation: whether turnover divides by stock at cost
-    or at selling price. stock_in: which of the two the stock columns hold; the other follows from the
-    product's own ratio of cost to sales. contribution: ``"cross"`` for (a) cross ratio x sales mix 贡献比率
-    of the sales-management texts, ``"margin"`` for (b) gross margin rate x sales mix of the retail
-    glossaries; the order of products can differ between them. Without stock give ``opening=None,
-    closing=None``; then only (b) can be computed. Formulas at :func:`turnover` and its neighbours.
+    at selling price, ``cost`` of what was sold, ``opening`` and ``closing`` stock, all in money. Rows of
+    one product are added up, stock too, so give one period. product: the column, or columns, that name a
+    product. valuation: whether turnover divides by stock at cost or at selling price. stock_in: which of
+    the two the stock columns hold; the other follows from the product's own ratio of cost to sales.
+    contribution: ``"cross"`` for (a) cross ratio x sales mix 贡献比率 of the sales-management texts,
+    ``"margin"`` for (b) gross margin rate x sales mix of the retail glossaries; the order of products can
+    differ between them. Without stock give ``opening=None, closing=None``; then only (b) can be computed.
+    Formulas at :func:`turnover` and its neighbours. ``ValueError`` for missing columns, entries or unknown
+    options.
     """
     who = "product_ratios"
     for name, given, known in (
@@ -747,7 +760,8 @@ def tiers(
     above it. names: of the tiers, best first; ten names and ``shares=[.1] * 10`` give deciles. ties: see
     ``"together"`` (equal customers share a tier) and ``"order"`` at :func:`crmsim.analysis.rfm.score`.
 
-    An ordered categorical Series (smallest tier first in its order), indexed as ``value``.
+    An ordered categorical Series (smallest tier first in its order), indexed as ``value``. ``ValueError``
+    for shares that do not add up to 1 and for missing values.
     """
     who = "tiers"
     series = value if isinstance(value, pd.Series) else pd.Series(np.ravel(np.asarray(value)))
@@ -995,10 +1009,11 @@ def screen(
 ) -> pd.DataFrame:
     """Screening 筛选客户: whom to keep serving, by the chance of being still a customer times the value.
 
-    value: money a customer if still there (next year's margin, say), indexed by customer. alive: probability
-    of being one (``BGNBD.probability_alive``), as a Series indexed by customer, an array or one number. cost:
-    of serving one customer over the same time. A row a customer, the best first: ``value``, ``alive``,
-    ``expected`` (alive x value), ``net`` (expected - cost), ``keep`` (net above 0).
+    value: money a customer if still there (next year's margin, say), indexed by customer. alive:
+    probability of being one (``BGNBD.probability_alive``), as a Series indexed by customer, an array or one
+    number. cost: of serving one customer over the same time. A row a customer, the best first: ``value``,
+    ``alive``, ``expected`` (alive x value), ``net`` (expected - cost), ``keep`` (net above 0).
+    ``ValueError`` for missing values, chances outside 0 to 1, and customers without one.
     """
     who = "screen"
     worth = pd.Series(numbers(value, "value", who), index=value.index)

@@ -115,9 +115,10 @@ def summarise(
     are months. count: ``"days"`` counts two purchases on one day once, ``"rows"`` every row. money: ``"sum"``
     of the amounts or ``"mean"`` a purchase (by ``count``).
 
-    A row a customer with a purchase by then, in the order of ``customer``: ``recency`` (days or months since
-    the last purchase), ``frequency`` (purchases), ``monetary`` (money). A row with a negative amount is a
-    return: it lowers money and is no purchase.
+    A row a customer with a purchase by then, in the order of ``customer``: ``recency`` (days or months
+    since the last purchase), ``frequency`` (purchases), ``monetary`` (money). A row with a negative amount
+    is a return: it lowers money and is no purchase. ``ValueError`` for missing columns or values, and when
+    nothing was bought by then.
     """
     who = "summarise"
     for name, given, known in (
@@ -176,7 +177,7 @@ def score(
     file has bought once); ``"order"`` parts them by their order in ``table``, as a sort and cut does.
     bins: 5 for fifths, 2 to 9.
 
-    ``cell`` is text, such as "543".
+    ``cell`` is text, such as "543". ``ValueError`` for missing columns or values, and an unknown method.
     """
     who = "score"
     names = (recency, frequency, monetary)
@@ -227,7 +228,7 @@ def rfm(
     """RFM of every customer from the purchases: :func:`summarise`, then :func:`score`.
 
     A row a customer: ``recency``, ``frequency``, ``monetary``, ``r``, ``f``, ``m`` (1 to ``bins``, the
-    largest the best) and ``cell`` ("555" to "111").
+    largest the best) and ``cell`` ("555" to "111"). ``ValueError`` as for these two.
     """
     table = summarise(
         purchases, at, unit=unit, count=count, money=money, customer=customer, date=date, amount=amount
@@ -254,6 +255,7 @@ def later(
     after: the last day (or month) the scores knew of; until: the last of the period, both as in
     :func:`summarise`. Columns added: ``bought`` (0 or 1), ``later_purchases`` (days with one),
     ``later_spend`` (money, returns taken off). Customers who first came in the period are not in it.
+    ``ValueError`` for a period without length, customers named twice, and buyers none of whom is known.
     """
     who = "later"
     log, months = _log(purchases, customer, date, amount, who)
@@ -305,7 +307,8 @@ def by_score(
     """Mean of an outcome (response, purchases, money) by each score alone.
 
     outcome: a column of ``scored``, a Series indexed by customer or an array. Rows are scores, the best
-    first; columns ``r``, ``f``, ``m`` (or ``by``). NaN where nobody has the score.
+    first; columns ``r``, ``f``, ``m`` (or ``by``). NaN where nobody has the score. ``ValueError`` for a
+    missing column and an outcome of another length.
     """
     who = "by_score"
     for name in by:
@@ -327,9 +330,10 @@ def cells(
     outcome: 1 for a customer who responded and 0 for one who did not, as in :func:`by_score`. by: the digits
     of a cell, ``("r", "f")`` for 25 cells; also ``["segment"]``.
 
-    Indexed by ``cell``: the columns of ``by``, ``customers``, ``share``; with an outcome also ``responses``,
-    ``rate`` (missing in empty cells), ``low`` and ``high`` (the interval of Wilson 1927 at ``confidence``)
-    and ``lift`` (rate / rate of all customers; missing if nobody responded).
+    Indexed by ``cell``: the columns of ``by``, ``customers``, ``share``; with an outcome also
+    ``responses``, ``rate`` (missing in empty cells), ``low`` and ``high`` (the interval of Wilson 1927 at
+    ``confidence``) and ``lift`` (rate / rate of all customers; missing if nobody responded). ``ValueError``
+    for missing columns and outcomes that are not 0 or 1.
     """
     who = "cells"
     by = [by] if isinstance(by, str) else list(by)
@@ -394,6 +398,8 @@ def break_even_rate(cost: float, margin: float) -> float:
 
     cost, margin: in the same money. Above 1 no mailing can pay.
 
+    ``ValueError`` for costs or margins that make no rate.
+
     >>> break_even_rate(0.5, 40)
     0.0125
     """
@@ -406,6 +412,8 @@ def break_even_rate(cost: float, margin: float) -> float:
 
 def break_even_index(rate: npt.ArrayLike, break_even: float) -> Floats:
     """Break-even index (Hughes): (rate - break-even rate) / break-even rate x 100; 0 breaks even.
+
+    One index each. ``ValueError`` for a break-even that is not a rate.
 
     >>> float(break_even_index(0.025, 0.0125))
     100.0
@@ -466,11 +474,12 @@ def mailing(
 ) -> MailingPlan:
     """Which cells to mail: those whose rate of response lies above break-even.
 
-    response: what :func:`cells` gives with an outcome, from a test mailing. cost: of one contact; margin: of
-    one response, in the same money. rate: ``"rate"`` takes the rates as they were, and small cells that were
-    lucky with them; ``"low"`` asks that the lower bound lies above break-even. file: the cells of the whole
-    file (:func:`cells` without outcome) when the test went to a part; contacts and profit are then of it.
-    Cells without a rate are not mailed. Profit is computed with ``rate`` in any case.
+    response: what :func:`cells` gives with an outcome, from a test mailing. cost: of one contact; margin:
+    of one response, in the same money. rate: ``"rate"`` takes the rates as they were, and small cells that
+    were lucky with them; ``"low"`` asks that the lower bound lies above break-even. file: the cells of the
+    whole file (:func:`cells` without outcome) when the test went to a part; contacts and profit are then of
+    it. Cells without a rate are not mailed. Profit is computed with ``rate`` in any case. ``ValueError``
+    for missing columns, and costs or margins that make no rate.
     """
     who = "mailing"
     if rate not in ("rate", "low"):
@@ -530,10 +539,11 @@ _SEGMENTS: dict[str, list[tuple[str, str, str, str, str, str]]] = {
 def segment_table(which: Literal["eight", "ten"] = "eight") -> pd.DataFrame:
     """A table of named segments, to use or to change: a row a segment, the first that fits is taken.
 
-    ``"eight"``: high (4, 5) or low (1 to 3) in each of the three, with the names of the Chinese CRM handbooks
-    (重要价值客户 …), which cut at the mean instead. ``"ten"``: recency and frequency only, with the names
-    common in CRM software. Both are trade usage without a study behind them. Columns ``segment`` (key),
-    ``english``, ``chinese``, ``r``, ``f``, ``m``: a score or a range of them, such as "4-5".
+    ``"eight"``: high (4, 5) or low (1 to 3) in each of the three, with the names of the Chinese CRM
+    handbooks (重要价值客户 …), which cut at the mean instead. ``"ten"``: recency and frequency only, with the
+    names common in CRM software. Both are trade usage without a study behind them. Columns ``segment``
+    (key), ``english``, ``chinese``, ``r``, ``f``, ``m``: a score or a range of them, such as "4-5".
+    ``ValueError`` for another name.
     """
     if which not in _SEGMENTS:
         raise ValueError(f'segment_table: {which!r} is not known; give "eight" or "ten"')

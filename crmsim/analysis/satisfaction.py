@@ -234,7 +234,10 @@ def _on_scale(x: Floats, names: list[str], low: float, high: float) -> None:
 
 
 def mean_score(values: Any, weights: Any = None, *, confidence: float = 0.95) -> Estimate:
-    """Mean answer with its interval, in points of the scale; see `sampling.mean`."""
+    """Mean answer with its interval, in points of the scale; see `sampling.mean`.
+
+    Missing answers are left out. ValueError when fewer than two are left.
+    """
     return sampling.mean(values, weights, confidence=confidence)
 
 

@@ -1290,7 +1290,8 @@ def value_parts(
 
     Series indexed by customer, in money; a customer missing in one has 0 there. ``cross_sell`` (cross- and
     up-selling 交叉与提升销售) and ``referral`` may be one number for all. One row a customer: ``historical``,
-    ``current``, ``cross_sell``, ``referral``, ``potential`` (the two before), ``total``.
+    ``current``, ``cross_sell``, ``referral``, ``potential`` (the two before), ``total``. ``ValueError`` for
+    a customer who occurs twice.
     """
     import pandas as pd
 
@@ -1350,8 +1351,9 @@ def last_month(source: Any) -> int:
 def under_contract(source: Any, month: int, *, departures: pd.DataFrame | None = None) -> pd.Series:
     """Whether each customer who had joined by a month is still one at its end, by customer.
 
-    By the departures and returns up to then; ``departures``: those to use in place of the firm's table, such
-    as the true ones.
+    By the departures and returns up to then; ``departures``: those to use in place of the firm's table,
+    such as the true ones. A boolean Series. ``ValueError`` for a source that is neither a database nor its
+    tables.
     """
     people = read_table(source, "customers").set_index("customer")
     people = people[people["joined_month"] <= month]
@@ -1605,9 +1607,10 @@ def customer_equity(
     ``values``: columns ``current`` and ``potential``, as :func:`customer_values` gives. ``joining``:
     customers won a month; ``newcomer``: expected value of one on joining; ``acquisition_cost``: of one;
     ``months``: how long customers keep joining, without end when left out. What was earned in the past is
-    not equity. Rows ``current``, ``potential``, ``future``, ``total`` with ``amount`` (money), ``share`` and
-    ``customers``. Sums as in Blattberg, Getz & Thomas (2001), Customer Equity; Gupta, Lehmann & Stuart
-    (2004), Valuing customers, Journal of Marketing Research 41(1), 7-18.
+    not equity. Rows ``current``, ``potential``, ``future``, ``total`` with ``amount`` (money), ``share``
+    and ``customers``. Sums as in Blattberg, Getz & Thomas (2001), Customer Equity; Gupta, Lehmann & Stuart
+    (2004), Valuing customers, Journal of Marketing Research 41(1), 7-18. ``ValueError`` for missing
+    columns, an impossible rate, and joining without end undiscounted.
     """
     import pandas as pd
 
