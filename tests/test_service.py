@@ -67,6 +67,15 @@ def test_two_threads_give_the_bits_of_one(name):
     same(simulate(scenario, seed=3, threads=1), simulate(scenario, seed=3, threads=2))
 
 
+@pytest.mark.parametrize("record", [{"events": True}, {"follow": [0]}, {"watch": lambda month, world: None}])
+def test_keeping_a_record_changes_nothing(record):
+    """Without a record a thread's scratch serves all its blocks; with one each block has its own."""
+    scenario = shop(service__counter_clerks=1, service__counter_share=0.5)
+    plain = simulate(scenario, seed=3, threads=3)
+    assert (plain.service[["visits", "jobs", "formal_complaints"]] > 0).all(axis=None)
+    same(plain, simulate(scenario, seed=3, **record))
+
+
 def test_moving_out_the_departed_changes_nobodys_turn(monkeypatch):
     """Some 20,000 calls a month: single-precision moments would tie a dozen times, and the line would
     follow the slots. Means may differ in their last digits, being added up in another order."""

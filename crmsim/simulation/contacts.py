@@ -36,6 +36,7 @@ COUNTS = (
     "solved",
     "solved_at_once",
     "turned_away",
+    "busy",
 )
 
 
@@ -50,16 +51,9 @@ def ask(b: Array, w: Array, u: Array, values: Array) -> None:
         code = 3.0 if u[i] < other else 0.0
         code = 2.0 if u[i] < payment else code
         code = 1.0 if u[i] < bill else code
-        w[W.reason + i] = 0.0 if u[STRIDE + i] < p.service_self_service else code * w[W.was_active + i]
-        by_hand = w[W.was_active + i] if b[C.channel_draw + i] < p.payment_manual_share else 0.0
+        w[W.reason + i] = 0.0 if u[STRIDE + i] < p.service_self_service else code * b[C.active + i]
+        by_hand = b[C.active + i] if b[C.channel_draw + i] < p.payment_manual_share else 0.0
         w[W.visited + i] = by_hand if u[3 * STRIDE + i] < counter else 0.0
-    for i in range(BLOCK):
-        w[W.called + i] = 0.0
-        w[W.waited + i] = 0.0
-        w[W.gave_up + i] = 0.0
-        w[W.complained + i] = 0.0
-        w[W.resolved + i] = 0.0
-        w[W.fast + i] = 0.0
 
 
 def report(
@@ -90,12 +84,46 @@ def report(
         chance = complaint_probability(worst, b[C.trust + i], b[C.propensity + i], p)
         if not voice[k] >= chance:
             w[W.reason + i] = reason
-            w[W.complained + i] = 1.0 + missing(chance)
+            w[W.failed + i] = w[W.failed + i] + missing(chance)
+
+
+def set_aside(w: Array, bench: Array, failing: Array, failures: int, touchpoints: Array) -> None:
+    """Keep what the second part of the month needs of the first: in row 0 who met a touchpoint, then a
+    row for each failing lane, with what failed and the drops."""
+    for i in range(BLOCK):
+        bench[0, i] = w[W.met + i]
+    for k in range(failures):
+        bench[1, k] = w[W.failed + failing[k]]
+        for d in range(touchpoints.shape[0]):
+            bench[2 + d, k] = w[W.drop + d * STRIDE + failing[k]]
+
+
+def take_up(w: Array, bench: Array, failing: Array, failures: int, touchpoints: Array) -> None:
+    """The same back; nobody has called yet."""
+    for i in range(BLOCK):
+        w[W.met + i] = bench[0, i]
+        w[W.failed + i] = 0.0
+        w[W.called + i] = 0.0
+        w[W.waited + i] = 0.0
+        w[W.gave_up + i] = 0.0
+        w[W.complained + i] = 0.0
+        w[W.resolved + i] = 0.0
+        w[W.fast + i] = 0.0
+    for d in range(touchpoints.shape[0]):
+        for i in range(BLOCK):
+            w[W.drop + d * STRIDE + i] = 0.0
+    for k in range(failures):
+        w[W.failed + failing[k]] = bench[1, k]
+        for d in range(touchpoints.shape[0]):
+            w[W.drop + d * STRIDE + failing[k]] = bench[2 + d, k]
 
 
 def run_first(
     state: Array,
     scratch: Array,
+    keep: bool,
+    benches: Array,
+    failing: Array,
     ids: Array,
     touchpoints: Array,
     values: Array,
@@ -112,68 +140,94 @@ def run_first(
     once: Array,
     times: Array,
     odds: Array,
+    visit_who: Array,
+    visit_slot: Array,
 ) -> None:
     """The first part of the month of the blocks from `low` to `high`: meeting the firm, asking.
 
-    `numbers` counts the contacts of each block, which stand from row BLOCK x block of the columns on:
-    `whole` slot, reason, common event (-1 for none), whether a crew must come; `once` arrival, patience
-    (hours), courtesy (points); `times` service, redial and repeat delay of each attempt (hours); `odds`
-    whether it would redial, be solved, repeat.
+    `scratch` as in `run_month`. `benches` and `failing` have a row a block: what the second part needs of
+    the first, and the lanes that met a failure, numbers[4] of them. numbers[0] counts the contacts of
+    each block, which stand from row numbers[1] of the columns on: `whole` slot, reason, common event (-1
+    for none), whether a crew must come; `once` arrival, patience (hours), courtesy (points); `times`
+    service, redial and repeat delay of each attempt (hours); `odds` whether it would redial, be solved,
+    repeat. Likewise numbers[2] and numbers[3] for those who pay at the counter.
     """
-    failing = np.empty(BLOCK, dtype=np.int64)
+    p = parameters(values)
     failing_who = np.empty(BLOCK, dtype=np.uint64)
     voice = np.empty(4 * STRIDE, dtype=np.float32)
+    at = low * BLOCK
+    visit = at
     for k in range(low, high):
         b = state[k]
-        w = scratch[k]
-        failures = first_part(b, w, ids[k], touchpoints, values, key, failing, failing_who)
+        w = scratch[k] if keep else scratch[0]
+        failures = first_part(b, w, ids[k], touchpoints, values, key, failing[k], failing_who)
         u = w[W.draws : W.draws + 4 * STRIDE]
         draw(u, ids[k], BLOCK, np.uint64(24), values, key)
         ask(b, w, u, values)
         draw(voice, failing_who, failures, np.uint64(3), values, key)
-        report(b, w, u, voice, failing, failures, touchpoints, values)
-        at = k * BLOCK
+        report(b, w, u, voice, failing[k], failures, touchpoints, values)
+        set_aside(w, benches[k], failing[k], failures, touchpoints)
+        numbers[4, k] = failures
         n = pick(w[W.reason : W.reason + BLOCK], ids[k], whole[0, at : at + BLOCK], who[at : at + BLOCK])
-        numbers[k] = n
         prepare(
             w, k * BLOCK, n, who[at : at + n], touchpoints, values, key, total, begins, events, hours,
             whole[:, at : at + n], once[:, at : at + n], times[:, at : at + n], odds[:, at : at + n], voice,
         )  # fmt: skip
+        numbers[0, k] = n
+        numbers[1, k] = at
+        at += n
+        numbers[3, k] = visit
+        if p.service_counter_clerks > 0.0:
+            for i in range(BLOCK):
+                if w[W.visited + i] > 0.0:
+                    visit_slot[visit] = k * BLOCK + i
+                    visit_who[visit] = ids[k, i]
+                    visit += 1
+        numbers[2, k] = visit - numbers[3, k]
 
 
 def pack(
-    numbers: Array, blocks: int, edges: Array,
-    who: Array, whole: Array, once: Array, times: Array, odds: Array,
-    to_who: Array, to_whole: Array, to_once: Array, to_times: Array, to_odds: Array,
-) -> int:  # fmt: skip
-    """Move the contacts of all blocks together; those of block k then stand from edges[k] to edges[k + 1].
-    Returns how many."""
+    numbers: Array, blocks: int, edges: Array, who: Array, whole: Array, once: Array, times: Array,
+    odds: Array, visit_who: Array, visit_slot: Array,
+) -> None:  # fmt: skip
+    """Close the gaps between the contacts of the blocks: those of block k then stand from edges[0, k] to
+    edges[0, k + 1], its visitors from edges[1, k] to edges[1, k + 1]."""
     number = 0
+    visits = 0
     for k in range(blocks):
-        edges[k] = number
-        n = numbers[k]
-        at = k * BLOCK
-        for i in range(n):
-            to_who[number + i] = who[at + i]
-        for c in range(whole.shape[0]):
+        edges[0, k] = number
+        edges[1, k] = visits
+        n = numbers[0, k]
+        at = numbers[1, k]
+        if at > number:
             for i in range(n):
-                to_whole[c, number + i] = whole[c, at + i]
-        for c in range(once.shape[0]):
-            for i in range(n):
-                to_once[c, number + i] = once[c, at + i]
-        for c in range(times.shape[0]):
-            for i in range(n):
-                for a in range(ATTEMPTS):
-                    to_times[c, number + i, a] = times[c, at + i, a]
-                    to_odds[c, number + i, a] = odds[c, at + i, a]
+                who[number + i] = who[at + i]
+            for c in range(whole.shape[0]):
+                for i in range(n):
+                    whole[c, number + i] = whole[c, at + i]
+            for c in range(once.shape[0]):
+                for i in range(n):
+                    once[c, number + i] = once[c, at + i]
+            for c in range(times.shape[0]):
+                for i in range(n):
+                    for a in range(ATTEMPTS):
+                        times[c, number + i, a] = times[c, at + i, a]
+                        odds[c, number + i, a] = odds[c, at + i, a]
         number += n
-    edges[blocks] = number
-    return number
+        for i in range(numbers[2, k]):
+            visit_who[visits] = visit_who[numbers[3, k] + i]
+            visit_slot[visits] = visit_slot[numbers[3, k] + i]
+            visits += 1
+    edges[0, blocks] = number
+    edges[1, blocks] = visits
 
 
 def run_second(
     state: Array,
     scratch: Array,
+    keep: bool,
+    benches: Array,
+    failing: Array,
     ids: Array,
     touchpoints: Array,
     values: Array,
@@ -183,38 +237,34 @@ def run_second(
     low: int,
     high: int,
     service: int,
+    payment: int,
+    numbers: Array,
     edges: Array,
     whole: Array,
     once: Array,
+    times: Array,
     began: Array,
     start: Array,
     kind: Array,
     resolved: Array,
     waited: Array,
     settled: Array,
+    helped: Array,
     counts: Array,
+    visit_slot: Array,
+    visit_waited: Array,
 ) -> None:
     """The rest of the month of the blocks from `low` to `high`, after the stations have answered."""
     # The blocks that met the firm last are still in the processor's cache.
     for k in range(high - 1, low - 1, -1):
+        w = scratch[k] if keep else scratch[0]
+        take_up(w, benches[k], failing[k], numbers[4, k], touchpoints)
+        paid(w, k * BLOCK, edges[1, k], edges[1, k + 1], payment, values, visit_slot, visit_waited)
         hand_back(
-            scratch[k], k * BLOCK, edges[k], edges[k + 1], service, values, whole, once, began, start, kind,
-            resolved, waited, settled, counts[k],
+            w, k * BLOCK, edges[0, k], edges[0, k + 1], service, values, whole, once, times, began, start,
+            kind, resolved, waited, settled, helped, counts[k],
         )  # fmt: skip
-        second_part(state[k], scratch[k], ids[k], touchpoints, values, spending, key, totals[k], True)
-
-
-def find(scratch: Array, ids: Array, column: int, blocks: int, slots: Array, who: Array) -> int:
-    """Slots and identities of all lanes whose scratch column is above 0."""
-    number = 0
-    for k in range(blocks):
-        w = scratch[k]
-        for i in range(BLOCK):
-            if w[column + i] > 0.0:
-                slots[number] = k * BLOCK + i
-                who[number] = ids[k, i]
-                number += 1
-    return number
+        second_part(state[k], w, ids[k], touchpoints, values, spending, key, totals[k], True)
 
 
 def apart(u: Any, who: Any) -> Any:
@@ -225,18 +275,54 @@ def apart(u: Any, who: Any) -> Any:
     return np.float64(u) + (np.float64(who & np.uint64(1048575)) - 524287.5) * 1.1368683772161603e-13
 
 
+def contact_rate(
+    factors: Array, weekday: int, open_days: int, weekdays: Array, hourly: Array, begin: Any, finish: Any,
+    hours: Any, total: Array, begins: Array,
+) -> None:  # fmt: skip
+    """The accumulated rate of contacts at successive hours of a month that begins on `weekday`: factor of
+    the day x weight of its weekday x weight of the opening hour. The opening hours, from `begin` to
+    `finish`, are divided evenly; of a week the first `open_days` are open."""
+    cells = hourly.shape[0]
+    at = 0
+    total[0] = 0.0
+    for day in range(factors.shape[0]):
+        which = (weekday + day) % 7
+        busy = factors[day] * (weekdays[which] if which < open_days else 0.0)
+        for cell in range(cells + 1):
+            begins[at] = 24 * day + (begin + (finish - begin) / cells * cell)
+            total[at + 1] = total[at] + (busy * hourly[cell] if cell < cells else 0.0)
+            at += 1
+    begins[at] = hours
+
+
+def add_counts(counts: Array, out: Array) -> None:
+    """The counts of all blocks."""
+    for c in range(counts.shape[1]):
+        out[c] = 0.0
+        for k in range(counts.shape[0]):
+            out[c] += counts[k, c]
+
+
+def late(kind: Array, settled: Array, arrival: Array, number: int, deadline: Any) -> int:
+    """How many of a station's contacts were not done within so many hours of their arrival."""
+    found = 0
+    for i in range(number):
+        found += 1 if kind[i, 0] != 1 or settled[i] - arrival[i] > deadline else 0
+    return found
+
+
 def moment(u: Any, total: Array, begins: Array) -> Any:
     """The moment at which the accumulated rate `total` reaches the part u of its last value; the rate is
     constant between successive `begins` (hours)."""
     wanted = u * total[total.shape[0] - 1]
+    # Halving without a branch, which nobody could foresee.
     low = 0
-    high = total.shape[0] - 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        if total[middle] <= wanted:
-            low = middle
-        else:
-            high = middle
+    left = total.shape[0] - 1
+    while left > 1:
+        half = left // 2
+        low = low + half if total[low + half] <= wanted else low
+        left = left - half
+    high = low + 1
     return begins[low] + (wanted - total[low]) / (total[high] - total[low]) * (begins[high] - begins[low])
 
 
@@ -303,9 +389,10 @@ def prepare(
 
 def hand_back(
     w: Array, first: int, low: int, high: int, service: int, values: Array, whole: Array, once: Array,
-    began: Array, start: Array, kind: Array, resolved: Array, waited: Array, settled: Array, counts: Array,
+    times: Array, began: Array, start: Array, kind: Array, resolved: Array, waited: Array, settled: Array,
+    helped: Array, counts: Array,
 ) -> None:  # fmt: skip
-    """What the hotline did becomes the experience of a block's customers: contacts `low` to `high`.
+    """What the stations did becomes the experience of a block's customers: contacts `low` to `high`.
     `counts` are those of COUNTS."""
     p = parameters(values)
     within = p.service_service_level / 3600.0
@@ -326,6 +413,7 @@ def hand_back(
                 counts[3] += 1.0
                 counts[4] += 1.0 if wait <= within else 0.0
                 counts[5] += wait
+                counts[10] += times[0, i, a]
         problem = whole[1, i] >= 4
         gave_up = 1.0 if last != 1 else 0.0
         solved = 1.0 if resolved[i] > 0 else 0.0
@@ -348,21 +436,26 @@ def hand_back(
             w[at] = w[at] + points
         if solved == 0.0:
             w[W.failed + lane] = w[W.failed + lane] + 1.0
-        if problem and solved > 0.0 and whole[3, i] == 0:
+        if problem:
+            w[W.complained + lane] = 1.0
+        if helped[i] > 0:
+            w[W.resolved + lane] = 1.0
+            w[W.fast + lane] = 1.0 if helped[i] == 2 else 0.0
+        elif problem and solved > 0.0 and whole[3, i] == 0:
             w[W.resolved + lane] = 1.0
             w[W.fast + lane] = 1.0 if settled[i] - once[0, i] <= p.service_fast else 0.0
 
 
 def send_crews(
     who: Array, event_who: Array, number: int, values: Array, key: Array, whole: Array, resolved: Array,
-    settled: Array, hours: Any, common: Array, job_of: Array, arrival: Array, service: Array,
+    settled: Array, hours: Any, common: Array, helped: Array, job_of: Array, arrival: Array, service: Array,
 ) -> int:  # fmt: skip
     """The jobs of the field crews: one for each report, one in all for a common event at a touchpoint.
 
     event_who: (touchpoints, events) identities of common events; common: room of that shape for the
-    number of an event's job; job_of: the job of each contact, -1 for none. What is reported after the
-    month, at a repeated call, counts as reported at its end, `hours`. Draws: group 29. Returns how many
-    jobs.
+    number of an event's job; job_of: the job of each contact, -1 for none; helped: 0 for each, nobody has
+    come yet. What is reported after the month, at a repeated call, counts as reported at its end, `hours`.
+    Draws: group 29. Returns how many jobs.
     """
     p = parameters(values)
     spread = np.sqrt(log(1.0 + p.service_repair_cv * p.service_repair_cv))
@@ -371,6 +464,7 @@ def send_crews(
     jobs = 0
     for i in range(number):
         job_of[i] = -1
+        helped[i] = 0
         if whole[3, i] > 0 and resolved[i] > 0:
             d = whole[1, i] - 4
             e = whole[2, i]
@@ -395,24 +489,15 @@ def send_crews(
 
 
 def repaired(
-    scratch: Array,
-    slots: Array,
-    number: int,
-    values: Array,
-    job_of: Array,
-    arrival: Array,
-    kind: Array,
-    settled: Array,
+    number: int, values: Array, job_of: Array, began: Array, kind: Array, settled: Array, helped: Array
 ) -> None:
-    """Crews came or did not: the customer's problem is solved, and fast."""
+    """Crews came or did not: the customer's problem is solved (`helped` 1) or solved fast (2). `began`:
+    first call of each contact."""
     p = parameters(values)
     for i in range(number):
         j = job_of[i]
         if j >= 0 and kind[j, 0] == 1:
-            w = scratch[slots[i] // BLOCK]
-            lane = slots[i] % BLOCK
-            w[W.resolved + lane] = 1.0
-            w[W.fast + lane] = 1.0 if settled[j] - arrival[i] <= p.service_fast else 0.0
+            helped[i] = 2 if settled[j] - began[i] <= p.service_fast else 1
 
 
 def protest(
@@ -452,25 +537,15 @@ def protest(
 
 
 def answer_letters(
-    scratch: Array,
-    slots: Array,
-    letters: int,
-    values: Array,
-    letter_of: Array,
-    began: Array,
-    solved: Array,
-    kind: Array,
-    settled: Array,
-) -> None:
-    """What the complaint office answered. `began`: first call of each contact."""
+    letters: int, values: Array, letter_of: Array, began: Array, solved: Array, kind: Array, settled: Array,
+    helped: Array,
+) -> None:  # fmt: skip
+    """What the complaint office answered; `began` and `helped` as in `repaired`."""
     p = parameters(values)
     for k in range(letters):
         if kind[k, 0] == 1 and solved[k]:
             i = letter_of[k]
-            w = scratch[slots[i] // BLOCK]
-            lane = slots[i] % BLOCK
-            w[W.resolved + lane] = 1.0
-            w[W.fast + lane] = 1.0 if settled[k] - began[i] <= p.service_fast else 0.0
+            helped[i] = 2 if settled[k] - began[i] <= p.service_fast else 1
 
 
 def visits(
@@ -496,14 +571,14 @@ def visits(
             service[first + k, 0] = handling * p.service_visit / 60.0
 
 
-def paid(scratch: Array, slots: Array, number: int, payment: int, values: Array, waited: Array) -> None:
-    """What waiting at the counter does to the perception of paying."""
+def paid(
+    w: Array, first: int, low: int, high: int, payment: int, values: Array, slots: Array, waited: Array
+) -> None:
+    """What waiting at the counter does to a block's perception of paying: visitors `low` to `high`."""
     p = parameters(values)
-    for i in range(number):
-        w = scratch[slots[i] // BLOCK]
-        lane = slots[i] % BLOCK
+    for i in range(low, high):
+        lane = slots[i] - first
         minutes = np.float32(waited[i] * 60.0)
-        w[W.visited + lane] = 1.0
         w[W.met + lane] = 1.0
         points = p.service_counter_points * max(minutes - p.service_counter_free, 0.0)
         if payment >= 0 and points > 0.0:

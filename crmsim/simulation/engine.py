@@ -74,6 +74,7 @@ def simulate(
     chosen = policies_of(scenario, scenario.policies if policies is None else policies)
     key = make_key(seed, replication)
     firm = CompiledWorld(scenario, chosen, key, dict(rules or {}), bool(events), list(follow), threads)
+    firm.watched = watch is not None
     with firm:
         for month in months_of(scenario, progress, 200_000_000):
             if stop is not None and stop.is_set():
@@ -434,7 +435,11 @@ class CompiledWorld(World):
         self.people.threads = self.threads
         self.sums = np.zeros((0, len(TOTALS), LANES), dtype=np.float32)
         self.totals = np.zeros(len(TOTALS))
-        self.benches = np.zeros((0, SCRATCH_COLUMNS * STRIDE), dtype=np.float32)
+        # With a desk: what the second part of a month needs of the first, a row a block.
+        self.benches = np.zeros((0, 2 + len(scenario.touchpoints), BLOCK), dtype=np.float32)
+        self.failing = np.zeros((0, BLOCK), dtype=np.int64)
+        self.scratch = np.zeros((0, SCRATCH_COLUMNS * STRIDE), dtype=np.float32)
+        self.watched = False
         self.spare = np.zeros((self.threads, SCRATCH_COLUMNS * STRIDE), dtype=np.float32)
         self.pool: ThreadPoolExecutor | None = None
         if scenario.service.desk != "none":
@@ -469,16 +474,10 @@ class CompiledWorld(World):
             self._blocks(self.scratch, True, 0, blocks)
             self.module.add_up(self.sums[:blocks], self.totals)
             return
-        parts = max(min(self.threads, blocks), 1)
-        edges = [blocks * k // parts for k in range(parts + 1)]
-        jobs = [(self.spare[k : k + 1], False, edges[k], edges[k + 1]) for k in range(parts)]
         # Followed blocks run twice from a copy: once for the record, once with the others.
         self.scratch = np.zeros((len(keep), SCRATCH_COLUMNS * STRIDE), dtype=np.float32)
         before = people.state[keep] if keep else None
-        others = [self.pool.submit(self._blocks, *job) for job in jobs[1:]] if self.pool else []
-        self._blocks(*jobs[0])
-        for done in others:
-            done.result()
+        self._in_parts(blocks, lambda spare, low, high: self._blocks(spare, False, low, high))
         self.module.add_up(self.sums[:blocks], self.totals)
         if before is not None:
             spare = np.zeros((len(keep), len(TOTALS), LANES), dtype=np.float32)
@@ -493,35 +492,52 @@ class CompiledWorld(World):
         people = self.people
         blocks = people.blocks
         if len(self.benches) < blocks:
-            self.benches = np.zeros((blocks + blocks // 8, SCRATCH_COLUMNS * STRIDE), dtype=np.float32)
-        self.scratch = self.benches[:blocks]
+            room = blocks + blocks // 8
+            self.benches = np.zeros((room, *self.benches.shape[1:]), dtype=np.float32)
+            self.failing = np.zeros((room, BLOCK), dtype=np.int64)
+        keep = self._keeps_service()
+        if keep and (self.events or len(self.scratch) != blocks):
+            self.scratch = np.zeros((blocks, SCRATCH_COLUMNS * STRIDE), dtype=np.float32)
         self.touchpoints = self.service.touchpoints(self.touchpoints)
 
         asked = self.service.open(self, month)
 
-        def first(low: int, high: int) -> None:
+        def first(spare: np.ndarray, low: int, high: int) -> None:
             self.module.run_first(
-                people.state, self.scratch, people.ids, self.touchpoints, self.values, people.key, low, high,
-                *asked,
+                people.state, self.scratch if keep else spare, keep, self.benches, self.failing,
+                people.ids, self.touchpoints, self.values, people.key, low, high, *asked,
             )  # fmt: skip
 
-        people.in_parts(blocks, people.live, first)
+        self._in_parts(blocks, first)
         answers = self.service.answer()
 
-        def second(low: int, high: int) -> None:
+        def second(spare: np.ndarray, low: int, high: int) -> None:
             self.module.run_second(
-                people.state, self.scratch, people.ids, self.touchpoints, self.values, self.spending,
-                people.key, self.sums, low, high, *answers,
+                people.state, self.scratch if keep else spare, keep, self.benches, self.failing,
+                people.ids, self.touchpoints, self.values, self.spending, people.key, self.sums, low, high,
+                *answers,
             )  # fmt: skip
 
-        people.in_parts(blocks, people.live, second)
+        self._in_parts(blocks, second)
         self.service.close()
         self.module.add_up(self.sums[:blocks], self.totals)
-        if self.events:
-            self.scratch = self.scratch.copy()
+
+    def _in_parts(self, blocks: int, work: Callable[[np.ndarray, int, int], None]) -> None:
+        """Do work(scratch, low, high) for all blocks, each thread with scratch of its own."""
+        parts = max(min(self.threads, blocks), 1)
+        edges = [blocks * k // parts for k in range(parts + 1)]
+        jobs = [(self.spare[k : k + 1], edges[k], edges[k + 1]) for k in range(parts)]
+        others = [self.pool.submit(work, *job) for job in jobs[1:]] if self.pool else []
+        work(*jobs[0])
+        for done in others:
+            done.result()
+
+    def _keeps_service(self) -> bool:
+        """With a desk: whether somebody will look at what happened in the month."""
+        return self.events or self.watched or len(self.follow) > 0
 
     def kept_blocks(self) -> list[int]:
-        if self.events or self.service is not None:
+        if self.events or (self.service is not None and self._keeps_service()):
             return list(range(self.people.blocks))
         return sorted({int(k) // BLOCK for k in self._followed_slots()})
 

@@ -106,23 +106,19 @@ def narrow(flag: Array, some: Array, some_who: Array, number: int, lanes: Array,
     return found
 
 
-def start(b: Array, w: Array) -> None:
+def start(w: Array) -> None:
     for i in range(BLOCK):
-        w[W.was_active + i] = b[C.active + i]
         w[W.met + i] = 0.0
         w[W.failed + i] = 0.0
-        w[W.severity + i] = 0.0
-        w[W.gap + i] = 0.0
-        w[W.lost_points + i] = 0.0
 
 
-def meet(w: Array, u: Array, drop: Array, t: Array) -> None:
+def meet(b: Array, w: Array, u: Array, drop: Array, t: Array) -> None:
     """Meet one touchpoint `t`, perhaps see it fail: one number decides among not met, met and failed."""
     exposure = t[1]
     failure = t[1] * t[2]
     for i in range(BLOCK):
-        met = w[W.was_active + i] if u[i] < exposure else 0.0
-        failed = w[W.was_active + i] if u[i] < failure else 0.0
+        met = b[C.active + i] if u[i] < exposure else 0.0
+        failed = b[C.active + i] if u[i] < failure else 0.0
         w[W.met + i] = max(w[W.met + i], met)
         w[W.failed + i] = w[W.failed + i] + failed
         drop[i] = failed
@@ -136,6 +132,14 @@ def suffer(drop: Array, u: Array, lanes: Array, number: int, t: Array) -> None:
         u[k] = max(severity_mean + severity_sd * normal(u[k]), 1.0)
     for k in range(number):
         drop[lanes[k]] = u[k]
+
+
+def begin(b: Array, w: Array) -> None:
+    for i in range(BLOCK):
+        w[W.was_active + i] = b[C.active + i]
+        w[W.severity + i] = 0.0
+        w[W.gap + i] = 0.0
+        w[W.lost_points + i] = 0.0
 
 
 def perceive(b: Array, w: Array, z: Array, drop: Array, t: Array, values: Array) -> None:
@@ -656,15 +660,13 @@ def first_part(
     lanes = np.empty(BLOCK, dtype=np.int64)
     who = np.empty(BLOCK, dtype=np.uint64)
     u = w[W.draws : W.draws + 4 * STRIDE]
-    start(b, w)
-    draw(w[W.luck : W.luck + 4 * STRIDE], ids, BLOCK, np.uint64(0), values, key)
-    draw(w[W.more_luck : W.more_luck + 4 * STRIDE], ids, BLOCK, np.uint64(1), values, key)
+    start(w)
     for d in range(touchpoints.shape[0]):
         drop = w[W.drop + d * STRIDE : W.drop + d * STRIDE + BLOCK]
         place = d % 4
         if place == 0:
             draw(u, ids, BLOCK, np.uint64(16 + d // 4), values, key)
-        meet(w, u[place * STRIDE : place * STRIDE + BLOCK], drop, touchpoints[d])
+        meet(b, w, u[place * STRIDE : place * STRIDE + BLOCK], drop, touchpoints[d])
     failures = pick(w[W.failed : W.failed + BLOCK], ids, failing, failing_who)
     for d in range(touchpoints.shape[0]):
         drop = w[W.drop + d * STRIDE : W.drop + d * STRIDE + BLOCK]
@@ -687,13 +689,17 @@ def second_part(
     served: bool,
 ) -> None:
     """Perceive what was met, feel, buy, pay, perhaps leave. `served`: a service desk has answered
-    complaints already."""
+    complaints already. Of the scratch it finds what was met, what failed and the drops (with a desk
+    also complaints and their answers); all else it writes."""
     p = parameters(values)
     lanes = np.empty(BLOCK, dtype=np.int64)
     who = np.empty(BLOCK, dtype=np.uint64)
     failing = np.empty(BLOCK, dtype=np.int64)
     failing_who = np.empty(BLOCK, dtype=np.uint64)
     u = w[W.draws : W.draws + 4 * STRIDE]
+    begin(b, w)
+    draw(w[W.luck : W.luck + 4 * STRIDE], ids, BLOCK, np.uint64(0), values, key)
+    draw(w[W.more_luck : W.more_luck + 4 * STRIDE], ids, BLOCK, np.uint64(1), values, key)
     for d in range(touchpoints.shape[0]):
         z = b[C.perception + d * STRIDE : C.perception + d * STRIDE + BLOCK]
         drop = w[W.drop + d * STRIDE : W.drop + d * STRIDE + BLOCK]

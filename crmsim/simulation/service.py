@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .columns import BLOCK, W
+from .columns import BLOCK
 from .compile import PARAMETER_INDEX
 from .contacts import ATTEMPTS, COUNTS
 from .draws import WORLD, Key, Purpose, uniform
@@ -30,7 +30,7 @@ from .stations import (
     StationOptions,
     day_factors,
 )
-from .stations_fast import SERVICE, Answers, answer_plain
+from .stations_fast import Answers, answer_plain
 
 if TYPE_CHECKING:
     from .engine import CompiledWorld
@@ -57,6 +57,21 @@ def staff(name: str, number: float, begin: float, finish: float, days: int = 7) 
     return tuple(groups)
 
 
+class Line(NamedTuple):
+    """Those who turn to a station: a row each and, but for arrival, patience and reason, a column for each
+    attempt. Times in hours."""
+
+    arrival: np.ndarray
+    service: np.ndarray
+    patience: np.ndarray
+    again: np.ndarray  # whether one who gave up tries again, and after how long
+    delay: np.ndarray
+    solved: np.ndarray
+    repeats: np.ndarray  # whether one who was not helped comes again, and after how long
+    repeat_delay: np.ndarray
+    reason: np.ndarray | None  # of a call; at the other stations nobody is turned away
+
+
 class Operations:
     """The stations of one run: `answer` is called between the two parts of each month."""
 
@@ -75,12 +90,21 @@ class Operations:
         # Identities that no customer has, for the luck of common events.
         number = 64 * np.arange(len(self.names))[:, None] + np.arange(scenario.service.common_events)
         self.event_who = np.uint64(WORLD - 1) - number.astype(np.uint64)
-        self.numbers = np.zeros(0, np.int64)
-        self.draft = self.packed = _columns_of_contacts(0)
+        self.numbers = np.zeros((5, 0), np.int64)
+        self.columns = _columns_of_contacts(0)
+        self.hourly, self.weekdays = (
+            np.array(scenario.service.hourly, float),
+            np.array(scenario.service.weekdays, float),
+        )
+        # Accumulated rate of contacts at successive hours of the month, and these hours.
+        self.total, self.begins = np.empty((2, DAYS * (len(self.hourly) + 1) + 1))
         self.kept: list[dict[str, Any]] = []
         self.rows: list[dict[str, float]] = []
         self.backlog: dict[str, np.ndarray] = {}
-        self.room: dict[str, Any] = {}
+        # Room used again from month to month.
+        self.room: dict[str, Answers] = {}
+        self.columns_of: dict[str, tuple[np.ndarray, ...]] = {}
+        self.lines: dict[str, Line] = {}
 
     # -- the month -----------------------------------------------------------------------------
 
@@ -94,7 +118,7 @@ class Operations:
         """Begin the month. Returns what `run_first` needs beside the customers, and fills."""
         lever = world.levers.values
         self.value = lambda name: float(lever[PARAMETER_INDEX["service_" + name]])
-        self.world, self.now, self.weekday = world, month, DAYS * month % 7
+        self.now, self.weekday = month, DAYS * month % 7
         self.kernels, self.levers, self.random = world.module, world.values, world.people.key
         self.blocks = world.people.blocks
         self.opening = self.value("open_from"), self.value("open_to")
@@ -105,45 +129,44 @@ class Operations:
                     f"month {month}: the policies leave no {whose} hours, from {begin:g} to {finish:g}"
                 )
         self.open_days = round(self.value("open_days"))
-        days = self.busy_days[month].tobytes()
-        service = self.scenario.service
-        self.total, self.begins = _rate(
-            days, *self.opening, self.open_days, self.weekday, service.hourly, service.weekdays
-        )
-        if len(self.numbers) < self.blocks:
+        self.kernels.contact_rate(
+            self.busy_days[month], self.weekday, self.open_days, self.weekdays, self.hourly, *self.opening,
+            HOURS, self.total, self.begins,
+        )  # fmt: skip
+        if self.numbers.shape[1] < self.blocks:
             size = self.blocks + self.blocks // 8
-            self.numbers = np.zeros(size, np.int64)
-            self.draft = _columns_of_contacts(size * BLOCK)
-        return self.total, self.begins, self.event_times[month], HOURS, self.numbers, *self.draft
+            self.numbers = np.zeros((5, size), np.int64)
+            self.columns = _columns_of_contacts(size * BLOCK)
+        return self.total, self.begins, self.event_times[month], HOURS, self.numbers, *self.columns
 
     def answer(self) -> tuple[Any, ...]:
         """Answer the month's contacts. Returns what `run_second` needs of it."""
-        n = int(self.numbers[: self.blocks].sum())
-        if self.keep or len(self.packed[0]) < n:
-            self.packed = _columns_of_contacts(n if self.keep else n + n // 2 + 64)
-        edges = np.empty(self.blocks + 1, np.int64)
-        self.kernels.pack(self.numbers, self.blocks, edges, *self.draft, *self.packed)
-        who, whole, once, times, odds = self.packed
-        t = {"reason": whole[1], "arrival": once[0], "patience": once[1]}
-        a = {"service": times[0], "delay": times[1], "repeat_delay": times[2]}
-        a |= {"again": odds[0], "solved": odds[1], "repeats": odds[2]}
-        self.row: dict[str, float] = {"month": self.now}
+        edges = np.empty((2, self.blocks + 1), np.int64)
+        self.kernels.pack(self.numbers, self.blocks, edges, *self.columns)
+        who, whole, once, times, odds, _, visit_slot = self.columns
+        n, visits = int(edges[0, -1]), int(edges[1, -1])
+        (self.helped,) = self._columns("helped", n, np.int8)
+        line = Line(once[0], times[0], once[1], odds[0], times[1], odds[1], odds[2], times[2], whole[1])
         self.part: dict[str, Any] = {"month": self.now}
         groups = staff("agents", self.value("agents"), *self.opening, self.open_days) + self.shifts
-        out, self.rota = self._answer("hotline", groups, t, a, n, who, closed=True)
-        self.busy = float(np.sum(times[0][:n], where=out.kind == SERVICE))
+        out, self.rota = self._answer("hotline", groups, line, n, who)
         self.jobs = self._crews(n, out)
         self.letters = self._office(n, out)
-        self.visits = self._counter() if self.value("counter_clerks") > 0 else {}
+        self.visits: dict[str, float] = {}
+        waited = out.waited
+        if self.value("counter_clerks") > 0:
+            self.visits, waited = self._counter(visits)
         self.counts = np.zeros((self.blocks, len(COUNTS)))
         return (
-            self.service, edges, whole, once, out.arrival, out.start, out.kind, out.resolved, out.waited,
-            out.settled, self.counts,
+            self.service, self.payment, self.numbers, edges, whole, once, times, out.arrival, out.start,
+            out.kind, out.resolved, out.waited, out.settled, self.helped, self.counts, visit_slot, waited,
         )  # fmt: skip
 
     def close(self) -> None:
         """Write the month's row."""
-        count = dict(zip(COUNTS, self.counts.sum(axis=0).tolist(), strict=True))
+        sums = np.empty(len(COUNTS))
+        self.kernels.add_counts(self.counts, sums)
+        count = dict(zip(COUNTS, sums.tolist(), strict=True))
         calls, answered = count["calls"], count["answered"]
         self.rows.append(
             {
@@ -157,7 +180,7 @@ class Operations:
                 "gave_up": count["gave_up"],
                 "wait": _ratio(3600 * count["waited"], answered),
                 "service_level": _ratio(count["in_time"], calls - count["turned_away"]),
-                "utilisation": _ratio(self.busy, _duty(self.rota, self.weekday)),
+                "utilisation": _ratio(count["busy"], _duty(self.rota, self.weekday)),
                 "solved": count["solved"],
                 "solved_at_once": count["solved_at_once"],
                 **self.jobs,
@@ -170,132 +193,121 @@ class Operations:
 
     def _crews(self, n: int, answers: Answers) -> dict[str, float]:
         """Send the crews; what they mend in the month counts for the customer at once."""
-        who, whole, once, _, _ = self.packed
-        job_of = np.empty(n, np.int64)
-        jobs = self._columns("jobs", n, arrival=np.float64)
-        work = self._columns("work", n, ATTEMPTS, service=np.float64)
+        who, whole, once, *_ = self.columns
+        (job_of,) = self._columns("job of", n, np.int64)
+        line = self._patient_line("crews", n)
         number = self.kernels.send_crews(
             who, self.event_who, n, self.levers, self.random, whole, answers.resolved, answers.settled,
-            HOURS, np.empty(self.event_who.shape, np.int64), job_of, jobs["arrival"], work["service"],
+            HOURS, np.empty(self.event_who.shape, np.int64), self.helped, job_of, line.arrival,
+            line.service,
         )  # fmt: skip
         late = 0
         if number:
             groups = staff("crews", self.value("crews"), self.value("crew_from"), self.value("crew_to"))
-            out, _ = self._answer("crews", groups, jobs, work, number, who)
-            self.kernels.repaired(
-                self.world.scratch, whole[0], n, self.levers, job_of, once[0], out.kind, out.settled
-            )
-            late = self._late(out, jobs["arrival"], "repair_deadline")
+            out, _ = self._answer("crews", groups, line, number, who)
+            self.kernels.repaired(n, self.levers, job_of, once[0], out.kind, out.settled, self.helped)
+            late = self._late(out, line.arrival, number, "repair_deadline")
         return {"jobs": float(number), "repairs_late": float(late)}
 
     def _office(self, n: int, answers: Answers) -> dict[str, float]:
         """Answer formal complaints."""
-        who, whole, once, _, _ = self.packed
-        t = self._columns("letters", n, arrival=np.float64)
-        work = self._columns("letter", n, ATTEMPTS, service=np.float64)
-        how = self._columns("how", n, letter_of=np.int64, solved=np.bool_)
+        who, whole, once, *_ = self.columns
+        line = self._patient_line("office", n)
+        letter_of, solved = self._columns("letters", n, np.int64, np.bool_)
         letters = self.kernels.protest(
             who, n, self.levers, self.random, whole[1], answers.resolved, answers.settled, HOURS,
-            how["letter_of"], t["arrival"], work["service"], how["solved"],
+            letter_of, line.arrival, line.service, solved,
         )  # fmt: skip
         late = 0
         if letters:
             groups = staff("clerks", self.value("clerks"), *self.opening, self.open_days)
-            from_whom = who[how["letter_of"][:letters]]
-            out, _ = self._answer("office", groups, t, work, letters, from_whom)
+            out, _ = self._answer("office", groups, line, letters, who[letter_of[:letters]])
             self.kernels.answer_letters(
-                self.world.scratch, whole[0], letters, self.levers, how["letter_of"], once[0],
-                how["solved"], out.kind, out.settled,
-            )  # fmt: skip
-            late = self._late(out, t["arrival"], "complaint_deadline")
+                letters, self.levers, letter_of, once[0], solved, out.kind, out.settled, self.helped
+            )
+            late = self._late(out, line.arrival, letters, "complaint_deadline")
         return {"formal_complaints": float(letters), "answers_late": float(late)}
 
-    def _counter(self) -> dict[str, float]:
-        """Serve those who pay at the counter."""
-        slots, who, n = self._found(W.visited)
-        t = self._columns("visits", n, arrival=np.float64)
-        work = self._columns("visit", n, ATTEMPTS, service=np.float64)
+    def _counter(self, n: int) -> tuple[dict[str, float], np.ndarray]:
+        """Serve those who pay at the counter; how long each waited there, hours."""
+        who = self.columns[-2]
+        line = self._patient_line("counter", n)
         self.kernels.visits(
-            who, n, self.levers, self.random, self.total, self.begins, t["arrival"], work["service"]
+            who, n, self.levers, self.random, self.total, self.begins, line.arrival, line.service
         )
         groups = staff("counter", self.value("counter_clerks"), *self.opening, self.open_days)
-        out, _ = self._answer("counter", groups, t, work, n, who)
-        self.kernels.paid(self.world.scratch, slots, n, self.payment, self.levers, out.waited)
-        return {"visits": float(n), "counter_wait": _ratio(60 * float(out.waited.sum()), n)}
+        out, _ = self._answer("counter", groups, line, n, who)
+        waited = out.waited[:n]
+        return {"visits": float(n), "counter_wait": _ratio(60 * float(waited.sum()), n)}, waited
 
     # -- parts ---------------------------------------------------------------------------------
 
     def _answer(
-        self,
-        station: str,
-        groups: tuple[Group, ...],
-        t: dict[str, np.ndarray],
-        a: dict[str, np.ndarray],
-        n: int,
-        who: np.ndarray,
-        closed: bool = False,
+        self, station: str, groups: tuple[Group, ...], line: Line, n: int, who: np.ndarray
     ) -> tuple[Answers, Rota]:
-        """Let a station serve: `t` has a column a contact, `a` a column an attempt."""
+        """Let a station serve the first `n` of a line. The answers may have room for more."""
         rota = _rota(groups)
         calendar = rota.calendar(DAYS, self.weekday)
+        phone = line.reason is not None
         # What crews, clerks and counter did not finish is still to be done; a telephone line is not.
         busy = np.zeros(rota.servers)
-        if not closed and (earlier := self.backlog.get(station)) is not None:
+        if not phone and (earlier := self.backlog.get(station)) is not None:
             left = np.maximum(earlier - HOURS, 0.0)
             same = min(len(left), len(busy))
             busy[:same] = left[:same]
             # The work of those who are no longer there falls to the least busy of the others.
             for hours in left[same:] if same else ():
                 busy[np.argmin(busy)] += hours
-        t = {name: column[:n] for name, column in t.items()}
-        a = {name: column[:n] for name, column in a.items()}
-        plain = closed is False
-        if plain:  # nobody comes twice here, but a record has a time for each attempt
-            a["service"][:, 1:] = a["service"][:, :1]
-        no, yes = self._constant(n, False), self._constant(n, True)
-        patience = t["patience"] if closed else self._constant(n, math.inf)[:, 0]
-        redials, delay = (no, self._constant(n, 1.0)) if plain else (a["again"], a["delay"])
-        solved = yes if plain else a["solved"]
-        repeats, repeat_delay = (no, delay) if plain else (a["repeats"], a["repeat_delay"])
         desk, called_back = self.scenario.service.desk, None
-        if desk == "fast" or (plain and desk == "erlang"):
+        arrival, service = line.arrival[:n], line.service[:n]
+        if not phone and (self.keep or desk != "fast"):
+            service[:, 1:] = service[:, :1]  # nobody comes twice, but a record has a time for each attempt
+        if desk == "fast" or (desk == "erlang" and not phone):
             out = self._answers(station, n)
             answer_plain(
-                calendar.openings, calendar.end, closed, busy, t["arrival"], patience, a["service"],
-                redials, delay, solved, repeats, repeat_delay, out,
+                calendar.openings, calendar.end, phone, busy, arrival, line.patience, service, line.again,
+                line.delay, line.solved, line.repeats, line.repeat_delay, out,
             )  # fmt: skip
         else:
-            out, called_back = self._by_desk(
-                desk, rota, closed, busy, n, who, t,
-                Contacts(
-                    arrival=np.minimum(t["arrival"], np.nextafter(HOURS, 0.0)), service=a["service"],
-                    patience=patience, reason=t.get("reason", 0), priority=self._priority(t),
-                    redials=redials, redial_delay=delay, resolved=solved, repeats=repeats,
-                    repeat_delay=repeat_delay, luck=self._line(who[:n]) if desk == "erlang" else None,
-                ),
-            )  # fmt: skip
+            out, called_back = self._by_desk(desk, rota, phone, busy, self._contacts(line, n, who))
         self.backlog[station] = busy
         if self.keep:
             self.part[station] = {
                 "who": who[:n].astype(np.int64), "rota": rota, "weekday": self.weekday, "out": out,
-                "closed": closed, "patience": patience.copy(), "service": a["service"].copy(),
-                "reason": t["reason"].copy() if "reason" in t else None, "arrival": t["arrival"].copy(),
-                "called_back": called_back,
+                "closed": phone, "patience": line.patience[:n].copy(), "service": service.copy(),
+                "reason": None if line.reason is None else line.reason[:n].copy(),
+                "arrival": arrival.copy(), "called_back": called_back,
             }  # fmt: skip
         if called_back is not None:  # whoever is called back does not wait on the phone
             out = out._replace(start=np.where(called_back, out.arrival, out.start))
         return out, rota
 
+    def _contacts(self, line: Line, n: int, who: np.ndarray) -> Contacts:
+        """The first `n` of a line as the other desks take them."""
+        reason = 0 if line.reason is None else line.reason[:n]
+        return Contacts(
+            arrival=np.minimum(line.arrival[:n], np.nextafter(HOURS, 0.0)),
+            service=line.service[:n],
+            patience=line.patience[:n],
+            reason=reason,
+            priority=0 if line.reason is None else np.where(line.reason[:n] >= 4, 0, 1),
+            redials=line.again[:n],
+            redial_delay=line.delay[:n],
+            resolved=line.solved[:n],
+            repeats=line.repeats[:n],
+            repeat_delay=line.repeat_delay[:n],
+            luck=self._place_in_line(who[:n]) if self.scenario.service.desk == "erlang" else None,
+        )
+
     def _by_desk(
-        self, desk: str, rota: Rota, closed: bool, busy: np.ndarray, n: int, who: np.ndarray, t: Any,
-        contacts: Contacts,
-    ) -> tuple[Answers, np.ndarray]:  # fmt: skip
+        self, desk: str, rota: Rota, phone: bool, busy: np.ndarray, contacts: Contacts
+    ) -> tuple[Answers, np.ndarray]:
         """The same by the SimPy reference, or by the Erlang A approximation; and who was called back."""
         service = self.scenario.service
         options = StationOptions(
-            closed="turned_away" if closed else "wait",
-            priorities=service.priorities and closed,
-            callback_after=self.value("callback_after") / 60 or None if closed else None,
+            closed="turned_away" if phone else "wait",
+            priorities=service.priorities and phone,
+            callback_after=self.value("callback_after") / 60 or None if phone else None,
             handling_time=self.value("handling") / 60,
         )
         if desk == "erlang":
@@ -313,10 +325,7 @@ class Operations:
         )  # fmt: skip
         return answers, records.called_back
 
-    def _priority(self, t: dict[str, np.ndarray]) -> np.ndarray | int:
-        return np.where(t["reason"] >= 4, 0, 1) if "reason" in t else 0
-
-    def _line(self, who: np.ndarray) -> np.ndarray:
+    def _place_in_line(self, who: np.ndarray) -> np.ndarray:
         months = self.now + 1024 * np.arange(ATTEMPTS)
         return np.asarray(uniform(self.key, Purpose.LINE, who[:, None], months[None, :]))
 
@@ -337,49 +346,38 @@ class Operations:
         times = np.asarray(uniform(self.key, Purpose.EVENT_TIME, WORLD, events)) * HOURS
         return day_factors(days, usual, service.dispersion), times
 
-    def _late(self, out: Answers, arrival: np.ndarray, deadline: str) -> int:
-        """How many were not done within a deadline (a lever, hours) of their arrival."""
-        taken = out.settled - arrival[: len(out.settled)]
-        return int(np.count_nonzero((out.kind[:, 0] != SERVICE) | (taken > self.value(deadline))))
-
-    def _found(self, column: int) -> tuple[np.ndarray, np.ndarray, int]:
-        """Slots and identities of those whose scratch column is above 0."""
-        people = self.world.people
-        slots, who = self._room("found", self.blocks * people.ids.shape[1])
-        n = self.kernels.find(self.world.scratch, people.ids, column, self.blocks, slots, who)
-        return slots[:n].copy(), who[:n].copy(), n
+    def _late(self, out: Answers, arrival: np.ndarray, n: int, deadline: str) -> int:
+        """How many of `n` were not done within a deadline (a lever, hours) of their arrival."""
+        return int(self.kernels.late(out.kind, out.settled, arrival, n, self.value(deadline)))
 
     def _answers(self, station: str, n: int) -> Answers:
         """Room for a month's answers; its own where they are kept."""
         if self.keep:
             return Answers.empty(n, ATTEMPTS)
-        found = self.room.get(f"answers {station}")
+        found = self.room.get(station)
         if found is None or len(found.settled) < n:
-            found = self.room[f"answers {station}"] = Answers.empty(n + n // 2 + 64, ATTEMPTS)
-        return Answers(*(part[:n] for part in found))
-
-    def _room(self, name: str, size: int) -> tuple[np.ndarray, np.ndarray]:
-        room = self.room.get(name)
-        if room is None or len(room[0]) < size:
-            room = self.room[name] = np.empty(size, np.int64), np.empty(size, np.uint64)
-        return room
-
-    def _columns(self, use: str, n: int, attempts: int = 0, **kinds: Any) -> dict[str, np.ndarray]:
-        """Room for so many contacts, used again from month to month."""
-        found = self.room.get(use)
-        if found is None or len(next(iter(found.values()))) < n:
-            size = n + n // 2 + 64
-            shape = (size, attempts) if attempts else (size,)
-            found = self.room[use] = {name: np.zeros(shape, kind) for name, kind in kinds.items()}
+            found = self.room[station] = Answers.empty(n + n // 2 + 64, ATTEMPTS)
         return found
 
-    def _constant(self, n: int, value: Any) -> np.ndarray:
-        """A value for every attempt of n contacts."""
-        use = f"constant {value}"
-        found = self.room.get(use)
-        if found is None or len(found) < n:
-            found = self.room[use] = np.full((n + n // 2 + 64, ATTEMPTS), value)
-        return found[:n]
+    def _columns(self, use: str, n: int, *kinds: Any) -> tuple[np.ndarray, ...]:
+        """Room for so many contacts, used again from month to month."""
+        found = self.columns_of.get(use)
+        if found is None or len(found[0]) < n:
+            size = n + n // 2 + 64
+            found = self.columns_of[use] = tuple(np.zeros(size, kind) for kind in kinds)
+        return found
+
+    def _patient_line(self, station: str, n: int) -> Line:
+        """Room for a line of so many who wait until they are served, and are served once; arrival and
+        service are to be filled."""
+        found = self.lines.get(station)
+        if found is None or len(found.arrival) < n:
+            size = n + n // 2 + 64
+            no, delay = np.zeros((size, ATTEMPTS), np.bool_), np.ones((size, ATTEMPTS))
+            work = np.zeros((size, ATTEMPTS))
+            found = Line(np.zeros(size), work, np.full(size, math.inf), no, delay, ~no, no, delay, None)
+            self.lines[station] = found
+        return found
 
 
 @lru_cache(maxsize=512)
@@ -388,36 +386,16 @@ def _rota(groups: tuple[Group, ...]) -> Rota:
 
 
 def _columns_of_contacts(size: int) -> tuple[np.ndarray, ...]:
-    """Room for so many contacts: identity and the columns of `contacts.run_first`."""
+    """Room for so many contacts and visits: the columns of `contacts.run_first`."""
     return (
         np.empty(size, np.uint64),
         np.empty((4, size), np.int64),
         np.empty((3, size)),
         np.empty((3, size, ATTEMPTS)),
         np.empty((3, size, ATTEMPTS), np.bool_),
+        np.empty(size, np.uint64),
+        np.empty(size, np.int64),
     )
-
-
-@lru_cache(maxsize=4)
-def _rate(
-    days: bytes,
-    begin: float,
-    finish: float,
-    open_days: int,
-    weekday: int,
-    hourly: tuple[float, ...],
-    weekdays: tuple[float, ...],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Accumulated rate of contacts at successive hours of a month, and these hours; `days` are the
-    factors of its days."""
-    day = (weekday + np.arange(DAYS)) % 7
-    here = np.where(day < open_days, np.array(weekdays)[day], 0.0)
-    cells = len(hourly)
-    edges = begin + (finish - begin) / cells * np.arange(cells + 1)
-    weights = np.zeros((DAYS, cells + 1))
-    weights[:, :cells] = (np.frombuffer(days) * here)[:, None] * np.array(hourly)
-    begins = (24.0 * np.arange(DAYS)[:, None] + edges).ravel()
-    return np.concatenate([[0.0], np.cumsum(weights)]), np.append(begins, HOURS)
 
 
 def _ratio(a: float, b: float) -> float:
