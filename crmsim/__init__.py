@@ -16,6 +16,8 @@ The public names, each imported when it is first used:
 - fit_scenario: a scenario whose simulated customers look like a transaction log
 - facts: published facts against simulated worlds
 - load_dataset: the tables of one of the course's data sets; `load_dataset("retail")`
+- show: a live page of the course in a notebook; `show("policy-lab")`
+- Prediction: a question the reader answers before the evidence is shown
 - policy: a policy from its name and parameters
 - check_policy: test one's own policy
 - Programme: a policy that moves the firm's levers for everyone
@@ -87,6 +89,7 @@ _HOMES = {
     "research.compare": ("compare", "replications_needed"),
     "research.fit": ("fit_scenario",),
     "research.facts": ("facts",),
+    "teaching": ("show", "Prediction"),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
