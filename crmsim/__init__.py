@@ -18,6 +18,7 @@ The public names, each imported when it is first used:
 - load_dataset: the tables of one of the course's data sets; `load_dataset("retail")`
 - show: a live page of the course in a notebook; `show("policy-lab")`
 - Prediction: a question the reader answers before the evidence is shown
+- Sorting: statements to be put into classes, answered at once
 - policy: a policy from its name and parameters
 - check_policy: test one's own policy
 - Programme: a policy that moves the firm's levers for everyone
@@ -89,7 +90,7 @@ _HOMES = {
     "research.compare": ("compare", "replications_needed"),
     "research.fit": ("fit_scenario",),
     "research.facts": ("facts",),
-    "teaching": ("show", "Prediction"),
+    "teaching": ("show", "Prediction", "Sorting"),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

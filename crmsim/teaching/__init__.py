@@ -13,6 +13,7 @@ _HOMES = {
     "pages": ("PAGES", "show"),
     "page": ("Page",),
     "prediction": ("Prediction",),
+    "sorting": ("Sorting",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

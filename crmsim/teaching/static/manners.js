@@ -5,7 +5,7 @@ function text(node) {
 
 function tidy(page) {
   for (const control of page.querySelectorAll(".cs-control")) {
-    const name = text(control.querySelector(".cs-label"));
+    const name = text(control.querySelector(".cs-label, .cs-statement"));
     const unit = text(control.querySelector(".cs-unit"));
     if (!name) continue;
     const label = unit ? `${name}, ${unit}` : name;
