@@ -15,7 +15,7 @@ import ipywidgets
 
 from ..simulation.policies import LIBRARY
 from ..simulation.scenario import Scenario
-from .words import Pair, parameter_words, pick, policy_words
+from .words import Pair, parameter_words, pick, policy_words, unit_words
 
 
 class Control:
@@ -76,7 +76,7 @@ class Parameter:
             self.name,
             pick(self.label or label, language),
             slider(float(value), float(low), float(high), self.step, whole),
-            unit_words(str(row["unit"]), language),
+            unit_words(str(row["unit"]), language, scenario.currency),
             pick(self.help or help, language),
         )
 
@@ -104,7 +104,7 @@ class Setting:
             self.name,
             pick(self.label or label, language),
             slider(float(value), float(low), float(high), self.step, isinstance(row["default"], int)),
-            unit_words(str(row["unit"]), language),
+            unit_words(str(row["unit"]), language, scenario.currency),
             pick(self.help or help, language),
         )
 
@@ -190,12 +190,6 @@ def round_step(wanted: float) -> float:
     """1, 2 or 5 times a power of ten, the nearest that is not above `wanted`."""
     power = 10.0 ** int(f"{wanted:e}".partition("e")[2])
     return next(k * power for k in (5, 2, 1) if k * power <= wanted * 1.000001)
-
-
-def unit_words(unit: str, language: str) -> str:
-    from .words import UNITS
-
-    return UNITS.get(unit, unit) if language == "zh" else unit
 
 
 class Panel:

@@ -1,6 +1,6 @@
 """Words of the pages in two languages.
 
-A `Pair` is (English, Chinese). Names of parameters and policies are in `chinese.py`.
+A `Pair` is (English, Chinese). Names of parameters, policies and units are in `names.py`.
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ from typing import Any
 
 from ..simulation.scenario import Scenario
 from ..vocabulary import Measure, Term
+from .names import PARAMETERS, POLICIES, SETTINGS, TOUCHPOINT, UNITS, Name
 
 Pair = tuple[str, str]
 
 LANGUAGES = ("en", "zh")
-# units of parameters and policies, as declared
-UNITS: dict[str, str] = {}
 
 TEXT: dict[str, Pair] = {
     "run": ("Run", "运行"),
@@ -60,35 +59,40 @@ def both(word: Term) -> Pair:
 
 def parameter_words(name: str, meaning: str, scenario: Scenario) -> tuple[Pair, Pair]:
     """Label and help of a scenario's parameter."""
-    from .chinese import PARAMETERS, TOUCHPOINT
-
     section, _, rest = name.partition(".")
     if section == "touchpoints":
         place, _, number = rest.rpartition(".")
         chinese = next((t.chinese or t.name for t in scenario.touchpoints if t.name == place), place)
-        label, help = TOUCHPOINT.get(number, ("", ""))
-        english = f"{place.replace('_', ' ').capitalize()}: {number.replace('_', ' ')}"
-        return (english, f"{chinese}：{label}" if label else ""), (meaning, help)
-    label, help = PARAMETERS.get(name, ("", ""))
-    english = rest.replace("_", " ").capitalize()
-    return (english, label), (meaning, help)
+        found = TOUCHPOINT.get(number, Name(number.replace("_", " "), "", ""))
+        english = f"{place.replace('_', ' ').capitalize()}: {found.english}"
+        return (english, f"{chinese}：{found.chinese}" if found.chinese else ""), (meaning, found.help)
+    found = PARAMETERS.get(name, Name(rest.replace("_", " ").capitalize(), "", ""))
+    return (found.english, found.chinese), (meaning, found.help)
 
 
 def policy_words(policy: str, number: str, meaning: str) -> tuple[Pair, Pair]:
-    """Label and help of a policy's number."""
-    from .chinese import SETTINGS
-
-    label, help = SETTINGS.get(f"{policy}.{number}", SETTINGS.get(number, ("", "")))
+    """Label and help of a policy's setting."""
+    plain = Name(number.replace("_", " "), "", "")
+    found = SETTINGS.get(f"{policy}.{number}", SETTINGS.get(number, plain))
     name = policy_name(policy)
-    english = f"{name[0].capitalize()}: {number.replace('_', ' ')}"
-    return (english, f"{name[1]}：{label}" if label and name[1] else label), (meaning, help)
+    english = f"{name[0][:1].upper()}{name[0][1:]}: {found.english}"
+    label = f"{name[1]}：{found.chinese}" if found.chinese and name[1] else found.chinese
+    return (english, label), (meaning, found.help)
 
 
 def policy_name(policy: str) -> Pair:
     """A policy's name in both languages."""
-    from .chinese import POLICIES
+    return POLICIES.get(policy, (policy.replace("_", " "), ""))
 
-    return policy.replace("_", " "), POLICIES.get(policy, "")
+
+def unit_words(unit: str, language: str, currency: str = "") -> str:
+    """A unit as declared, or its Chinese; money in the scenario's currency."""
+    if unit == "x population.size":
+        unit = unit if language == "zh" else "x the customers"
+    chinese = UNITS.get(unit, unit)
+    if currency:
+        unit, chinese = unit.replace("money", currency), chinese.replace("货币单位", currency)
+    return chinese if language == "zh" else unit
 
 
 def measure_name(measure: Measure) -> Pair:
