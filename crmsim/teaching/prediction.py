@@ -54,7 +54,7 @@ class Prediction:
         elif low is not None and high is not None and low < high:
             step = step or (high - low) / 100
             self.widget = ipywidgets.FloatSlider(
-                value=(low + high) / 2, min=low, max=high, step=step, readout_format=".4~g", layout=width
+                value=(low + high) / 2, min=low, max=high, step=step, readout_format=".4g", layout=width
             )
         else:
             raise ValueError("a prediction needs options to choose from, or low < high for a number")
