@@ -71,7 +71,8 @@ class Parameter:
         low = row["lowest"] if self.low is None else self.low
         high = row["highest"] if self.high is None else self.high
         value = row["value"] if self.default is None else self.default
-        whole = isinstance(row["default"], int) and not isinstance(row["default"], bool)
+        # the value has the kind declared; a default of 1 may stand for a share
+        whole = isinstance(row["value"], int)
         return Control(
             self.name,
             pick(self.label or label, language),
