@@ -72,6 +72,12 @@ class Picture:
             "grid.color": "#DDDDDD",
         }
 
+    def margins(self, left: float, right: float, bottom: float, top: float, **between: float) -> None:
+        """Fixed places of the axes, in parts of the picture: drawn in half the time, where labels keep
+        their size."""
+        self.figure.set_layout_engine("none")
+        self.figure.subplots_adjust(left=left, right=right, bottom=bottom, top=top, **between)
+
     @contextmanager
     def drawing(self, alt: Callable[[], str] | str = "") -> Iterator[list[Axes]]:
         """Change the artists inside; the picture is sent at the end. alt: the sentence that says what
