@@ -75,7 +75,7 @@ class Picture:
     def margins(self, left: float, right: float, bottom: float, top: float, **between: float) -> None:
         """Fixed places of the axes, in parts of the picture: drawn in half the time, where labels keep
         their size."""
-        self.figure.set_layout_engine("none")
+        self.figure.set_layout_engine(None)
         self.figure.subplots_adjust(left=left, right=right, bottom=bottom, top=top, **between)
 
     @contextmanager
