@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import ipywidgets
@@ -40,6 +41,15 @@ class Control:
 
     @value.setter
     def value(self, value: Any) -> None:
+        """Raises ValueError for what the control cannot hold, where the widget would cut it off."""
+        low, high = getattr(self.widget, "min", None), getattr(self.widget, "max", None)
+        if low is not None and not (isinstance(value, Real) and low <= value <= high):
+            raise ValueError(f"{self.name} must be from {low:g} to {high:g}, not {value!r}")
+        if hasattr(self.widget, "options"):
+            known = [option[1] if isinstance(option, tuple) else option for option in self.widget.options]
+            if value not in known:
+                told = ", ".join(map(str, known))
+                raise ValueError(f"{self.name} must be one of {told}, not {value!r}")
         self.widget.value = value
 
 
@@ -231,7 +241,7 @@ class Panel:
         return {name: control.value for name, control in self.controls.items()}
 
     def set(self, values: dict[str, Any]) -> None:
-        """Set several at once without a word to anybody. Raises ValueError for an unknown name."""
+        """Set several at once without a word to anybody. Raises ValueError for an unknown name or value."""
         for name in values:
             if name not in self.controls:
                 raise ValueError(f"no control {name!r}; there are {', '.join(self.controls)}")

@@ -109,13 +109,15 @@ class Page:
         self.found: Any = None
         self.error = ""
         self._lock = threading.RLock()
-        self._worker = Worker(self._do, self._tell, self._idle)
+        self._worker = Worker(self._do, self._tell, self._begin, self._idle)
         self.root = ipywidgets.VBox()
         self.root.add_class("cs-page")
         self.root.add_class(f"cs-{self.name}")
-        self._use(self.preset if scenario is None else scenario)
-        self._make({name.replace("__", "."): value for name, value in values.items()})
-        self.refresh()
+        # the scenario given may have the name of no preset, and can be chosen again
+        self._given = Scenario.from_name(self.preset if scenario is None else scenario)
+        self._use(self._given)
+        self._make({})
+        self.set(**values)
 
     # -- what a page of the course says ------------------------------------------------------------
 
@@ -171,9 +173,8 @@ class Page:
 
     def refresh(self, run: bool = False) -> None:
         """Compute and show anew what the controls say."""
-        self._status("working")
-        self._busy(True)
-        self._worker.ask({**self.panel.values, "run": run})
+        # a second click on Run while it runs is no second run
+        self._worker.ask({**self.panel.values, "run": run}, again=not run)
 
     def wait(self, seconds: float = 60.0) -> Any:
         """Wait for what is being computed, and return what was found last.
@@ -193,8 +194,19 @@ class Page:
 
     def set(self, **values: Any) -> None:
         """Set controls by name (two underscores for the dot) and show the answer. Raises ValueError."""
-        self.panel.set({name.replace("__", "."): value for name, value in values.items()})
-        self.refresh()
+        wanted = {name.replace("__", "."): value for name, value in values.items()}
+        with self._lock:
+            before = self.panel.values
+            first = {
+                name: wanted[name]
+                for name in self.remake
+                if wanted.get(name, before.get(name)) != before.get(name)
+            }
+            if first:
+                self.panel.set(first)
+                self._make_anew()
+            self.panel.set(wanted)
+            self.refresh()
 
     def close(self) -> None:
         """Stop computing and take the page away."""
@@ -204,7 +216,7 @@ class Page:
     # -- how it works ------------------------------------------------------------------------------
 
     def _use(self, scenario: Scenario | str) -> None:
-        found = Scenario.from_name(scenario)
+        found = self._given if scenario == self._given.name else Scenario.from_name(scenario)
         self.scenario = found.replace(population__size=self._size, population__months=self._months)
 
     def _make(self, values: dict[str, Any]) -> None:
@@ -219,7 +231,9 @@ class Page:
         self._message.add_class("cs-status")
         self._bar = ipywidgets.FloatProgress(min=0, max=1, layout=ipywidgets.Layout(width="100%"))
         self._run = self._button("run", lambda: self.refresh(run=True), "primary")
-        self._stop = self._button("stop", self._stop_all, "warning")
+        self._stop = self._button("stop", None, "warning")
+        # at once, without waiting for a picture that is being drawn
+        self._stop.on_click(lambda _: self._worker.stop())
         self._reset = self._button("reset", self._reset_all)
         speak = self._button("language", self._other_language)
         speak.add_class("cs-language")
@@ -248,29 +262,38 @@ class Page:
         style.add_class("cs-hidden")
         self.root.children = [style, Manners(language=self.language), top, self._cards, body]
 
-    def _button(self, key: str, do: Callable[[], None], style: str = "") -> Any:
+    def _button(self, key: str, do: Callable[[], None] | None, style: str = "") -> Any:
         button = ipywidgets.Button(description=say(key, self.language), button_style=style)
-        button.on_click(lambda _: self.guard(do))
+        if do is not None:
+            button.on_click(lambda _: self.guard(do))
         return button
 
     def guard(self, do: Callable[[], Any]) -> None:
-        """Do it, and show what goes wrong in words: a front end hides errors of callbacks."""
+        """Do it while nothing is being shown, and tell what goes wrong in words: a front end hides
+        errors of callbacks."""
         try:
-            do()
+            with self._lock:
+                do()
         except Exception as error:
             self._fail(error)
 
     def _changed(self, name: str) -> None:
         def answer() -> None:
             if name in self.remake:
-                if name == "preset":
-                    self._use(self.panel.values[name])
-                kept = {key: self.panel.values[key] for key in self.remake if key in self.panel.values}
-                self._make(kept)
+                self._make_anew()
             if self.at_once or name in self.remake:
                 self.refresh()
 
         self.guard(answer)
+
+    def _make_anew(self) -> None:
+        """The page's widgets once more, after a change of a control in `remake`."""
+        # what is being computed belongs to the widgets that go
+        self._worker.stop()
+        self.found = None
+        if "preset" in self.panel.values:
+            self._use(self.panel.values["preset"])
+        self._make({key: self.panel.values[key] for key in self.remake if key in self.panel.values})
 
     def _reset_all(self) -> None:
         before = {key: self.panel.values[key] for key in self.remake if key in self.panel.values}
@@ -280,32 +303,36 @@ class Page:
         else:
             self.refresh()
 
-    def _stop_all(self) -> None:
-        self._worker.stop()
-
     def _other_language(self) -> None:
+        cut = self._worker.busy or self.found is None or bool(self.error)
         self._worker.stop()
-        self._worker.wait(5.0)
         self.language = "en" if self.language == "zh" else "zh"
         self._make(self.panel.values)
-        self.refresh()
+        if cut:
+            self.refresh()
+        else:
+            self.show(self.found)
+            self._busy(False)
+            self._status("ready")
 
-    def _do(self, request: dict[str, Any], task: Task) -> None:
+    def _do(self, request: dict[str, Any], task: Task) -> str:
+        self.error = ""
         try:
             for found in self.compute(request, task):
-                if task.stop.is_set():
-                    break
+                # within the lock: the widgets may have been made anew meanwhile
                 with self._lock:
-                    self.found, self.error = found, ""
+                    if task.stop.is_set():
+                        break
+                    self.found = found
                     self.show(found)
-            if task.stop.is_set():
-                self._status("stopped")
-            else:
-                self._status("ready")
         except Stopped:
-            self._status("stopped")
+            return "stopped"
         except Exception as error:
-            self._fail(error)
+            # what is no longer wanted may go wrong unheard
+            if not task.stop.is_set():
+                self._fail(error)
+                return "failed"
+        return "stopped" if task.stop.is_set() else "ready"
 
     def _fail(self, error: Exception) -> None:
         known = isinstance(error, ScenarioError | PolicyError | RuleError | ValueError)
@@ -326,14 +353,18 @@ class Page:
         words = text or say(key, self.language)
         self._message.value = f'<span class="cs-{key}" role="status">{html.escape(words)}</span>'
 
+    def _begin(self) -> None:
+        self._busy(True)
+        self._status("working")
+
+    def _idle(self, how: str) -> None:
+        self._busy(False)
+        if how != "failed":
+            self._status(how)
+
     def _busy(self, busy: bool) -> None:
         self._run.disabled, self._stop.disabled = busy, not busy
-        if busy:
-            self._bar.value = 0.0
-
-    def _idle(self) -> None:
-        self._bar.value = 1.0
-        self._busy(False)
+        self._bar.value = 0.0 if busy else 1.0
 
     def _ipython_display_(self, **_: Any) -> None:
         from IPython.display import display

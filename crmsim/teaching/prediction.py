@@ -9,7 +9,8 @@ from typing import Any
 import anywidget  # noqa: F401  (the extra `course` is needed as a whole)
 import ipywidgets
 
-from .page import static
+from .controls import Control
+from .page import Manners, static
 from .words import Pair, pick
 
 TEXT: dict[str, Pair] = {
@@ -65,18 +66,26 @@ class Prediction:
             f'<span class="cs-label">{html.escape(self.question)}</span> '
             f'<span class="cs-unit">{html.escape(unit)}</span>'
         )
-        control = ipywidgets.VBox([head, self.widget])
-        control.add_class("cs-control")
+        box = ipywidgets.VBox([head, self.widget])
+        box.add_class("cs-control")
+        self._control = Control("the prediction", "", self.widget)
         style = ipywidgets.HTML(f"<style>{static('page.css')}</style>")
         style.add_class("cs-hidden")
-        self.root = ipywidgets.VBox([style, control, ipywidgets.HBox([self.button]), self._told])
+        manners = Manners(language=language)
+        row = ipywidgets.HBox([self.button])
+        self.root = ipywidgets.VBox([style, manners, box, row, self._told])
         self.root.add_class("cs-page")
         self.root.add_class("cs-prediction")
 
     def commit(self, answer: Any = None) -> None:
-        """Lock the answer: the one chosen, or the one given here."""
+        """Lock the answer: the one chosen, or the one given here. A locked one stays.
+
+        Raises ValueError for an answer that cannot be chosen.
+        """
+        if self.answer is not None:
+            return
         if answer is not None:
-            self.widget.value = answer
+            self._control.value = answer
         if self.widget.value is None:
             return
         self.answer = self.widget.value
