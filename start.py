@@ -35,7 +35,7 @@ STAMP = VENV / "crmsim-start.json"
 
 # other commands need none
 EXTRAS = {
-    "test": {"test"},
+    "test": {"test", "course"},  # the tests open pages and run the notebooks
     "lab": {"course"},
     "demo": {"course"},
     "analyse": {"analysis"},
