@@ -62,8 +62,8 @@ TEXT: dict[str, Pair] = {
     "nobody": ("Nobody leaves in this world.", "这个世界里没有客户流失。"),
     "sentence": (
         "Of a thousand customers {left:.0f} leave in {n} years. The firm could influence "
-        "{controllable:.0f} % of it, and {voluntary:.0f} % is the customers' own act; were every cause the firm "
-        "can influence gone, {still:.0f} would leave all the same. {survey}",
+        "{controllable:.0f} % of it, and {voluntary:.0f} % is the customers' own act; were every cause the "
+        "firm can influence gone, {still:.0f} would leave all the same. {survey}",
         "每千名客户中，{n}年内流失{left:.0f}名。其中{controllable:.0f}%企业可以影响，{voluntary:.0f}%为客户主动离开；"
         "即使消除企业能影响的全部原因，仍有{still:.0f}名会离开。{survey}",
     ),

@@ -85,8 +85,8 @@ TEXT: dict[str, Pair] = {
     ),
     "foot": (
         "{scenario}, seed {seed}, {customers:,} customers, {n} worlds, no waiting at the hotline; shares of "
-        "those who have not moved away; band and brackets 95 %. Published: Ofwat and MOSL 2018 to 2023; Ofgem "
-        "2004, about half",
+        "those who have not moved away; band and brackets 95 %. Published: Ofwat and MOSL 2018 to 2023; "
+        "Ofgem 2004, about half",
         "{scenario}，种子{seed}，{customers:,}名客户，{n}个世界，不计热线等待；未搬走客户中的比例；"
         "带与区间为95%。"
         "公开数据：Ofwat与MOSL 2018–2023；Ofgem 2004（约一半）",
