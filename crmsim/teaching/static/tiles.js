@@ -1,26 +1,35 @@
 // Rows of monthly tiles on a canvas; a row can be chosen with the mouse or the arrow keys.
 const MARKS = ["", "N", "C", "F", "P", "R"];
 
+// black or white, whichever reads better on the colour
+function ink(colour) {
+  const [r, g, b] = [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16) / 255);
+  return 0.2126 * r ** 2.2 + 0.7152 * g ** 2.2 + 0.0722 * b ** 2.2 > 0.18 ? "#000" : "#fff";
+}
+
 function render({ model, el }) {
   const box = document.createElement("div");
   box.style.cssText = "width:100%;font:14px system-ui,sans-serif;color:#1b1b1b";
   const canvas = document.createElement("canvas");
   canvas.tabIndex = 0;
-  canvas.setAttribute("role", "listbox");
+  canvas.setAttribute("role", "spinbutton");
+  canvas.setAttribute("aria-valuemin", "0");
   canvas.style.cssText = "width:100%;display:block;cursor:pointer";
   const said = document.createElement("div");
   said.setAttribute("aria-live", "polite");
   said.style.cssText = "min-height:20px;margin-top:4px";
   const legend = document.createElement("div");
-  legend.style.cssText = "display:flex;flex-wrap:wrap;gap:2px 14px;margin-top:4px;color:#333";
+  legend.style.cssText = "display:grid;grid-template-columns:repeat(auto-fill,minmax(158px,1fr));gap:2px 8px;"
+    + "margin-top:4px;color:#333;font-size:13px;line-height:1.25";
   box.append(canvas, said, legend);
   el.append(box);
 
   function key(colour, text, mark) {
     const item = document.createElement("span");
+    item.style.cssText = "display:flex;align-items:flex-start";
     const spot = document.createElement("span");
-    spot.style.cssText = `display:inline-block;width:15px;height:15px;margin-right:5px;background:${colour};`
-      + "color:#fff;font-size:11px;font-weight:700;line-height:15px;text-align:center;vertical-align:-2px;"
+    spot.style.cssText = `flex:0 0 15px;width:15px;height:15px;margin-right:5px;background:${colour};`
+      + `color:${ink(colour)};font-size:11px;font-weight:700;line-height:15px;text-align:center;vertical-align:-2px;`
       + (mark ? "border-radius:8px" : "");
     spot.textContent = mark || "";
     item.append(spot, text);
@@ -65,7 +74,7 @@ function render({ model, el }) {
         pen.beginPath();
         pen.arc(x + 5, y + tall / 2, tall / 2 - 1, 0, 7);
         pen.fill();
-        pen.fillStyle = "#fff";
+        pen.fillStyle = ink(model.get("cause_colours")[cause - 1]);
         pen.font = "bold 11px system-ui,sans-serif";
         pen.textAlign = "center";
         pen.fillText(MARKS[cause], x + 5, y + tall / 2 + 0.5);
@@ -82,6 +91,9 @@ function render({ model, el }) {
     for (let m = 0; m <= months; m += 12) pen.fillText(String(m), left + m * wide, rows.length * tall + 10);
     const stay = exits.filter((e) => e[0] < 0).length;
     canvas.setAttribute("aria-label", `${model.get("label")}: ${stay} / ${rows.length} ✓`);
+    canvas.setAttribute("aria-valuemax", String(rows.length - 1));
+    canvas.setAttribute("aria-valuenow", String(Math.max(0, chosen)));
+    canvas.setAttribute("aria-valuetext", chosen >= 0 && chosen < rows.length ? name(chosen) : "–");
     said.textContent = chosen >= 0 && chosen < rows.length ? name(chosen) : "";
   }
 
