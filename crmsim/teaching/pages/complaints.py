@@ -73,7 +73,8 @@ TEXT: dict[str, Pair] = {
     ),
     "paradox": (
         "A fast answer to a first failure lifts satisfaction {gain} points above where it was, but "
-        "{stay:.1f} % of these customers are there {n} months on, no more than the {quiet:.1f} % without a problem.",
+        "{stay:.1f} % of these customers are there {n} months on, no more than the {quiet:.1f} % without a "
+        "problem.",
         "首次失误若快速解决，满意度比之前高{gain}分；但{n}个月后仍在的为{stay:.1f}%，"
         "不高于没有问题者的{quiet:.1f}%。",
     ),
