@@ -11,9 +11,8 @@ from typing import Any
 
 import ipywidgets
 import numpy as np
-from scipy import stats
 
-from ...plots.style import GREY, OKABE_ITO, broken, dark, money_size
+from ...plots.style import GREY, OKABE_ITO, dark, money_size
 from ...simulation.draws import Purpose
 from ...simulation.engine import simulate
 from ...simulation.policies import Action, Offers, best_first
@@ -21,8 +20,11 @@ from ...simulation.scenario import Scenario
 from ..controls import Choice, Group, Number, Parameter
 from ..page import Card, Page
 from ..picture import Picture
+from ..titles import fitted
+from ..uncertainty import Interval, interval, signed
 from ..words import Pair
 from ..worker import Task
+from .choices import preset_choice, scenario_name
 
 # The call is made in this month, when the firm has come to know its customers; its effect is followed
 # for so many months, and a customer kept is worth his margin of so many more.
@@ -61,7 +63,6 @@ TEXT: dict[str, Pair] = {
     "list": ("The list", "名单"),
     "own": ("Your weights: what the firm sees", "你的权重：企业看得到的信息"),
     "world": ("The world", "世界"),
-    "preset": ("Industry", "行业"),
     "rule": ("Call first those with the highest", "优先联系此项最高的客户"),
     "share": ("Share of customers called", "联系的客户比例"),
     "goal": ("What counts", "目标"),
@@ -175,13 +176,6 @@ TEXT: dict[str, Pair] = {
     "play": ("played to the end: {k} of {n}", "模拟到底：{k}/{n}"),
     "nobody": ("nobody is a customer in month {month}", "第{month}月没有客户"),
 }  # fmt: skip
-
-PRESETS = {
-    "retail": "零售商店",
-    "subscription": "订阅服务",
-    "water_utility": "A市供水",
-    "car_repair": "汽车维修",
-}
 
 
 @dataclass(frozen=True)
@@ -331,9 +325,6 @@ class TargetingGame(Page):
         return self.pick(TEXT[key]).format(**values)
 
     def groups(self) -> Sequence[Group]:
-        presets = [(name, (name.replace("_", " "), PRESETS.get(name, ""))) for name in Scenario.presets()]
-        if self.scenario.name not in Scenario.presets():
-            presets.insert(0, (self.scenario.name, (self.scenario.name, "")))
         own = {"risk_score": 1.0}
         return [
             Group(TEXT["list"], [
@@ -358,7 +349,7 @@ class TargetingGame(Page):
                 Number("price", TEXT["price"], 0.14, 0, 1, 0.02, ("bills", "月账单"), TEXT["price_help"]),
                 Number("months", TEXT["months"], FOLLOWED, 1, FOLLOWED, 1, ("months", "月"),
                        TEXT["months_help"], whole=True),
-                Choice("preset", TEXT["preset"], presets, self.scenario.name),
+                preset_choice(self.scenario),
             ]),
         ]  # fmt: skip
 
@@ -366,6 +357,8 @@ class TargetingGame(Page):
         self.who = Picture(4.5, 3.6, language=self.language, dpi=150)
         self.board = Picture(4.5, 3.6, language=self.language, dpi=150)
         self.curve = Picture(4.5, 3.6, language=self.language, dpi=150)
+        for picture, left in ((self.who, 0.2), (self.board, 0.3), (self.curve, 0.2)):
+            picture.margins(left, 0.97, 0.17, 0.83)
         self._artists: dict[str, Any] = {}
         self.table = ipywidgets.HTML()
         self.table.add_class("cs-names")
@@ -454,25 +447,25 @@ class TargetingGame(Page):
         rule, goal, unsure = values["rule"], values["goal"], found["worlds"] == 1
         mine, best = rows[rule], rows["oracle"]
         currency = self.scenario.currency
-        kept, profit = _interval(mine["kept"]), _interval(mine["profit"])
+        kept, profit = interval(mine["kept"]), interval(mine["profit"])
         key = "profit" if goal == "money" else "customers"
         top = float(best[key].mean())
         part = float(mine[key].mean()) / top if top > 0 else math.nan
         size = money_size(max(abs(profit[0]), float(mine["cost"].mean())))
         unit = {1e6: "M ", 1e3: "k ", 1.0: ""}[size] + currency
 
-        def within(three: tuple[float, float, float], scale: float = 1.0, digits: int = 0) -> str:
+        def within(three: Interval, scale: float = 1.0, digits: int = 0) -> str:
             if unsure:
                 return self.text("one")
-            return f"{_write(three[1] / scale, digits)} … {_write(three[2] / scale, digits)}"
+            return f"{signed(three[1] / scale, digits)} … {signed(three[2] / scale, digits)}"
 
         digits = 0 if size == 1 else 1
         self.cards(
-            Card(self.text("card_kept"), _write(kept[0], 1),
+            Card(self.text("card_kept"), signed(kept[0], 1),
                  self.text("card_kept_detail", interval=within(kept, digits=1)), *_arrow(kept, unsure)),
             Card(self.text("card_harmed"), f"{mine['harmed'].mean():.0%}",
                  self.text("card_harmed_detail", n=f"{mine['lost'].mean():.1f}")),
-            Card(self.text("card_profit"), f"{_write(profit[0] / size, digits)} {unit}",
+            Card(self.text("card_profit"), f"{signed(profit[0] / size, digits)} {unit}",
                  self.text("card_profit_detail", n=round(mine["calls"].mean()),
                            cost=f"{mine['cost'].mean() / size:,.{digits}f} {unit}",
                            interval=within(profit, size, digits)), *_arrow(profit, unsure)),
@@ -494,15 +487,15 @@ class TargetingGame(Page):
         )  # fmt: skip
         told += self.text("lives", saved=f"{mine['saved'][0]:.0f}", lost=f"{mine['left'][0]:.0f}")
         if found["played"] is not None:
-            mean, low, high = _interval(found["played"])
+            mean, low, high = interval(found["played"])
             told += self.text(
                 "played", months=max(self._months, DECISION + FOLLOWED), n=len(found["played"]),
-                mean=_write(mean), low=_write(low), high=_write(high), currency=currency,
+                mean=signed(mean), low=signed(low), high=signed(high), currency=currency,
             )  # fmt: skip
         self.say(
             told,
-            self.text("foot", scenario=self.scenario.name, seed=self.seed, customers=self._size,
-                      n=found["worlds"], month=DECISION, worth=WORTH),
+            self.text("foot", scenario=scenario_name(self.scenario, self.language), seed=self.seed,
+                      customers=self._size, n=found["worlds"], month=DECISION, worth=WORTH),
         )  # fmt: skip
 
     def _draw_who(self, found: dict[str, Any]) -> None:
@@ -543,13 +536,13 @@ class TargetingGame(Page):
             ticks = [t for t in (-100, -10, 0, 10, 100, 1000) if -reach <= t <= reach]
             ax.set_yticks(ticks, [f"{t}".replace("-", "−") for t in ticks])
             ax.minorticks_off()
-            ax.set_title(broken(title, 30) if self.language == "en" else _wrapped(title, 15))
+            ax.set_title(fitted(title, self.language, 28))
 
     def _draw_board(self, found: dict[str, Any], goal: str, unsure: bool) -> None:
         """What each rule brings, with intervals over the worlds; the rule in use in full colour."""
         rows, rule = found["rows"], found["values"]["rule"]
         key = "profit" if goal == "money" else "kept"
-        three = {name: _interval(rows[name][key]) for name in RULES}
+        three = {name: interval(rows[name][key]) for name in RULES}
         size = money_size(max(abs(t[0]) for t in three.values())) if goal == "money" else 1.0
         unit = {1e6: "M ", 1e3: "k ", 1.0: ""}[size] + self.scenario.currency
         mean = np.array([three[name][0] / size for name in RULES])
@@ -567,7 +560,7 @@ class TargetingGame(Page):
         else:
             title = self.text("board_best", best=self.pick(NAMES[best]))
         title = title[:1].upper() + title[1:]
-        listed = ", ".join(f"{self.pick(NAMES[n])} {_write(m, 1)}" for n, m in zip(RULES, mean, strict=True))
+        listed = ", ".join(f"{self.pick(NAMES[n])} {signed(m, 1)}" for n, m in zip(RULES, mean, strict=True))
         with self.board.drawing(f"{title}: {listed}") as (ax,):
             a = self._artists
             if "bars" not in a:
@@ -591,14 +584,14 @@ class TargetingGame(Page):
                 a["bars"][k].set_alpha(1.0 if name == rule else 0.45)
                 a["spread"][k].set_data([low[k], high[k]], [k, k])
                 a["said"][k].xy = (max(high[k], mean[k], 0.0), k)
-                a["said"][k].set_text(_write(mean[k], 1 if np.abs(mean).max() < 100 else 0))
+                a["said"][k].set_text(signed(mean[k], 1 if np.abs(mean).max() < 100 else 0))
                 a["said"][k].set_fontweight("bold" if name == rule else "normal")
             span = max(float(max(high.max(), 0) - min(low.min(), 0)), 1e-9)
             ax.set_xlim(min(low.min(), 0) - 0.05 * span, max(high.max(), 0) + 0.24 * span)
             ax.set_xlabel(
                 self.text("board_x_money", unit=unit) if goal == "money" else self.text("board_x_customers")
             )
-            ax.set_title(broken(title, 30) if self.language == "en" else _wrapped(title, 15))
+            ax.set_title(fitted(title, self.language, 28))
 
     def _draw_curve(self, found: dict[str, Any], goal: str) -> None:
         """Profit, or customers kept, by the share called: this rule, chance and the oracle."""
@@ -658,7 +651,7 @@ class TargetingGame(Page):
             ax.set_ylabel(
                 self.text("board_x_money", unit=unit) if goal == "money" else self.text("curve_y_customers")
             )
-            ax.set_title(broken(title, 30) if self.language == "en" else _wrapped(title, 15))
+            ax.set_title(fitted(title, self.language, 28))
 
     def _list_names(self, found: dict[str, Any]) -> None:
         """The first names on the list: what the firm sees, the truth, and the two lives."""
@@ -672,13 +665,13 @@ class TargetingGame(Page):
                 int(lives.stay[k]), int(lives.stay_called[k])
             ]
             cells = [
-                f"#{lives.ids[k]}", _write(firm["risk_score"], 1), _write(firm["response_score"], 1),
+                f"#{lives.ids[k]}", signed(firm["risk_score"], 1), signed(firm["response_score"], 1),
                 f"{firm['monthly_value']:,.0f}", f"{firm['tenure']:.0f}", f"{firm['complaints']:.0f}",
             ]  # fmt: skip
             tone = "cs-bad" if lives.effect[k] < 0 else "cs-good"
             rows.append(
                 "".join(f"<td>{cell}</td>" for cell in cells)
-                + f'<td class="cs-truth {tone}">{_write(1000 * lives.effect[k], 1)}</td>'
+                + f'<td class="cs-truth {tone}">{signed(1000 * lives.effect[k], 1)}</td>'
                 + f'<td class="cs-truth">{html.escape(self.text(fate))}</td>'
             )
         head = "".join(f"<th>{html.escape(h)}</th>" for h in heads)
@@ -699,27 +692,7 @@ def _standard(values: np.ndarray) -> np.ndarray:
     return (values - values.mean()) / spread if spread > 1e-12 else np.zeros(values.size)
 
 
-def _interval(values: np.ndarray) -> tuple[float, float, float]:
-    """Mean and 95 % interval (Student's t over worlds); the mean thrice for a single one."""
-    mean, n = float(np.mean(values)), values.size
-    if n < 2:
-        return mean, mean, mean
-    half = float(stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
-    return mean, mean - half, mean + half
-
-
-def _arrow(three: tuple[float, float, float], unsure: bool) -> tuple[str, str]:
-    if unsure or three[1] <= 0 <= three[2]:
+def _arrow(three: Interval, unsure: bool) -> tuple[str, str]:
+    if unsure or not three.sure:
         return "", ""
-    return ("▲", "good") if three[1] > 0 else ("▼", "bad")
-
-
-def _write(x: float, digits: int = 0) -> str:
-    """A number with its sign, a true minus; no sign at what rounds to zero."""
-    text = f"{x:+,.{digits}f}"
-    return (text if any(c in "123456789" for c in text) else text.lstrip("+-")).replace("-", "−")
-
-
-def _wrapped(text: str, wide: int) -> str:
-    """Chinese on lines of so many characters."""
-    return "\n".join(text[k : k + wide] for k in range(0, len(text), wide))
+    return ("▲", "good") if three.sure > 0 else ("▼", "bad")
