@@ -425,7 +425,10 @@ def demo(options: argparse.Namespace) -> None:
     from .teaching import pages, serve
 
     if not options.name:
-        say(aligned([(name, *pages.page_class(name).question) for name in pages.PAGES]))
+        try:
+            say(aligned([(name, *pages.page_class(name).question) for name in pages.PAGES]))
+        except ImportError as error:  # of the extra `course`
+            raise Mistake(str(error)) from None
         return
     settings = {key: value for key in ("language", "seed", "customers", "scenario")
                 if (value := getattr(options, key)) is not None}  # fmt: skip

@@ -5,6 +5,7 @@ Both run on this machine alone: nothing is fetched, and the servers listen on 12
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -21,6 +22,9 @@ from typing import Any
 
 # the course stands beside the package in a checkout
 COURSE = Path(__file__).resolve().parents[2]
+
+# seconds a server is given to end before it is ended
+PATIENCE = 10
 
 
 class ServeError(ValueError):
@@ -46,28 +50,40 @@ def demo(name: str, *, port: int = 0, browser: bool = True, ready: Any = None, *
     """Open one page in a browser and serve it until interrupted; returns the server's exit code.
 
     port: 0 takes a free one. settings: as for `show`. ready: called with the address once it is known.
-    Raises ServeError, and ValueError for an unknown page.
+    Raises ServeError, and ValueError for an unknown page or scenario.
     """
+    from ..simulation.scenario import Scenario
     from .pages import PAGES, page_class
 
-    _need("voila")
+    _need("voila", "anywidget", "ipywidgets")
     page_class(name)
     key = next(k for k in PAGES if k == name.strip().lower().replace("_", "-"))
-    port = port or free_port()
+    scenario = settings.get("scenario")
+    if scenario is not None:
+        # a mistake is told here, not in the browser; and the page's kernel runs in another folder
+        Scenario.from_name(scenario)
+        if Path(scenario).is_file():
+            settings["scenario"] = str(Path(scenario).resolve())
+    port = a_port(port)
     with tempfile.TemporaryDirectory(prefix="crmsim-demo-") as folder:
         path = Path(folder) / f"{key}.ipynb"
         path.write_text(json.dumps(demo_notebook(key, settings)), encoding="utf-8")
-        command = [
-            sys.executable, "-m", "voila", str(path), f"--port={port}", "--Voila.ip=127.0.0.1",
-            "--template=crmsim", "--VoilaConfiguration.file_allowlist=.*",
-            "--VoilaConfiguration.preheat_kernel=True", "--VoilaConfiguration.default_pool_size=1",
-            "--MappingKernelManager.cull_interval=60", "--MappingKernelManager.cull_idle_timeout=1800",
-        ]  # fmt: skip
-        if not browser:
-            command.append("--no-browser")
         if ready is not None:
             ready(f"http://127.0.0.1:{port}/")
-        return run(command, folder)
+        return run(voila(path, port, browser), folder)
+
+
+def voila(target: Path, port: int, browser: bool) -> list[str]:
+    """The command that serves a notebook, or a folder of them, as pages."""
+    command = [
+        sys.executable, "-m", "voila", str(target), f"--port={port}", "--Voila.ip=127.0.0.1",
+        "--Voila.port_retries=0", "--template=crmsim", "--VoilaConfiguration.file_allowlist=.*",
+        "--MappingKernelManager.cull_interval=60", "--MappingKernelManager.cull_idle_timeout=1800",
+    ]  # fmt: skip
+    if target.is_file():
+        # a kernel that has run the notebook waits for the first visitor
+        command += ["--VoilaConfiguration.preheat_kernel=True", "--VoilaConfiguration.default_pool_size=1"]
+    return command if browser else [*command, "--no-browser"]
 
 
 def lab(folder: str | Path | None = None, *, port: int = 0, browser: bool = True, ready: Any = None) -> int:
@@ -75,12 +91,14 @@ def lab(folder: str | Path | None = None, *, port: int = 0, browser: bool = True
 
     Files already there are the student's and stay as they are. Raises ServeError.
     """
-    _need("jupyterlab")
+    _need("jupyterlab", "anywidget", "ipywidgets")
     target = copy_course(Path(folder) if folder is not None else Path("crmsim-course"))
-    port = port or free_port()
+    port = a_port(port)
     command = [
         sys.executable, "-m", "jupyterlab", f"--ServerApp.port={port}", "--ServerApp.ip=127.0.0.1",
-        f"--ServerApp.root_dir={target}",
+        "--ServerApp.port_retries=0", f"--ServerApp.root_dir={target}",
+        # the catalogue of extensions would be fetched from the network
+        "--LabApp.extension_manager=readonly",
     ]  # fmt: skip
     start = target / "notebooks" / "00_start_here.ipynb"
     if start.exists():
@@ -128,31 +146,34 @@ def copy_course(target: Path) -> Path:
 
 
 def run(command: Sequence[str], folder: str) -> int:
-    """Run a Jupyter server in `folder` with our template and its own settings until it ends."""
+    """Run a Jupyter server in `folder` with our template and its own settings until it ends, or we are
+    interrupted or asked to end. Returns its exit code, 0 if we ended it."""
     own = resources.files("crmsim.teaching") / "jupyter"
     with tempfile.TemporaryDirectory(prefix="crmsim-jupyter-") as config:
         _quiet_config(Path(config))
         environment = dict(os.environ)
-        environment["JUPYTER_PATH"] = os.pathsep.join(
-            filter(None, (str(own), environment.get("JUPYTER_PATH", "")))
-        )
-        environment["JUPYTER_CONFIG_PATH"] = os.pathsep.join(
-            filter(None, (config, environment.get("JUPYTER_CONFIG_PATH", "")))
-        )
-        process = subprocess.Popen(list(command), cwd=folder, env=environment)
+        for name, place in (("JUPYTER_PATH", str(own)), ("JUPYTER_CONFIG_PATH", config)):
+            environment[name] = os.pathsep.join(filter(None, (place, environment.get(name, ""))))
+        # Ctrl+C in a terminal goes to all of a session: the server would be asked twice to end, and
+        # Jupyter would ask back
+        process = subprocess.Popen(list(command), cwd=folder, env=environment, start_new_session=True)
+        asked = False
 
         def end(*_: Any) -> None:
+            nonlocal asked
+            asked = True
             process.terminate()
 
-        before = signal.signal(signal.SIGTERM, end)
+        before = {name: signal.signal(name, end) for name in (signal.SIGTERM, signal.SIGINT)}
         try:
             while True:
-                try:
-                    return process.wait()
-                except KeyboardInterrupt:
-                    process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    code = process.wait(PATIENCE if asked else None)
+                    return 0 if asked else code
+                process.kill()
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for name, handler in before.items():
+                signal.signal(name, handler)
 
 
 def _quiet_config(config: Path) -> None:
@@ -163,12 +184,31 @@ def _quiet_config(config: Path) -> None:
     (folder / "page_config.json").write_text(json.dumps(off), encoding="utf-8")
 
 
+def a_port(wanted: int) -> int:
+    """The port wanted, or a free one for 0. Raises ServeError if it cannot be used."""
+    if not wanted:
+        return free_port()
+    if not 0 < wanted < 65536:
+        raise ServeError(f"a port is a number from 1 to 65535, not {wanted}")
+    with socket.socket() as tried:
+        if os.name == "posix":  # a server that just ended holds its port for a while, without harm
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(("127.0.0.1", wanted))
+        except OSError:
+            raise ServeError(
+                f"port {wanted} is taken by another program; leave --port out for a free one"
+            ) from None
+    return wanted
+
+
 def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
 
 
-def _need(module: str) -> None:
-    if importlib.util.find_spec(module) is None:
-        raise ServeError(f'{module} is not installed: pip install "crmsim[course]"')
+def _need(*modules: str) -> None:
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise ServeError(f'{module} is not installed: pip install "crmsim[course]"')
