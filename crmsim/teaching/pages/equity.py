@@ -28,7 +28,7 @@ from ..worker import Task
 from .choices import preset_choice, scenario_name
 
 # worlds shown after the first; Run shows more, searches on some and judges on others that it never saw
-SOON, THOROUGH, SEARCHED, HELD_OUT = 6, 16, 4, 20
+SOON, THOROUGH, SEARCHED, HELD_OUT = 6, 10, 4, 20
 FIRST_SEARCHED, FIRST_HELD_OUT = 1000, 2000
 MOST = 4.0  # effort
 STEP = 0.25  # of effort, for what the next unit brings
@@ -108,7 +108,7 @@ TEXT: dict[str, Pair] = {
         "下一单位{currency}：无措施确定最好",
     ),
     "next_title_none": ("No next {currency} pays for itself", "再多投入都得不偿失"),
-    "next_x": ("back for the next {currency}; 1 is even", "下一单位{currency}带回；1为保本"),
+    "next_x": ("{currency} back; 1 is even", "带回的{currency}；1为保本"),
     "next_wait": ("What does the next {currency} bring?", "下一单位{currency}带来什么？"),
     "spending": ("Spending a month", "每月支出"),
     "of_budget": ("budget", "预算"),
@@ -273,8 +273,8 @@ class EquityBudget(Page):
         return found
 
     def build(self) -> Sequence[Any]:
-        self.water = Picture(4.7, 3.5, language=self.language, dpi=150)
-        self.next = Picture(4.3, 3.5, language=self.language, dpi=150)
+        self.water = Picture(4.7, 3.5, language=self.language, dpi=170)
+        self.next = Picture(4.3, 3.5, language=self.language, dpi=170)
         self._artists: dict[str, Any] = {}
         self.bar = ipywidgets.HTML()
         self.bar.add_class("cs-spending")
@@ -298,12 +298,13 @@ class EquityBudget(Page):
             without = self._live({}, 0.0, k, task.stop)
             plan = self._live(efforts, price, k, task.stop)
             found["pairs"] = [*found["pairs"], (without, plan)]
-            if k == 0:
+            # what was there before Run stays until there is more
+            if k == 0 and not values["run"]:
                 yield dict(found)
             for name in MEASURES:
                 more = self._live({**efforts, name: efforts[name] + STEP}, price, k, task.stop)
                 gains[name].append((more.gross - plan.gross, more.policy - plan.policy))
-            if k in (0, wanted - 1):
+            if k == wanted - 1 or (k == 0 and not values["run"]):
                 found["next"] = {name: np.array(rows) for name, rows in gains.items()}
                 yield dict(found)
             task.progress(k + 1, wanted, self.text("refine", k=k + 1, n=wanted))
@@ -336,7 +337,7 @@ class EquityBudget(Page):
     ) -> dict[str, Any]:  # fmt: skip
         """The best efforts within the budget, and how they do in worlds the search has not seen."""
         tried: dict[tuple[float, ...], tuple[float, float]] = {}
-        about = SEARCHED * (len(MEASURES) * (len(TRIED) - 1) + 1 + 45)
+        about = SEARCHED * (len(MEASURES) * (len(TRIED) - 1) + 1 + 32)
 
         def judge(wanted: Sequence[float]) -> tuple[float, float]:
             """Mean equity and mean spending a month, over the worlds of the search."""
@@ -486,7 +487,7 @@ class EquityBudget(Page):
                 a["steps"] = [ax.plot([], [], color=GREY, lw=1)[0] for _ in range(4)]
                 ax.axhline(0, color=GREY, lw=1.2)
                 ax.set_xticks(range(5), [self.text(f"bar_{key}") for key in (*keys, "equity")])
-                ax.tick_params(axis="x", length=0, labelsize=13)
+                ax.tick_params(axis="x", length=0, labelsize=12.5)
             colours = [*(ROAD_COLOURS[r] for r in ROADS), OKABE_ITO["vermillion"], "#4A4A4A"]
             top, foot = np.maximum(bottoms, bottoms + heights), np.minimum(bottoms, bottoms + heights)
             span = max(float(max(top.max(), high, 0) - min(foot.min(), low, 0)), 1e-9)
@@ -535,7 +536,15 @@ class EquityBudget(Page):
                     ax.plot([0, 0], [k, k], color=OKABE_ITO["black"], lw=2)[0] for k in range(len(names))
                 ]
                 a["brings"] = [
-                    ax.annotate("", (0, k), (6, 0), textcoords="offset points", va="center", fontsize=14)
+                    ax.annotate(
+                        "",
+                        (0, k),
+                        (6, 0),
+                        textcoords="offset points",
+                        va="center",
+                        fontsize=14,
+                        bbox={"fc": "white", "ec": "none", "pad": 0.6},
+                    )
                     for k in range(len(names))
                 ]
                 ax.axvline(0, color=GREY, lw=1.2)
@@ -671,7 +680,7 @@ def best_split(
                 *({"type": "ineq", "fun": lambda x, k=k: x[k]} for k in range(number)),
                 *({"type": "ineq", "fun": lambda x, k=k: MOST - x[k]} for k in range(number)),
             ],
-            options={"rhobeg": 0.3, "maxiter": 40},
+            options={"rhobeg": 0.3, "maxiter": 30},
         )  # fmt: skip
     return max(seen_plans)[1]
 

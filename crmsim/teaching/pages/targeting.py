@@ -120,6 +120,7 @@ TEXT: dict[str, Pair] = {
     "who_harmed": ("called, harmed", "被联系，有害"),
     "who_rest": ("not called", "未联系"),
     "board_best": ("{best} comes nearest to the oracle", "{best}最接近先知"),
+    "board_close": ("{best} and {second} come nearest to the oracle", "{best}与{second}最接近先知"),
     "board_harm": ("Calling by {rule} loses customers", "按{rule}联系反而流失客户"),
     "board_loss": ("Calling by {rule} costs more than it brings", "按{rule}联系得不偿失"),
     "board_none": ("Calls change nothing here", "此处联系没有效果"),
@@ -354,11 +355,11 @@ class TargetingGame(Page):
         ]  # fmt: skip
 
     def build(self) -> Sequence[Any]:
-        self.who = Picture(4.5, 3.6, language=self.language, dpi=150)
-        self.board = Picture(4.5, 3.6, language=self.language, dpi=150)
-        self.curve = Picture(4.5, 3.6, language=self.language, dpi=150)
+        self.who = Picture(4.5, 3.6, language=self.language, dpi=160)
+        self.board = Picture(4.5, 3.6, language=self.language, dpi=160)
+        self.curve = Picture(4.5, 3.6, language=self.language, dpi=160)
         for picture, left in ((self.who, 0.2), (self.board, 0.3), (self.curve, 0.2)):
-            picture.margins(left, 0.97, 0.17, 0.83)
+            picture.margins(left, 0.95, 0.17, 0.83)
         self._artists: dict[str, Any] = {}
         self.table = ipywidgets.HTML()
         self.table.add_class("cs-names")
@@ -470,7 +471,7 @@ class TargetingGame(Page):
                            cost=f"{mine['cost'].mean() / size:,.{digits}f} {unit}",
                            interval=within(profit, size, digits)), *_arrow(profit, unsure)),
             Card(self.text("card_oracle"),
-                 "–" if math.isnan(part) else f"{100 * part:.0f} %".replace("-", "−"),
+                 "–" if math.isnan(part) else f"{round(100 * part)} %".replace("-", "−"),
                  self.text("card_oracle_none") if math.isnan(part)
                  else self.text("card_oracle_detail", what=self.text(goal))),
         )  # fmt: skip
@@ -558,7 +559,13 @@ class TargetingGame(Page):
         elif (three[best][0] if unsure else three[best][1]) <= 0:
             title = self.text("board_unsure")
         else:
-            title = self.text("board_best", best=self.pick(NAMES[best]))
+            second = max((n for n in others if n != best), key=lambda name: three[name].mean)
+            ahead = interval(rows[best][key] - rows[second][key])
+            title = self.text(
+                "board_best" if unsure or ahead.sure else "board_close",
+                best=self.pick(NAMES[best]),
+                second=self.pick(NAMES[second]),
+            )
         title = title[:1].upper() + title[1:]
         listed = ", ".join(f"{self.pick(NAMES[n])} {signed(m, 1)}" for n, m in zip(RULES, mean, strict=True))
         with self.board.drawing(f"{title}: {listed}") as (ax,):
@@ -587,11 +594,11 @@ class TargetingGame(Page):
                 a["said"][k].set_text(signed(mean[k], 1 if np.abs(mean).max() < 100 else 0))
                 a["said"][k].set_fontweight("bold" if name == rule else "normal")
             span = max(float(max(high.max(), 0) - min(low.min(), 0)), 1e-9)
-            ax.set_xlim(min(low.min(), 0) - 0.05 * span, max(high.max(), 0) + 0.24 * span)
+            ax.set_xlim(min(low.min(), 0) - 0.05 * span, max(high.max(), 0) + 0.36 * span)
             ax.set_xlabel(
                 self.text("board_x_money", unit=unit) if goal == "money" else self.text("board_x_customers")
             )
-            ax.set_title(fitted(title, self.language, 28))
+            ax.set_title(fitted(title, self.language, 24))
 
     def _draw_curve(self, found: dict[str, Any], goal: str) -> None:
         """Profit, or customers kept, by the share called: this rule, chance and the oracle."""
