@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -157,20 +158,20 @@ def run(command: Sequence[str], folder: str) -> int:
         # Ctrl+C in a terminal goes to all of a session: the server would be asked twice to end, and
         # Jupyter would ask back
         process = subprocess.Popen(list(command), cwd=folder, env=environment, start_new_session=True)
-        asked = False
+        asked: list[float] = []
 
         def end(*_: Any) -> None:
-            nonlocal asked
-            asked = True
+            asked.append(time.monotonic())
             process.terminate()
 
         before = {name: signal.signal(name, end) for name in (signal.SIGTERM, signal.SIGINT)}
         try:
             while True:
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    code = process.wait(PATIENCE if asked else None)
+                    code = process.wait(0.5)
                     return 0 if asked else code
-                process.kill()
+                if asked and time.monotonic() > asked[0] + PATIENCE:
+                    process.kill()
         finally:
             for name, handler in before.items():
                 signal.signal(name, handler)
