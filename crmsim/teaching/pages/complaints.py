@@ -168,6 +168,7 @@ class ComplaintTree(Page):
         self.tree.margins(0.0, 1.0, 0.0, 0.89)
         self.leaves.margins(0.285, 0.97, 0.15, 0.85, wspace=0.12)
         self.gains.margins(0.33, 0.96, 0.04, 0.85)
+        self._drawn: Any = None
         row = ipywidgets.HBox([self.leaves.widget, self.gains.widget])
         row.add_class("cs-row")
         return [self.tree.widget, row]
@@ -192,11 +193,13 @@ class ComplaintTree(Page):
             run, met = self._live(worlds["both"], k, task)
             problems.append(met)
             if k == 0:
-                yield {**look, "tree": _together(problems, **_chosen(values)), "kept": np.zeros((0, 4))}
+                tree = _together(problems, **_chosen(values))
+                yield {**look, "tree": tree, "kept": np.zeros((0, 4))}
             rest = [self._simulate(worlds[arm], k, task) for arm in ARMS[:3]]
             kept.append([1000 * float(one.survival().iloc[-1]) for one in (*rest, run)])
             if k in (0, wanted - 1):
-                yield {**look, "tree": _together(problems, **_chosen(values)), "kept": np.array(kept)}
+                tree = tree if k == 0 else _together(problems, **_chosen(values))
+                yield {**look, "tree": tree, "kept": np.array(kept)}
             else:
                 task.progress(k + 1, wanted, self.text("refine", k=k + 1, n=wanted))
 
@@ -264,8 +267,10 @@ class ComplaintTree(Page):
 
     def show(self, found: dict[str, Any]) -> None:
         tree, kept, world = found["tree"], found["kept"], found["world"]
-        self._draw_tree(found)
-        self._draw_leaves(found)
+        if tree is not self._drawn:
+            self._draw_tree(found)
+            self._draw_leaves(found)
+            self._drawn = tree
         foot = self.text("foot", scenario=world.name, seed=self.seed, customers=world.population.size,
                          n=tree["n"], arms=len(ARMS), problems=tree["count"].sum())  # fmt: skip
         if not len(kept):

@@ -177,7 +177,7 @@ class MarketOpens(Page):
     def compute(self, values: dict[str, Any], task: Task) -> Iterator[Any]:
         # month and cut only look at worlds that are there
         asked = {name: value for name, value in values.items() if name not in ("month", "cut", "run")}
-        key = (self.scenario, tuple(asked.items()))
+        key = (self.scenario, self.seed, tuple(asked.items()))
         if self._kept[0] != key:
             self._kept = (key, [])
         parts = self._kept[1]

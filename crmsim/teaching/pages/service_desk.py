@@ -41,7 +41,7 @@ TEXT: dict[str, Pair] = {
     "points": ("Waiting costs, points", "等待的代价，分"),
     "range": ("{low} … {high}", "{low} … {high}"),
     "one": ("one month only", "仅一个月"),
-    "points_detail": ("satisfaction of all, {low:.2f} … {high:.2f}", "全体满意度，{low:.2f} … {high:.2f}"),
+    "points_detail": ("of satisfaction, {low:.2f} … {high:.2f}", "全体满意度，{low:.2f} … {high:.2f}"),
     "counting": ("being counted", "正在计算"),
     "hour": ("hour of the day", "一天中的时刻"),
     "seconds": ("mean wait, s", "平均等待，秒"),
@@ -194,6 +194,8 @@ class ServiceDesk(Page):
         world, months, day = found["world"], found["months"], found["day"]
         if day != self.desk.day:
             self.desk.day = day
+        else:  # a front end that connected in between may have missed it
+            self.desk.send_state("day")
         rows = [m["row"] for m in months]
         single = len(rows) == 1
         calls = sum(float(r["calls"] - r["turned_away"]) for r in rows)
@@ -324,7 +326,8 @@ def day_of(records: ServiceRecords, which: str) -> dict[str, Any]:
     arrival = records.arrival_time[contact, attempt]
     of_day = np.searchsorted(begins, arrival, side="right") - 1
     inside = (of_day >= 0) & (arrival < calendar.hours)
-    number = np.bincount(of_day[inside], minlength=len(begins))
+    # days are ranked by first calls, which do not change with the staff
+    number = np.bincount(of_day[inside & (attempt == 0)], minlength=len(begins))
     order = np.argsort(number, kind="stable")
     at = {"busiest": -1, "typical": len(order) // 2, "quietest": 0}[which]
     day = int(order[at]) if len(order) else 0
