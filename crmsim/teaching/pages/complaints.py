@@ -267,15 +267,16 @@ class ComplaintTree(Page):
 
     def show(self, found: dict[str, Any]) -> None:
         tree, kept, world = found["tree"], found["kept"], found["world"]
+        # the tree comes first; what is below it may follow with the gains
         if tree is not self._drawn:
             self._draw_tree(found)
-            self._draw_leaves(found)
             self._drawn = tree
         foot = self.text("foot", scenario=world.name, seed=self.seed, customers=world.population.size,
                          n=tree["n"], arms=len(ARMS), problems=tree["count"].sum())  # fmt: skip
         if not len(kept):
             self.say(self.text("waiting"), foot)
             return
+        self._draw_leaves(found)
         gains = {arm: interval(kept[:, k] - kept[:, 0]) for k, arm in enumerate(ARMS) if k}
         beyond = interval(kept[:, 3] - kept[:, 1] - kept[:, 2] + kept[:, 0])
         self._draw_gains(kept, gains, beyond)
