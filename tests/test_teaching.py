@@ -1,11 +1,14 @@
 """The base of the course's pages: names, controls, the worker, a page without a browser."""
 
+import base64
+import io
 import re
 import threading
 import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("anywidget", reason="pages need the extra `course`")
 pytest.importorskip("ipywidgets", reason="pages need the extra `course`")
@@ -489,6 +492,23 @@ def test_html_of_users_is_not_markup(page):
 
 def test_a_picture_has_its_sentence_as_alternative_text(page):
     assert 'alt="how many stay"' in page.picture.widget.value
+
+
+def test_a_picture_stands_still_until_its_labels_change():
+    picture = Picture(4, 2, dpi=100)
+    with picture.drawing() as (ax,):
+        (line,) = ax.plot([0, 1], [0, 1])
+    place = ax.get_position().bounds
+    with picture.drawing():
+        line.set_ydata([1, 0])
+    assert ax.get_position().bounds == place
+    with picture.drawing():
+        ax.set_ylabel("customers")
+        ax.set_title("a title of\ntwo lines")
+    x, y, _, high = ax.get_position().bounds
+    assert x > place[0] and y + high < place[1] + place[3]
+    data = base64.b64decode(re.search('base64,([^"]+)', picture.widget.value)[1])
+    assert Image.open(io.BytesIO(data)).size == (400, 200)
 
 
 # --- predictions ----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
+from PIL import Image
 
 from ..plots.style import families, spoken
 
@@ -41,6 +42,7 @@ class Picture:
         **more: Any,
     ) -> None:
         import matplotlib
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
         self.language, self.told = spoken(language)
@@ -49,7 +51,11 @@ class Picture:
         self.widget = ipywidgets.HTML()
         self.widget.add_class("cs-picture")
         with DRAWING, matplotlib.rc_context(self._settings()):
-            self.figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
+            self.figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained", facecolor="white")
+            # drawn by ourselves: saving a figure draws it twice
+            self._canvas = FigureCanvasAgg(self.figure)
+            self._engine: Any = self.figure.get_layout_engine()
+            self._placed: Any = None
             self.axes: list[Axes] = list(self.figure.subplots(rows, columns, squeeze=False, **more).flat)
             for ax in self.axes:
                 ax.spines[["top", "right"]].set_visible(False)
@@ -103,8 +109,46 @@ class Picture:
         """Render the figure and hand it to the page."""
         file = io.BytesIO()
         with DRAWING:
-            self.figure.savefig(
-                file, format="png", dpi=self.dpi, facecolor="white", pil_kwargs={"compress_level": 1}
+            self._place()
+            self._canvas.draw()
+            width, height = self._canvas.get_width_height()
+            pixels = Image.frombuffer(
+                "RGBA", (width, height), self._canvas.buffer_rgba(), "raw", "RGBA", 0, 1
             )
+            pixels.convert("RGB").save(file, format="png", compress_level=1)
         data = base64.b64encode(file.getvalue()).decode("ascii")
         self.widget.value = f'<img alt="{html.escape(self.alt)}" src="data:image/png;base64,{data}">'
+
+    def _place(self) -> None:
+        """Lay the axes out, but only when what stands around them has changed its size: it takes longer
+        than drawing, and the axes of a picture that moves should stand still."""
+        if self.figure.get_layout_engine() is not self._engine:
+            return  # the page has a layout of its own
+        around = _around(self.figure)
+        if around != self._placed:
+            self.figure.set_layout_engine("constrained")
+            self.figure.draw_without_rendering()
+            self._placed = around
+        self.figure.set_layout_engine("none")
+        self._engine = self.figure.get_layout_engine()
+
+
+def _around(figure: Any) -> list[Any]:
+    """What takes room beside the data: titles, labels, ticks, texts, legends, as far as they are long."""
+    found: list[Any] = [tuple(figure.get_size_inches()), len(figure.legends), _sizes(figure.texts)]
+    for ax in figure.axes:
+        ticks = []
+        for axis in (ax.xaxis, ax.yaxis):
+            written = axis.get_major_formatter().format_ticks(axis.get_majorticklocs())
+            ticks.append(
+                (max(map(len, written), default=0), max((w.count("\n") for w in written), default=0))
+            )
+        heads = [text.count("\n") if text else -1 for text in (ax.get_title("left"), ax.get_title())]
+        labels = (bool(ax.get_xlabel()), ax.get_ylabel().count("\n"), bool(ax.get_ylabel()))
+        shown = ax.get_visible(), ax.axison, ax.get_legend() is None
+        found.append((ticks, heads, labels, shown, _sizes(ax.texts)))
+    return found
+
+
+def _sizes(texts: Any) -> list[tuple[int, int]]:
+    return [(len(text.get_text()), text.get_text().count("\n")) for text in texts]

@@ -251,7 +251,7 @@ class PolicyLab(Page):
         )  # fmt: skip
         found = _figures(run, ledger)
         if k == 0:
-            found["life"] = (run.path("layer"), _exits(run, follow))
+            found["life"] = (run.path("layer"), ledger.exits(len(follow)))
         if not policies and self._before is not None:
             self._before[1][k] = found
         return found
@@ -521,7 +521,8 @@ class Ledger:
 
     def __init__(self) -> None:
         self.brought = np.zeros(0)
-        self.last_month = np.zeros(0)
+        # of those who left, month and code of the cause; the number of months and 0 of all others
+        self.last_month, self.cause = np.zeros(0), np.zeros(0, dtype=int)
         self._known = np.zeros(0)
         self._discount = 0.0
 
@@ -536,7 +537,14 @@ class Ledger:
         self._discount = (1 + world.scenario.firm.discount_rate) ** (-month / 12)
         if month == world.scenario.population.months:
             left = world.column("left")
-            self.last_month = np.where((world.column("active") == 0) & (left >= 0), left, month)
+            gone = (world.column("active") == 0) & (left >= 0)
+            self.last_month = np.where(gone, left, month)
+            self.cause = np.where(gone, world.column("cause"), 0).astype(int)
+
+    def exits(self, number: int) -> list[tuple[int, int]]:
+        """Month and cause of leaving of the first customers, -1 and 0 for those still there."""
+        pairs = zip(self.last_month[:number], self.cause[:number], strict=True)
+        return [(int(month), int(cause)) if cause else (-1, 0) for month, cause in pairs]
 
 
 def _figures(run: Any, ledger: Ledger) -> dict[str, Any]:
@@ -588,16 +596,6 @@ def _compared(without: dict[str, Any], having: dict[str, Any]) -> dict[str, Any]
     if "in_time" in without:
         row["in_time"] = [without["in_time"], having["in_time"]]
     return row
-
-
-def _exits(run: Any, follow: Sequence[int]) -> list[tuple[int, int]]:
-    """Month and cause of leaving, -1 and 0 for those still there."""
-    people = run.customers.loc[list(follow), ["left_month", "cause"]]
-    found = []
-    for left, cause in people.itertuples(index=False):
-        gone = isinstance(cause, str)
-        found.append((int(left), int(ChurnCause.from_key(cause))) if gone else (-1, 0))
-    return found
 
 
 def _interval(values: np.ndarray) -> tuple[float, float, float]:
