@@ -134,7 +134,7 @@ class WhyTheyLeave(Page):
         self.said = Picture(4.4, 2.15, language=self.language, dpi=160)
         self.over.margins(0.085, 0.79, 0.21, 0.885)
         self.cuts.margins(0.01, 0.99, 0.03, 0.86)
-        self.said.margins(0.38, 0.98, 0.26, 0.86)
+        self.said.margins(0.405, 0.98, 0.26, 0.86)
         self._bars: Any = None
         row = ipywidgets.HBox([self.cuts.widget, self.said.widget])
         row.add_class("cs-row")
@@ -362,7 +362,7 @@ class WhyTheyLeave(Page):
             ax.clear()
             ax.grid(axis="x")
             ax.spines[["top", "right"]].set_visible(False)
-            ax.set_title(title, fontsize=15, x=-0.62 if self.over.language == "en" else -0.5)
+            ax.set_title(title, fontsize=15, x=-0.67 if self.over.language == "en" else -0.5)
             if survey is None:
                 ax.set_axis_off()
                 return

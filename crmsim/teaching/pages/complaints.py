@@ -69,7 +69,7 @@ TEXT: dict[str, Pair] = {
         "Voice alone keeps {voice} customers in a thousand, recovery alone {recovery}, both together {both}: "
         "{more} ({low} to {high}) beyond the sum. {paradox}",
         "每千名客户中，只鼓励投诉多留住{voice}名，只做补救{recovery}名，两者并行{both}名："
-        "比相加多{more}名（{low} 至 {high}）。{paradox}",
+        "超出相加{more}名（{low} 至 {high}）。{paradox}",
     ),
     "paradox": (
         "A fast answer to a first failure lifts satisfaction {gain} points above where it was, but "

@@ -18,7 +18,7 @@ from ...vocabulary import ChurnCause, LoyaltyType
 from ..controls import Group, Number, Parameter
 from ..page import Card, Page
 from ..picture import Picture
-from ..uncertainty import interval
+from ..uncertainty import Interval, interval
 from ..words import Pair, pick
 from ..worker import Task
 
@@ -39,18 +39,18 @@ PUBLISHED: dict[str, list[tuple[float, float]]] = {
 
 TEXT: dict[str, Pair] = {
     "spurious": ("Spurious loyalty (虚假忠诚)", "虚假忠诚"),
-    "spurious_detail": ("of customers at the opening", "开放时占客户"),
+    "spurious_detail": ("at the opening", "开放时占客户"),
     "still": ("The same people now", "同一批人现在"),
-    "still_detail": ("of the spurious are still there", "虚假忠诚者仍未离开"),
+    "still_detail": ("% still there", "%仍未离开"),
     "year": ("Gone to a rival, year {n}", "第{n}年累计转走"),
-    "england_detail": ("England: {x:.1f} %", "英格兰：{x:.1f}%"),
+    "england_detail": ("· England {x:.1f}", "· 英格兰{x:.1f}"),
     "who": ("Who leaves (谁会离开)", "谁会离开"),
-    "who_detail": ("spurious against true loyalty", "虚假忠诚与真正忠诚之比"),
+    "who_detail": ("spurious : true", "虚假忠诚：真正忠诚"),
     "attitude": ("attitude: affective loyalty, points", "态度：情感忠诚，分"),
     "stays": ("stays", "留下"),
     "left": ("to a rival", "转走"),
     "matrix": ("Month {month}: {share:.0f} % stay without liking", "第{month}月：{share:.0f}%留下却并不喜欢"),
-    "moved": ("moved away", "搬走"),
+    "moved": ("moved", "搬走"),
     "shares": ("Loyalty of those there at first, %", "初始客户的忠诚类型，%"),
     "month": ("month", "月"),
     "gone": (
@@ -161,7 +161,7 @@ class MarketOpens(Page):
     def build(self) -> Sequence[Any]:
         self.matrix = Picture(4.4, 4.55, language=self.language, dpi=150)
         self.time = Picture(4.4, 4.55, language=self.language, rows=2, dpi=150)
-        self.matrix.margins(0.085, 0.965, 0.125, 0.92)
+        self.matrix.margins(0.085, 0.955, 0.125, 0.92)
         self.time.margins(0.125, 0.69, 0.125, 0.92, hspace=0.62)
         slider = self.panel.controls["month"].widget
         play = ipywidgets.Play(min=slider.min, max=slider.max, step=3, interval=500, value=slider.max,
@@ -242,6 +242,7 @@ class MarketOpens(Page):
             "world": world, "n": len(parts), "shares": shares, "types": types, "dots": at, "month": month,
             "cut": cut, "opening": opening, "switched": switched,
             "gone": {name: interval(each) for name, each in gone.items()},
+            "ratio": interval(np.divide(gone["spurious"], gone["true"])) if min(gone["true"]) > 0 else None,
         }  # fmt: skip
 
     # -- what is shown -----------------------------------------------------------------------------
@@ -254,19 +255,32 @@ class MarketOpens(Page):
         before = interval(spurious[:, opening])
         gone = found["gone"]
         years = (month - opening) / 12
+        single = found["n"] == 1
+
+        def told(key: str, mean: Interval, **values: Any) -> str:
+            digits = 0 if key == "still_detail" else 1
+            ends = "" if single else f"{mean.low:.{digits}f} … {mean.high:.{digits}f} "
+            return ends + self.text(key, **values)
+
+        still = Interval(
+            *(100 - x for x in (gone["spurious"].mean, gone["spurious"].high, gone["spurious"].low))
+        )
         cards = [
-            Card(self.text("spurious"), f"{before.mean:.0f} %", self.text("spurious_detail")),
-            Card(self.text("still"), f"{100 - gone['spurious'].mean:.0f} %", self.text("still_detail")),
+            Card(self.text("spurious"), f"{before.mean:.0f} %", told("spurious_detail", before)),
+            Card(self.text("still"), f"{still.mean:.0f} %", told("still_detail", still)),
         ]
         england = dict(PUBLISHED["england"])
         for year, place in ((1, 1.0), (6, 6.25)):
             t = opening + 12 * year
-            value = f"{switched[:, t].mean():.1f} %" if t < switched.shape[1] else "–"
-            cards.append(Card(self.text("year", n=year), value,
-                              self.text("england_detail", x=england[place])))  # fmt: skip
-        ratio = gone["spurious"].mean / gone["true"].mean if gone["true"].mean > 0 else np.nan
-        value = f"{ratio:.1f} ×" if np.isfinite(ratio) else "–"
-        cards.append(Card(self.text("who"), value, self.text("who_detail")))
+            if t < switched.shape[1]:
+                x = interval(switched[:, t])
+                value, detail = f"{x.mean:.1f} %", told("england_detail", x, x=england[place])
+            else:
+                value, detail = "–", self.text("england_detail", x=england[place])
+            cards.append(Card(self.text("year", n=year), value, detail))
+        ratio: Interval | None = found["ratio"]
+        detail = self.text("who_detail") if ratio is None else told("who_detail", ratio)
+        cards.append(Card(self.text("who"), "–" if ratio is None else f"{ratio.mean:.1f} ×", detail))
         self.cards(*cards)
         if years <= 0 or found["world"].rivals[0].opening == 0:
             now = interval(spurious[:, month])

@@ -85,11 +85,13 @@ function render({ model, el }) {
 
   function draw() {
     const d = model.get("day");
-    const width = box.clientWidth || 480, ratio = window.devicePixelRatio || 1;
-    const height = Math.round(Math.min(430, Math.max(330, width * 0.78)));
+    // on a wide page everything grows
+    const wide = box.clientWidth || 480, grown = Math.max(1, Math.min(1.8, wide / 480));
+    const width = wide / grown, ratio = grown * (window.devicePixelRatio || 1);
+    const height = Math.round(Math.min(400, Math.max(330, width * 0.78)));
     canvas.width = width * ratio;
     canvas.height = height * ratio;
-    canvas.style.height = `${height}px`;
+    canvas.style.height = `${height * grown}px`;
     const pen = canvas.getContext("2d");
     pen.scale(ratio, ratio);
     pen.clearRect(0, 0, width, height);
