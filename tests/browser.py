@@ -81,7 +81,7 @@ class Visit:
     def settled(self, seconds: float = 60) -> None:
         """Wait until the page of the course says it is ready, or shows an error."""
         # attached, not visible: JupyterLab does not lay out what is out of sight
-        ends = ".cs-page .cs-ready, .cs-page .cs-error"
+        ends = ".cs-page .cs-ready, .cs-page .cs-error, .jp-RenderedText[data-mime-type*=stderr]"
         self.page.wait_for_selector(ends, state="attached", timeout=1000 * seconds)
 
     def first(self, seconds: float = 90) -> None:

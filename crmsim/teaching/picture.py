@@ -139,7 +139,7 @@ def _around(figure: Any) -> list[Any]:
     for ax in figure.axes:
         ticks = []
         for axis in (ax.xaxis, ax.yaxis):
-            written = axis.get_major_formatter().format_ticks(axis.get_majorticklocs())
+            written = [str(w) for w in axis.get_major_formatter().format_ticks(axis.get_majorticklocs())]
             ticks.append(
                 (max(map(len, written), default=0), max((w.count("\n") for w in written), default=0))
             )
