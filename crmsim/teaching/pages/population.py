@@ -74,7 +74,8 @@ TEXT: dict[str, Pair] = {
     "sentence": (
         "{world}: in month {month}, {here:,} customers stand in the tower, {top} of them on the {layer} "
         "floor, the fullest; {left} have left so far{most}. {effect}",
-        "{world}：第{month}月，塔中有{here:,}名客户，人数最多的一层是{layer}（{top}名）；累计离开{left}名{most}。{effect}",
+
+            "{world}：第{month}月，塔中有{here:,}名客户，人数最多的一层是{layer}（{top}名）；累计离开{left}名{most}。{effect}",
     ),
     "most": (", most by {cause} ({n})", "，以{cause}为主（{n}名）"),
     "effect": (
@@ -87,7 +88,8 @@ TEXT: dict[str, Pair] = {
         "在这一对世界中，初始每千名客户里，{name}使留到期末的人数变化{d}名；一对世界尚无区间。",
     ),
     "foot": (
-        "{scenario}, seed {seed}, {customers:,} customers at the start, {n} pair(s) of worlds on the same luck; "
+        "{scenario}, seed {seed}, {customers:,} customers at the start, {n} pair(s) of worlds on the "
+            "same luck; "
         "95 % interval; {dot}",
         "{scenario}，种子{seed}，初始{customers:,}名客户，{n}对运气相同的世界；95%区间；{dot}",
     ),

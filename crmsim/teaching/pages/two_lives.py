@@ -60,9 +60,11 @@ TEXT: dict[str, Pair] = {
     "stays": ("stays to the end", "留到最后"),
     "leaves": ("leaves in month {month} by {cause}", "第{month}月离开（{cause}）"),
     "gone": ("gone in month {month}", "第{month}月离开"),
-    "title": ("Customer {who}: {a} without the policy, {b} with {policy}", "客户{who}：无策略{a}，有{policy}则{b}"),
+    "title": ("Customer {who}: {a} without the policy, {b} with {policy}",
+        "客户{who}：无策略{a}，有{policy}则{b}"),
     "ends": ("Customer {who}: {a} without, {b} with {policy}", "客户{who}：无策略{a}，有{policy}则{b}"),
-    "same": ("Customer {who} lives the same life with {policy} and without: nothing {policy} touches decides it",
+    "same": ("Customer {who} lives the same life with {policy} and without: nothing {policy} touches "
+        "decides it",
              "客户{who}有无{policy}都是同样的人生：{policy}没有改变任何结果"),
     "happens_title": ("Month {month}, {what}: the same draw, {draw}, against two thresholds",
                       "第{month}月，{what}：同一次抽签{draw}，对照两个门槛"),
@@ -93,12 +95,14 @@ TEXT: dict[str, Pair] = {
     "said_same": ("Both lives have the same traits and the same draws. {lives}. {draw}",
                   "两种人生的特征与抽签完全相同。{lives}。{draw}"),
     "said_draw": (
-        "In month {month} the draw for “{what}” is {draw} %: without the policy the chance is {a} % ({ya}), with "
+        "In month {month} the draw for “{what}” is {draw} %: without the policy the chance is {a} % "
+            "({ya}), with "
         "it {b} % ({yb}).",
         "第{month}月“{what}”抽到{draw} %：无策略时概率为{a} %（{ya}），有策略时为{b} %（{yb}）。",
     ),
     "foot": (
-        "{scenario}, {policy}, seed {seed}, {customers:,} customers at the start; one person, so no interval: "
+        "{scenario}, {policy}, seed {seed}, {customers:,} customers at the start; one person, so no "
+            "interval: "
         "both lives are exact",
         "{scenario}，{policy}，种子{seed}，初始{customers:,}名客户；只看一个人，没有区间：两种人生都是确切的",
     ),
@@ -151,6 +155,9 @@ class TwoLivesPage(Page):
     customers = 2_000
     same_luck = True
     css = "two_lives.css"
+    # whether the next computation looks for another customer, and every draw of the lives once asked for
+    _search: bool = False
+    _decisions: pd.DataFrame | None = None
 
     def text(self, key: str, **values: Any) -> str:
         return self.pick(TEXT[key]).format(**values)
@@ -160,7 +167,8 @@ class TwoLivesPage(Page):
         people = max(round(population.size * population.initial_share), 1)
         return [
             Group(TEXT["person_group"], [
-                Number("customer", TEXT["customer"], 0, 0, people - 1, 1, help=TEXT["customer_help"], whole=True),
+                Number("customer", TEXT["customer"], 0, 0, people - 1, 1, help=TEXT["customer_help"],
+                    whole=True),
                 Number("month", TEXT["month"], 0, 0, population.months - 1, 1, help=TEXT["month_help"],
                        whole=True),
             ]),
@@ -195,8 +203,7 @@ class TwoLivesPage(Page):
         world = self.world(values)
         chosen = make_policy(values["policy"], values["strength"])
         where = (world, values["policy"], values["strength"], self.seed)
-        search = getattr(self, "_search", None)
-        self._search = None
+        search, self._search = self._search, False
         told = ""
         customer = int(values["customer"])
         fresh = getattr(self, "_lives_key", None) is None and customer == 0 and not values["month"]
@@ -396,7 +403,8 @@ class TwoLivesPage(Page):
             ax.axvline(month + 1, color=colour, lw=5, zorder=5)
             left = month > 0.78 * months
             ax.annotate(self._cause(cause), (month + 1, 50), (-8 if left else 8, 0),
-                        textcoords="offset points", ha="right" if left else "left", va="center", fontsize=12.5,
+                        textcoords="offset points", ha="right" if left else "left", va="center",
+                            fontsize=12.5,
                         color=dark(colour), zorder=6,
                         bbox={"boxstyle": "round,pad=0.25", "facecolor": "white", "edgecolor": colour},
                         )  # fmt: skip
@@ -446,7 +454,8 @@ class TwoLivesPage(Page):
                     color=dark(OKABE_ITO["blue"]) if key == "with" else "black")  # fmt: skip
         ax.axvline(draw, color="black", lw=3, zorder=4)
         ax.plot([draw, draw], [1, 0], "o", color="#F0E442", mec="black", mew=1.8, ms=11, zorder=6)
-        ax.annotate(self.text("drawn", draw=_percent(d.draw)), (draw, 1.6), (6 if draw < 0.6 * span else -6, 0),
+        ax.annotate(self.text("drawn", draw=_percent(d.draw)), (draw, 1.6), (6 if draw < 0.6 * span else -6,
+            0),
                     textcoords="offset points", ha="left" if draw < 0.6 * span else "right", va="center",
                     fontsize=13)  # fmt: skip
         ax.set_xlim(0, span)
@@ -465,7 +474,9 @@ class TwoLivesPage(Page):
         asked = self._asked_about(lives, d.what)
         months = asked["month"].to_numpy() + 0.5
         logged = float(asked[["chance_without", "chance_with"]].max().max()) < 0.3
-        floor = (1e-4 if float(asked[["chance_without", "chance_with", "draw"]].min().min()) < 1e-3 else 1e-3) * logged
+        floor = (
+            1e-4 if float(asked[["chance_without", "chance_with", "draw"]].min().min()) < 1e-3 else 1e-3
+        ) * logged
         a, b, draws = (
             np.maximum(100 * asked[c].to_numpy(float), 100 * floor)
             for c in ("chance_without", "chance_with", "draw")
@@ -492,7 +503,7 @@ class TwoLivesPage(Page):
     def _asked_about(self, lives: TwoLives, what: str) -> pd.DataFrame:
         if self._decisions is None:
             self._decisions = lives.decisions
-        table: pd.DataFrame = self._decisions
+        table = self._decisions
         return table[table["what"] == what]
 
     # -- why ---------------------------------------------------------------------------------------
@@ -540,7 +551,7 @@ def deciding_month(lives: TwoLives) -> int:
     if close.empty:
         return 0
     ratio = close["draw"] / close[["chance_without", "chance_with"]].max(axis=1)
-    return int(close.loc[ratio.idxmin(), "month"])
+    return int(close["month"].to_numpy()[int(ratio.to_numpy().argmin())])
 
 
 def shown_decision(lives: TwoLives, month: int) -> Decision | None:
