@@ -164,7 +164,7 @@ def run(command: Sequence[str], folder: str) -> int:
             asked.append(time.monotonic())
             process.terminate()
 
-        before = {name: signal.signal(name, end) for name in (signal.SIGTERM, signal.SIGINT)}
+        before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             while True:
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -173,8 +173,8 @@ def run(command: Sequence[str], folder: str) -> int:
                 if asked and time.monotonic() > asked[0] + PATIENCE:
                     process.kill()
         finally:
-            for name, handler in before.items():
-                signal.signal(name, handler)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _quiet_config(config: Path) -> None:
