@@ -511,6 +511,19 @@ def test_a_picture_stands_still_until_its_labels_change():
     assert Image.open(io.BytesIO(data)).size == (400, 200)
 
 
+def test_a_long_title_is_written_smaller_and_a_short_one_large_again():
+    picture = Picture(4, 2, dpi=100)
+
+    def written(text):
+        with picture.drawing() as (ax,):
+            ax.set_title(text)
+        title = ax._left_title
+        assert title.get_window_extent().x1 <= 400
+        return title.get_fontsize()
+
+    assert written("a long title " * 4) < written("short") == 17
+
+
 # --- predictions ----------------------------------------------------------------------------------
 
 

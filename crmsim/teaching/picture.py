@@ -56,6 +56,7 @@ class Picture:
             self._canvas = FigureCanvasAgg(self.figure)
             self._engine: Any = self.figure.get_layout_engine()
             self._placed: Any = None
+            self._title_sizes: dict[Any, float] = {}
             self.axes: list[Axes] = list(self.figure.subplots(rows, columns, squeeze=False, **more).flat)
             for ax in self.axes:
                 ax.spines[["top", "right"]].set_visible(False)
@@ -110,6 +111,7 @@ class Picture:
         file = io.BytesIO()
         with DRAWING:
             self._place()
+            self._fit_titles()
             self._canvas.draw()
             width, height = self._canvas.get_width_height()
             pixels = Image.frombuffer(
@@ -131,6 +133,21 @@ class Picture:
             self._placed = around
         self.figure.set_layout_engine("none")
         self._engine = self.figure.get_layout_engine()
+
+    def _fit_titles(self) -> None:
+        """A title says what is found, and may be long: it is written smaller rather than cut off."""
+        renderer, edge = self._canvas.get_renderer(), self.figure.bbox.width - 4
+        for ax in self.figure.axes:
+            title = ax._left_title  # type: ignore[attr-defined]  # nothing public gives the artist
+            if not title.get_text():
+                continue
+            known = self._title_sizes.get(title)
+            if known is not None and title.get_fontsize() < known:
+                title.set_fontsize(known)
+            self._title_sizes[title] = size = title.get_fontsize()
+            box = title.get_window_extent(renderer)
+            if box.x1 > edge:
+                title.set_fontsize(max(10.0, size * (edge - box.x0) / box.width))
 
 
 def _around(figure: Any) -> list[Any]:

@@ -75,7 +75,7 @@ TEXT: dict[str, Pair] = {
     "longer": ("stay\nlonger", "留得\n更久"),
     "sooner": ("leave\nsooner", "提前\n离开"),
     "others": ("all\nothers", "其余\n客户"),
-    "acquisition": ("winning\nnew ones", "获客"),
+    "acquisition": ("winning\nnew", "获客"),
     "service": ("service", "服务"),
     "policy": ("policy", "策略"),
     "net": ("equity", "客户\n资产"),
