@@ -314,7 +314,7 @@ class RatioTable(Page):
                 f"{100 * row['contribution']:.1f}",
             ]
             for k in "ab":
-                rank, was = (int(r.at[key, k]) for r in (found.ranks, found.ranks_before))
+                rank, was = (int(r[k][key]) for r in (found.ranks, found.ranks_before))
                 step = was - rank
                 arrow = f' <small class="{"cs-up" if step > 0 else "cs-down"}">' if step else ""
                 arrow += f"{'▲' if step > 0 else '▼'}{abs(step)}</small>" if step else ""
