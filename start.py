@@ -2,6 +2,8 @@
 
   python3 start.py compare subscription   any crmsim command, here a comparison of policies
   python3 start.py compare --help         what that command takes
+  python3 start.py demo policy-lab        a live page of the course in the browser
+  python3 start.py lab                    the course in JupyterLab, on a copy of yours
   python3 start.py test                   check everything: ruff, mypy, then all tests
   python3 start.py test --quick           the same without the slow tests
   python3 start.py test -k vocabulary     further words after `test` go to pytest
@@ -35,7 +37,7 @@ STAMP = VENV / "crmsim-start.json"
 
 # other commands need none
 EXTRAS = {
-    "test": {"test"},
+    "test": {"test", "course"},  # the tests open pages and run the notebooks
     "lab": {"course"},
     "demo": {"course"},
     "analyse": {"analysis"},

@@ -17,6 +17,9 @@ The public names, each imported when it is first used:
 - facts: published facts against simulated worlds
 - import_file: a firm's own file of purchases as a customer database, with a report of every row not taken
 - load_dataset: the tables of one of the course's data sets; `load_dataset("retail")`
+- show: a live page of the course in a notebook; `show("policy-lab")`
+- Prediction: a question the reader answers before the evidence is shown
+- Sorting: statements to be put into classes, answered at once
 - policy: a policy from its name and parameters
 - check_policy: test one's own policy
 - Programme: a policy that moves the firm's levers for everyone
@@ -89,6 +92,7 @@ _HOMES = {
     "research.compare": ("compare", "replications_needed"),
     "research.fit": ("fit_scenario",),
     "research.facts": ("facts",),
+    "teaching": ("show", "Prediction", "Sorting"),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -425,6 +425,38 @@ def _dataset_database(options: argparse.Namespace) -> None:
     say(f"{len(tables)} tables written to {path}")
 
 
+def demo(options: argparse.Namespace) -> None:
+    """Open one live page of the course in a browser; without a name, list the pages."""
+    from .teaching import pages, serve
+
+    if not options.name:
+        try:
+            say(aligned([(name, *pages.page_class(name).question) for name in pages.PAGES]))
+        except ImportError as error:  # of the extra `course`
+            raise Mistake(str(error)) from None
+        return
+    settings = {key: value for key in ("language", "seed", "customers", "scenario")
+                if (value := getattr(options, key)) is not None}  # fmt: skip
+    code = serve.demo(
+        options.name, port=options.port or 0, browser=options.browser, **settings,
+        ready=lambda at: say(f"opening {at} (stop with Ctrl+C)"),
+    )  # fmt: skip
+    if code:
+        raise Mistake(f"the page's server ended with exit code {code}; the lines above say why")
+
+
+def lab(options: argparse.Namespace) -> None:
+    """Start JupyterLab on a copy of the course, so that the originals stay clean."""
+    from .teaching import serve
+
+    code = serve.lab(
+        options.folder, port=options.port or 0, browser=options.browser,
+        ready=lambda at: say(f"the course is in {at} (stop with Ctrl+C)"),
+    )  # fmt: skip
+    if code:
+        raise Mistake(f"JupyterLab ended with exit code {code}; the lines above say why")
+
+
 # -- scenarios and policies ----------------------------------------------------------------------
 
 
@@ -736,6 +768,8 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
         datasets,
         "crmsim datasets build --check\n  crmsim datasets database retail --out shop.duckdb",
     ),
+    "demo": (demo, "crmsim demo policy-lab\n  crmsim demo policy-lab --language zh --scenario retail"),
+    "lab": (lab, "crmsim lab my-course"),
 }
 
 
@@ -804,6 +838,17 @@ def parser() -> argparse.ArgumentParser:
     add("name", metavar="NAME", nargs="?", help="for database: the data set")
     add("--check", action="store_true", help="compare the files with their checksums and a build anew")
     add("--out", metavar="PATH", help="folder of the data sets (datasets), or the file of the database")
+    add = made["demo"].add_argument
+    add("name", metavar="NAME", nargs="?", help="a page, such as policy-lab")
+    add("--language", choices=["en", "zh"], help="words in English or Chinese (en)")
+    add("--scenario", metavar="SCENARIO", help="a preset's name or a TOML file in place of the page's own")
+    add("--customers", metavar="N", type=_whole, help="customers at the start")
+    add("--seed", metavar="S", type=_whole, help="which luck")
+    made["lab"].add_argument("folder", metavar="FOLDER", nargs="?", help="for the copy (crmsim-course)")
+    for name in ("demo", "lab"):
+        add = made[name].add_argument
+        add("--port", metavar="P", type=_whole, help="port of the server (a free one)")
+        add("--browser", action=argparse.BooleanOptionalAction, default=True, help="open a browser")
     for name, meaning in (
         ("run", "folder for the results (results/SCENARIO-run)"),
         ("compare", "folder for the results (results/SCENARIO-compare)"),

@@ -309,7 +309,13 @@ def test_every_extra_of_the_environment_brings_the_course(project, environment):
 
 def test_every_requirement_has_a_lower_bound(project):
     lines = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    lines = [line for line in lines if not line.startswith("crmsim[")]  # an extra that takes in another
     assert [line for line in lines if ">=" not in line] == []
+
+
+def test_the_tests_bring_what_the_pages_need(project):
+    assert "crmsim[course]" in project["optional-dependencies"]["test"]
+    assert {"playwright", "nbclient"} <= names_of(project["optional-dependencies"]["test"])
 
 
 def test_tracked_files_pin_no_downloads(root):
@@ -375,8 +381,9 @@ def test_start_installs_once_and_hands_over(start):
 
 
 @posix
-def test_start_adds_extras_and_keeps_those_it_has(start):
-    start.main(["lab"])
+@pytest.mark.parametrize("command", ["lab", "demo"])
+def test_start_adds_extras_and_keeps_those_it_has(start, command):
+    start.main([command])
     start.main(["test"])
     assert [line for line in start.commands if "pip" in line] == [f"{PIP}.[course]", f"{PIP}.[course,test]"]
 

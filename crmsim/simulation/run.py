@@ -195,6 +195,21 @@ class Run:
             frames.append(frame)
         return pd.concat(frames).set_index(["customer", "month"]).sort_index()
 
+    def path(self, column: str) -> np.ndarray:
+        """One column of the state of the followed customers through time, such as "layer" or "trust".
+
+        Shape (customers, months), in the order of their ids, float; missing before joining and in
+        months after leaving. Raises ValueError for an unknown column. `lives` has all columns.
+        """
+        if column not in STATE or column == "perception":
+            raise ValueError(f"no column {column!r} of the state; there are {', '.join(list(STATE)[:-1])}")
+        place = list(STATE).index(column)
+        who = np.unique(np.concatenate([ids for _, ids, _, _ in self._lives])) if self._lives else []
+        found = np.full((len(who), self.scenario.population.months), np.nan)
+        for month, ids, state, _ in self._lives:
+            found[np.searchsorted(who, ids), month] = state[:, place]
+        return found
+
     def durations(self, until: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """(T, E): months as a customer (float, at least 1) and 1 where the customer left, else 0.
 

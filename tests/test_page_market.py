@@ -1,0 +1,134 @@
+"""The market opens, without a browser."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("anywidget", reason="pages need the extra `course`")
+
+from crmsim.analysis.loyalty import loyalty_types
+from crmsim.simulation.engine import simulate
+from crmsim.simulation.scenario import Scenario
+from crmsim.teaching.pages import market, show
+
+CHINESE = re.compile("[\u4e00-\u9fff]")
+SIZE, MONTHS = 800, 72
+
+
+@pytest.fixture(scope="module")
+def made():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(market, "SOON", 2)
+        page = show("market", customers=SIZE, months=MONTHS)
+        page.clean = page.wait()
+        yield page
+
+
+@pytest.fixture
+def page(made):
+    """The page with its defaults, computed anew only after a test that moved something."""
+    if made.language != "en":
+        made.guard(made._other_language)
+    if made.found is not made.clean or made.error:
+        made.panel.reset()
+        made.refresh()
+        made.clean = made.wait()
+    return made
+
+
+def test_numbers_are_those_of_the_runs(page):
+    world = Scenario.from_name("water_utility").replace(
+        population__size=SIZE, population__months=MONTHS, service__desk="none",
+        rivals=[{"month": 24, "kind": "opening", "opening": 1.0, "ramp": 3}],
+    )  # fmt: skip
+    liking = {}
+    runs = [
+        simulate(world, [], 1, replication=k, progress=False,
+                 watch=lambda m, view, k=k: liking.__setitem__((k, m), view.column("affective")[:SIZE]))
+        for k in range(2)
+    ]  # fmt: skip
+    shares = page.found["shares"]
+    for k, run in enumerate(runs):
+        people = run.customers.iloc[:SIZE]
+        gone = people["cause"].isin(["competitive", "fault"]).to_numpy()
+        away = people["cause"].notna().to_numpy() & ~gone
+        assert page.found["switched"][k, -1] == pytest.approx(100 * gone.sum() / (~away).sum())
+        assert shares[k, 4, -1] == pytest.approx(away.mean())
+        assert shares[k, 1, -1] == pytest.approx((~gone & ~away & (liking[k, MONTHS] < 50)).mean())
+    # the square is that of the analysis
+    people = runs[0].customers.iloc[:SIZE]
+    here = people["cause"].isna() | people["cause"].isin(["competitive", "fault"])
+    table = loyalty_types(
+        pd.Series(liking[0, MONTHS], index=people.index)[here], people["cause"].isna()[here].astype(float),
+        attitude_cut=50, behaviour_cut=0.5,
+    ).table  # fmt: skip
+    pd.testing.assert_frame_equal(page.found["types"].table, table)
+    # before the opening the simulator counts the same corner, of all customers with a bill
+    assert 100 * shares[:, 1, 24].mean() / (1 - shares[:, 4, 24].mean()) == pytest.approx(
+        100 * np.mean([run.monthly["share_spurious"].iloc[23] for run in runs]), abs=4
+    )
+
+
+def test_shares_add_up_and_nobody_leaves_a_monopoly(page):
+    shares, switched = page.found["shares"], page.found["switched"]
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    assert (switched[:, :25] == 0).all() and (np.diff(switched[:, 24:].mean(axis=0)) > -0.5).all()
+    assert switched[:, -1].min() > 5
+    assert page.found["gone"]["spurious"].mean > page.found["gone"]["true"].mean
+
+
+def test_looking_at_another_month_simulates_nothing(page, monkeypatch):
+    monkeypatch.setattr(market, "simulate", lambda *a, **k: pytest.fail("simulated again"))
+    picture = page.matrix.widget.value
+    page.set(month=12)
+    found = page.wait()
+    assert found["types"].table.set_index("type").loc["latent", "customers"] == 0
+    assert "nobody can leave" in page.sentence and page.matrix.widget.value != picture
+    spurious = found["types"].table.set_index("type").loc["spurious", "share"]
+    page.set(month=12, cut=70)
+    assert page.wait()["types"].table.set_index("type").loc["spurious", "share"] > spurious
+
+
+def test_controls_move_the_market(page, monkeypatch):
+    monkeypatch.setattr(market, "SOON", 1)
+    last = page.found["switched"][:, -1].mean()
+    before = page.sentence
+    for change in ({"churn__competitive": 0.001}, {"market__switching_cost_shift": 15.0},
+                   {"openness": 0.2}, {"ramp": 36}, {"quality": 10.0}, {"opening": 34}):  # fmt: skip
+        page.panel.reset()
+        page.set(**change)
+        assert page.wait()["switched"][:, -1].mean() < last, change
+        assert page.sentence != before
+    page.panel.reset()
+    page.set(openness=0.0)
+    assert page.wait()["switched"].max() == 0
+    assert "inertia" not in page.sentence
+
+
+def test_both_languages(page):
+    page.guard(page._other_language)
+    page.wait()
+    assert CHINESE.search(page.sentence) and "loyal" not in page.sentence
+    assert all(pair[0] and pair[1] for pair in market.TEXT.values())
+
+
+def test_errors_are_told_in_words(page, monkeypatch):
+    with pytest.raises(ValueError, match="openness must be from 0 to 1"):
+        page.set(openness=2.0)
+    monkeypatch.setattr(market, "simulate", lambda *a, **k: (_ for _ in ()).throw(ValueError("closed today")))
+    page.set(quality=1.0)
+    with pytest.raises(RuntimeError, match="This cannot be shown: closed today"):
+        page.wait()
+
+
+def test_the_seed_decides(page, monkeypatch):
+    monkeypatch.setattr(market, "SOON", 1)
+    found = []
+    for seed in (5, 6, 5):
+        monkeypatch.setattr(page, "seed", seed)
+        page.refresh()
+        found.append(page.wait()["switched"])
+    np.testing.assert_array_equal(found[0], found[2])
+    assert not np.array_equal(found[0], found[1])

@@ -1,0 +1,153 @@
+"""The service desk, without a browser."""
+
+import re
+
+import numpy as np
+import pytest
+
+pytest.importorskip("anywidget", reason="pages need the extra `course`")
+
+from crmsim.simulation.compile import parameters_of
+from crmsim.simulation.engine import simulate
+from crmsim.simulation.erlang import ErlangA
+from crmsim.simulation.rules import contact_experience, satisfaction_lost
+from crmsim.simulation.stations_report import event_log
+from crmsim.teaching.pages import service_desk, show
+
+CHINESE = re.compile("[\u4e00-\u9fff]")
+SIZE = 6000
+
+
+@pytest.fixture(scope="module")
+def made():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(service_desk, "SOON", 2)
+        patch.setattr(service_desk, "YEARS", 1)
+        page = show("service-desk", customers=SIZE, months=3, calls=4.0)
+        page.clean = page.wait()
+        yield page
+
+
+@pytest.fixture
+def page(made):
+    """The page with its defaults, computed anew only after a test that moved something."""
+    if made.language != "en":
+        made.guard(made._other_language)
+    if made.found is not made.clean or made.error:
+        made.panel.reset()
+        made.set(calls=4.0)
+        made.clean = made.wait()
+    return made
+
+
+def month_of(page, k=0):
+    world = page._world(page.values).replace(population__months=1)
+    return simulate(world, [], 1, replication=k, progress=False, events=True)
+
+
+def test_the_day_is_that_of_the_event_log(page):
+    run, day = month_of(page), page.desk.day
+    log = event_log(run.station("hotline"))
+    first = run.contacts().query("attempt == 1 and record_type != 'closed'")
+    busiest = (first["arrival_time"] // 24).value_counts().idxmax()
+    log = log[(log["time"] // 24 == busiest)]
+    assert (log["event"] == "arrives").sum() == len(day["arrives"])
+    assert (log["event"] == "abandons").sum() == sum(day["kind"])
+    # callers who find a free agent stand in line for no time at all
+    settled = log.groupby("time")["queue_length"].last()
+    assert settled.max() == service_desk.longest_line(day)
+    assert day["arrives"] == sorted(day["arrives"])
+    assert min(day["arrives"]) >= day["opens"] == 8 and max(day["arrives"]) <= day["closes"] == 17
+    assert f"{len(day['arrives'])} calls reach one agent" in page.sentence
+
+
+def test_the_month_is_that_of_the_books(page):
+    rows = [month_of(page, k).service.iloc[0] for k in range(2)]
+    assert [m["row"]["wait"] for m in page.found["months"]] == [row["wait"] for row in rows]
+    wait = np.mean([row["wait"] for row in rows])
+    assert f"mean wait is {wait:.0f} s" in page.sentence
+    month = page.found["months"][0]
+    assert month["waited"].sum() / month["answered"].sum() == pytest.approx(rows[0]["wait"], rel=0.02)
+    assert month["gave_up"].sum() == pytest.approx(rows[0]["gave_up"], abs=0.2 * rows[0]["gave_up"])
+    assert month["open"].min() >= 0 and month["open"].sum() == pytest.approx(9 * 22)
+
+
+def test_erlang_a_is_asked_for_the_load_of_each_hour(page):
+    world = page.found["world"]
+    one = {"calls": np.array([30, 0]), "open": np.array([10.0, 10.0]), "agents": 1, "handling": 0.1}
+    by_hour, mean = service_desk.erlang_wait([one, one], world)
+    formula = ErlangA(1, 3.0, 0.1, world.service.patience / 60)
+    np.testing.assert_allclose([mean, by_hour[0]], 3600 * formula.mean_wait_answered)
+    assert np.isnan(by_hour[1])
+    assert service_desk.erlang_wait([{**one, "calls": np.zeros(2)}], world)[1] == -1
+
+
+def test_points_follow_the_rules(page):
+    world = page.found["world"]
+    p = parameters_of(world)
+    minutes, gave_up = np.array([0.5, 3.0, 8.0]), np.array([False, False, True])
+    points = service_desk.points_lost(minutes, gave_up, world)
+    waited = [contact_experience(m, 0.0, 1.0, 0.0, p) for m in minutes]
+    alone = world.service.abandon_points
+    np.testing.assert_allclose(points, [waited[0], waited[1], waited[2] + alone])
+    assert contact_experience(8.0, 1.0, 1.0, 0.0, p) == pytest.approx(points[2])
+    weight = next(t.weight for t in world.touchpoints if t.name == "service")
+    assert service_desk.satisfaction_points(world) == pytest.approx(satisfaction_lost(weight, 1.0, p))
+
+
+def test_more_agents_answer_the_same_callers_sooner(page):
+    before, rows, sentence = page.desk.day, page.found["months"], page.sentence
+    picture, waited = page.hours.widget.value, rows[0]["row"]["wait"]
+    page.set(service__agents=3)
+    row = page.wait()["months"][0]["row"]
+    assert row["wait"] < waited / 3 and row["abandoned"] < rows[0]["row"]["abandoned"]
+    assert row["contacts"] == rows[0]["row"]["contacts"]
+    assert page.desk.day["agents"] == 3 and page.desk.day != before
+    assert page.sentence != sentence and page.hours.widget.value != picture
+
+
+def test_patience_fees_and_days_matter(page):
+    row = page.found["months"][0]["row"]
+    calls = len(page.desk.day["arrives"])
+    page.set(service__patience=2.0)
+    hasty = page.wait()["months"][0]["row"]
+    assert hasty["abandoned"] > row["abandoned"] and hasty["wait"] < row["wait"]
+    page.panel.reset()
+    page.set(calls=4.0, day="quietest")
+    page.wait()
+    assert len(page.desk.day["arrives"]) < calls
+    page.panel.reset()
+    page.set(calls=4.0, service__wait_points=5.0)
+    dear = page.wait()["year"].mean
+    page.set(service__wait_points=0.0)
+    assert 0 < page.wait()["year"].mean < dear
+
+
+def test_both_languages(page):
+    page.guard(page._other_language)
+    page.wait()
+    assert CHINESE.search(page.sentence) and CHINESE.search(page.desk.words["agents"])
+    pairs = {**service_desk.TEXT, **service_desk.CANVAS}
+    assert all(pair[0] and pair[1] for pair in pairs.values())
+
+
+def test_errors_are_told_in_words(page, monkeypatch):
+    with pytest.raises(ValueError, match=r"service\.agents must be from 1 to 6"):
+        page.set(service__agents=0)
+    monkeypatch.setattr(
+        service_desk, "simulate", lambda *a, **k: (_ for _ in ()).throw(ValueError("no line"))
+    )
+    page.refresh()
+    with pytest.raises(RuntimeError, match="This cannot be shown: no line"):
+        page.wait()
+
+
+def test_the_seed_decides(page, monkeypatch):
+    monkeypatch.setattr(service_desk, "SOON", 1)
+    days = []
+    for seed in (5, 6, 5):
+        monkeypatch.setattr(page, "seed", seed)
+        page.refresh()
+        page.wait()
+        days.append(page.desk.day)
+    assert days[0] == days[2] != days[1]
