@@ -263,7 +263,7 @@ def analyse(options: argparse.Namespace) -> None:
             discount_rate=options.discount,
             horizon=options.ahead,
             break_even=options.break_even,
-            weights=_true_weights(database),
+            growth=options.growth,
         )
         folder = Results(options.out or f"results/{_file_name(path.stem)}-report", options)
         if folder.folder.resolve() == path.resolve().parent:
@@ -280,29 +280,6 @@ def analyse(options: argparse.Namespace) -> None:
     figures = sum(len(sheet.figures) for sheet in sheets)
     tables = sum(len(sheet.tables) for sheet in sheets)
     say(f"\nWritten to {folder.folder / 'index.html'}, with {figures} figures and {tables} tables")
-
-
-def _true_weights(database: Any) -> dict[str, float]:
-    """Weights of the touchpoints in the scenario a database was simulated with, by name.
-
-    Looked for in the scenario's file beside the database, then among the presets; empty when none is the one.
-    """
-    from .simulation.scenario import Scenario, ScenarioError
-
-    try:
-        about = database.table("about").set_index("name")["value"].to_dict()
-        wanted, name, months = about["scenario_hash"], about["scenario"], int(about["months"])
-        at_start = int(database.sql("SELECT count(*) FROM customers WHERE source = 'initial'").iloc[0, 0])
-    except (ValueError, KeyError):  # not simulated, or spoilt
-        return {}
-    found = []
-    with contextlib.suppress(ScenarioError, OSError):
-        found.append(Scenario.from_name(database.path.with_name("scenario.toml")))
-    with contextlib.suppress(ScenarioError):
-        if name in Scenario.presets():
-            preset = Scenario.preset(name)
-            found += [preset, preset.replace(population__size=at_start, population__months=months)]
-    return next(({t.name: t.weight for t in s.touchpoints} for s in found if s.hash == wanted), {})
 
 
 def facts(options: argparse.Namespace) -> None:
@@ -726,12 +703,17 @@ def _whole(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
 
 
-def _share(text: str) -> float:
-    """A share as 0.05 or 5%."""
+def _growth(text: str) -> float:
+    """A change as 0.05, 5% or -10%."""
     try:
-        number = float(text.rstrip("% ")) / (100 if text.rstrip().endswith("%") else 1)
+        return float(text.rstrip("% ")) / (100 if text.rstrip().endswith("%") else 1)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no share; write 0.05 or 5%") from None
+
+
+def _share(text: str) -> float:
+    """A share as 0.05 or 5%."""
+    number = _growth(text)
     if not 0 <= number <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no share between 0 and 1; write 0.05 or 5%")
     return number
@@ -828,6 +810,10 @@ def parser() -> argparse.ArgumentParser:
     add("--margin", metavar="SHARE", type=_share, default=0.4, help="share of revenue that is kept (40%%)")
     add("--discount", metavar="SHARE", type=_share, default=0.01, help="discount rate a month (1%%)")
     add("--ahead", metavar="M", type=_whole, default=36, help="months ahead that value counts (36)")
+    add(
+        "--growth", metavar="SHARE", type=_growth, default=0.0,
+        help="target: by how much customers are to bring more than the year before (0%%)",
+    )  # fmt: skip
     add = made["facts"].add_argument
     add("--replications", metavar="R", type=_whole, default=5, help="how often, for the standard error (5)")
     add("--customers", metavar="N", type=_whole, help="customers in place of the presets' own")

@@ -528,24 +528,11 @@ def test_analyse_writes_a_report(crmsim, undrawn):
     assert code == 2 and "is where crm.duckdb lies" in err and Path("o/crm.duckdb").exists()
 
 
-def test_analyse_knows_the_true_weights_of_a_scenario(crmsim):
-    mine = "name = 'mine'\n[population]\nsize = 300\nmonths = 6\n"
-    mine += "".join(
-        f"[[touchpoints]]\nname = '{n}'\nweight = {w}\n" for n, w in (("shop", 0.7), ("till", 0.3))
-    )
-    Path("mine.toml").write_text(mine)
-    crmsim("run", "mine.toml", "--out", "o")
-    crmsim("run", "retail", *SMALL, "--out", "p")
-    Path("moved.duckdb").write_bytes(Path("o/crm.duckdb").read_bytes())
-    Path("p/scenario.toml").unlink()
-    weights = {}
-    for path in ("o/crm.duckdb", "p/crm.duckdb", "moved.duckdb"):
-        with Database(path) as firm:
-            weights[path] = cli._true_weights(firm)
-    assert weights["o/crm.duckdb"] == {"shop": 0.7, "till": 0.3}  # its file lies beside it
-    preset = {t.name: t.weight for t in cs.Scenario.preset("retail").touchpoints}
-    assert weights["p/crm.duckdb"] == preset  # its file is gone, the preset is known
-    assert weights["moved.duckdb"] == {}
+def test_analyse_takes_a_target(crmsim):
+    crmsim("run", "retail", *SMALL, "--out", "o")
+    assert crmsim("analyse", "o/crm.duckdb", "--out", "report", "--growth=-10%")[0] == 0
+    code, _, err = crmsim("analyse", "o/crm.duckdb", "--out", "report", "--growth", "much")
+    assert code == 2 and "--growth" in err and "5%" in err
 
 
 @pytest.mark.parametrize(

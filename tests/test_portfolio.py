@@ -408,6 +408,17 @@ def test_products_of_a_database():
     found = products_of(firm, 0, 1).set_index("product")
     assert found.loc["tea"].tolist() == [30, 18, 3, 0, 14]  # opening of month 0, closing of month 1
     assert found.loc["cup"].tolist() == [8, 5, 1, 1, 15]  # its cost from the price list
+    back = [
+        (1, "tea", 1.0, 10.0, 6.0, False),
+        (1, "cup", 1.0, 8.0, 5.0, True),
+        (2, "tea", 1.0, 9.0, 6.0, False),
+    ]
+    columns = ["month", "product", "quantity", "amount", "cost", "taken_off"]
+    net = products_of(Tables(**firm.of, return_lines=pd.DataFrame(back, columns=columns)), 0, 1).set_index(
+        "product"
+    )
+    assert net.loc["tea"].tolist() == [20, 12, 2, 0, 14]  # one came back, the other return is later
+    assert net.loc["cup"].tolist() == found.loc["cup"].tolist()  # taken off already
     ratios = product_ratios(firm)
     assert ratios.table.loc["tea", "turnover"] == pytest.approx(120 / ((0 + 24) / 2))
     firm.of["stock"] = firm.of["stock"].iloc[:0]

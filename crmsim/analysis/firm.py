@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +34,7 @@ class Settings:
     value counts. break_even: share of those mailed who must respond for a mailing to pay, cost of a contact
     over margin of a response. window: months in which a purchase counts as a response. growth: by how much
     customers are to bring more than the year before (0.05 for 5 %), the target of the transaction
-    performance. weights: true weights of the touchpoints, by name, where a simulation's scenario is known.
-    bootstrap: resamples for intervals. seed: of their luck.
+    performance. bootstrap: resamples for intervals. seed: of their luck.
     """
 
     margin: float = 0.4
@@ -44,7 +43,6 @@ class Settings:
     break_even: float = 0.05
     window: int = 3
     growth: float = 0.0
-    weights: Mapping[str, float] = field(default_factory=dict)
     bootstrap: int = 200
     seed: int = 1
 

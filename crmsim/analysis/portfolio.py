@@ -142,6 +142,17 @@ def _with_returns(purchases: pd.DataFrame, source: Database) -> pd.DataFrame:
     return pd.concat([purchases, rows], ignore_index=True)
 
 
+def _brought_back(source: Database, first: int, last: int) -> pd.DataFrame:
+    """Returned goods as lines below 0, those known by product and not yet taken off."""
+    names = ["product", "quantity", "amount", "cost"]
+    back = source.table("return_lines") if "return_lines" in source.tables else pd.DataFrame()
+    if not len(back):
+        return pd.DataFrame(columns=names)
+    here = back["month"].between(first, last) & back["product"].notna() & ~back["taken_off"].astype(bool)
+    found = back.loc[here, names].copy()
+    return found.assign(**{name: -found[name].astype(np.float64) for name in names[1:]})
+
+
 def products_of(database: Database, first: int | None = None, last: int | None = None) -> pd.DataFrame:
     """What each product of a customer database sold, a row a product, for :func:`product_ratios`.
 
@@ -149,7 +160,8 @@ def products_of(database: Database, first: int | None = None, last: int | None =
     Columns ``product``, ``sales`` and ``cost`` (money), ``quantity`` (pieces), and where the firm keeps
     stock ``opening`` (of the first month) and ``closing`` (of the last), valued at cost. The cost of a line
     that does not say it is quantity x the product's unit cost; where that is missing too, ``cost`` is
-    missing. ``ValueError`` for a database without these tables or a period without sales.
+    missing. Goods brought back in the period (``return_lines``) are taken off where the purchase does not
+    do so already. ``ValueError`` for a database without these tables or a period without sales.
     """
     who = "products_of"
     for name in ("purchases", "purchase_lines", "products"):
@@ -166,8 +178,12 @@ def products_of(database: Database, first: int | None = None, last: int | None =
     if not inside.any():
         raise ValueError(f"{who}: nothing was sold in months {first} to {last}")
     lines = lines[inside]
+    if len(back := _brought_back(database, first, last)):
+        lines = pd.concat([lines, back], ignore_index=True)
     each = database.table("products").set_index("product")["unit_cost"]
-    worth = lines["product"].astype(object).map(each).astype(np.float64) * lines["quantity"]
+    worth = lines["product"].astype(object).map(each).astype(np.float64) * lines["quantity"].astype(
+        np.float64
+    )
     lines = lines.assign(cost=lines["cost"].astype(np.float64).fillna(worth))
     sums = lines.groupby("product", observed=True).agg(
         sales=("amount", "sum"), cost=("cost", lambda x: x.sum(skipna=False)), quantity=("quantity", "sum")

@@ -603,7 +603,7 @@ def truth_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
         _grades(sheet, firm, settings)
     if firm.drivers is not None:
         with sheet.part("Driver weights found and true", "驱动因素权重"):
-            _true_weights(sheet, firm, firm.drivers, settings)
+            _true_weights(sheet, firm, firm.drivers)
 
 
 def _stated(sheet: Sheet, firm: Firm) -> None:
@@ -776,7 +776,7 @@ def _method(name: Any) -> str:
 
 
 def _grades(sheet: Sheet, firm: Firm, settings: Settings) -> None:
-    weights = _weights(firm, settings)
+    weights = firm.weights
     card = targeting.report_card(
         firm,
         {"weights": weights} if weights else None,
@@ -844,13 +844,8 @@ def _true_satisfaction(sheet: Sheet, firm: Firm) -> None:
     sheet.say(*told)
 
 
-def _weights(firm: Firm, settings: Settings) -> dict[str, float]:
-    """True weights of the touchpoints: those of the database, or those given."""
-    return firm.weights or dict(settings.weights)
-
-
-def _true_weights(sheet: Sheet, firm: Firm, found: drivers.Drivers, settings: Settings) -> None:
-    weights = _weights(firm, settings)
+def _true_weights(sheet: Sheet, firm: Firm, found: drivers.Drivers) -> None:
+    weights = firm.weights
     known = {name: float(weights[name]) for name in found.table.index if name in weights}
     if len(known) < len(found.table):
         sheet.cannot(
