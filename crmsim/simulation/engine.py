@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .service import Operations
 
 NEIGHBOURHOOD = 8
+# Blocks that the first thread lives until the others are awake (measured).
+AHEAD = 2
 # Months between moving those who left out of the blocks.
 COMPACT_EVERY = 4
 
@@ -525,7 +527,9 @@ class CompiledWorld(World):
     def _in_parts(self, blocks: int, work: Callable[[np.ndarray, int, int], None]) -> None:
         """Do work(scratch, low, high) for all blocks, each thread with scratch of its own."""
         parts = max(min(self.threads, blocks), 1)
-        edges = [blocks * k // parts for k in range(parts + 1)]
+        # The first part begins while the other threads still wake, so it is the longest.
+        ahead = min(AHEAD, blocks) if parts > 1 else 0
+        edges = [0, *(ahead + (blocks - ahead) * k // parts for k in range(1, parts + 1))]
         jobs = [(self.spare[k : k + 1], edges[k], edges[k + 1]) for k in range(parts)]
         others = [self.pool.submit(work, *job) for job in jobs[1:]] if self.pool else []
         work(*jobs[0])
