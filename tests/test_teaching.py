@@ -484,6 +484,16 @@ def test_two_pages_do_not_disturb_each_other():
     assert not np.array_equal(pages[0].found[1], pages[1].found[1])
 
 
+def test_a_front_end_that_arrives_is_told_what_it_may_have_missed(page, monkeypatch):
+    told = []
+    monkeypatch.setattr(ipywidgets.Widget, "send_state", lambda self, key=None: told.append((self, key)))
+    page.root.children[1]._handle_custom_msg({"here": True}, [])
+    known = [widget for widget, _ in told]
+    for widget in (page._message, page._bar, page._run, page._cards, page.words, page.picture.widget):
+        assert widget in known
+    assert all("value" in keys for widget, keys in told if widget is page.picture.widget)
+
+
 def test_html_of_users_is_not_markup(page):
     page.cards(Card("<b>a</b>", "<i>1</i>"))
     page.say("<script>x</script>")
