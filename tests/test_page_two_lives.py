@@ -36,7 +36,7 @@ def test_chinese_and_a_policy_without_effort() -> None:
     assert "没有人" in page.told.value
 
 
-def test_a_month_beyond_the_end_is_refused_in_words() -> None:
+def test_an_unknown_control_is_refused_in_words() -> None:
     page = TwoLivesPage(customers=300, months=12)
     page.wait()
     with pytest.raises(ValueError, match="no control 'moon'"):

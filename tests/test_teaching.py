@@ -20,7 +20,16 @@ from crmsim.simulation.policies import LIBRARY
 from crmsim.simulation.scenario import Scenario
 from crmsim.teaching import words
 from crmsim.teaching.controls import Choice, Group, Number, Panel, Parameter, Setting, Switch, round_step
-from crmsim.teaching.names import PARAMETERS, POLICIES, SETTINGS, TOUCHPOINT, UNITS, Name
+from crmsim.teaching.names import (
+    DISTURBANCE,
+    PARAMETERS,
+    POLICIES,
+    SETTINGS,
+    TIER,
+    TOUCHPOINT,
+    UNITS,
+    Name,
+)
 from crmsim.teaching.page import Card, Page
 from crmsim.teaching.picture import Picture
 from crmsim.teaching.prediction import Prediction
@@ -39,10 +48,10 @@ def declared():
 
 
 def test_every_parameter_has_its_words_and_no_other(declared):
-    plain = {name for name in declared if not name.startswith("touchpoints.")}
-    assert plain == set(PARAMETERS)
-    of_touchpoints = {name.rpartition(".")[2] for name in declared if name not in plain}
-    assert of_touchpoints == set(TOUCHPOINT)
+    several = {"touchpoints.": TOUCHPOINT, "disturbances.": DISTURBANCE, "metering.tiers.": TIER}
+    assert {name for name in declared if not name.startswith(tuple(several))} == set(PARAMETERS)
+    for start, names in several.items():
+        assert {name.rpartition(".")[2] for name in declared if name.startswith(start)} == set(names)
 
 
 def test_every_policy_and_setting_has_its_words_and_no_other():
@@ -60,9 +69,7 @@ def test_every_unit_has_its_words(declared):
     assert [unit for unit, chinese in UNITS.items() if unit and not CHINESE.search(chinese)] == []
 
 
-@pytest.mark.parametrize(
-    "names", [PARAMETERS, TOUCHPOINT, SETTINGS], ids=["scenario", "touchpoint", "policy"]
-)
+@pytest.mark.parametrize("names", [PARAMETERS, TOUCHPOINT, DISTURBANCE, TIER, SETTINGS])
 def test_names_are_short_and_in_their_language(names: dict[str, Name]):
     for key, name in names.items():
         assert 0 < len(name.english) <= 32, key
@@ -82,6 +89,8 @@ def test_a_control_speaks_both_languages(declared):
     for declaration, english, chinese in (
         (Parameter("complaint.resolved"), "Complaints resolved", "投诉解决率"),
         (Parameter("touchpoints.water_quality.failure"), "Water quality: failures", "水质：失误率"),
+        (Parameter("disturbances.burst.hours"), "Burst: length", "爆管：持续时间"),
+        (Parameter("metering.tiers.1.price"), "Step 2: price", "第2阶梯：单价"),
         (Setting("dunning.cure"), "Dunning: failed payments cured", "催缴提醒：付款补救率"),
     ):
         heads = [declaration.control(scenario, language).box.children[0].value for language in ("en", "zh")]
@@ -482,6 +491,16 @@ def test_two_pages_do_not_disturb_each_other():
     again.wait(30)
     assert np.array_equal(again.found[1], pages[0].found[1])
     assert not np.array_equal(pages[0].found[1], pages[1].found[1])
+
+
+def test_a_front_end_that_arrives_is_told_what_it_may_have_missed(page, monkeypatch):
+    told = []
+    monkeypatch.setattr(ipywidgets.Widget, "send_state", lambda self, key=None: told.append((self, key)))
+    page.root.children[1]._handle_custom_msg({"here": True}, [])
+    known = [widget for widget, _ in told]
+    for widget in (page._message, page._bar, page._run, page._cards, page.words, page.picture.widget):
+        assert widget in known
+    assert all("value" in keys for widget, keys in told if widget is page.picture.widget)
 
 
 def test_html_of_users_is_not_markup(page):

@@ -205,6 +205,19 @@ PARAMETERS: dict[str, Name] = {
     ),
     "firm.discount_rate": Name("Discount rate", "折现率", "资金的年折现率"),
     "firm.survey_share": Name("Customers surveyed", "调查比例", "每月被问及满意度的客户比例"),
+    # -- meters ----------------------------------------------------------------------------------
+    "metering.cycle": Name("Months of a bill", "账单周期", "一张账单对应的月数；0表示没有表计"),
+    "metering.tiers": Name("Tariff", "阶梯价格", "从第一阶梯起；最后一级没有上限"),
+    "metering.sewage": Name("Sewage charge", "污水处理费", "对全部用量另收的费用"),
+    "metering.smart": Name("Smart meters", "智能表比例", "自动上传读数的表计比例"),
+    "metering.estimated": Name("Readings estimated", "估读比例", "估算的读数比例"),
+    "metering.missed": Name("Readings missed", "漏抄比例", "无人能够抄到的读数比例"),
+    "metering.touchpoint": Name("Touchpoint of the bill", "账单对应的接触点", "该接触点的失误就是账单错误"),
+    "metering.error_low": Name("Smallest billing error", "最小计费差错", "错误账单至少多收的比例"),
+    "metering.error_high": Name("Largest billing error", "最大计费差错", "错误账单至多多收的比例"),
+    "metering.due": Name("Time to pay", "缴费期限", "从出账到应缴日的天数"),
+    "metering.late": Name("Delay of late payments", "逾期天数", "逾期缴费的平均延迟（指数分布）"),
+    "metering.late_fee": Name("Late fee", "滞纳金", "对逾期金额每日加收的比例"),
     # -- service ---------------------------------------------------------------------------------
     "service.desk": Name("Kind of desk", "服务台类型", "不等待、精确先到先服务、SimPy参考或Erlang A近似"),
     "service.touchpoint": Name("Touchpoint of the hotline", "热线对应的接触点", "热线体验计入哪个接触点"),
@@ -267,6 +280,22 @@ PARAMETERS: dict[str, Name] = {
     "service.visit": Name("Time at the counter", "柜台时长", "柜台的平均服务时间（对数正态）"),
     "service.counter_free": Name("Counter wait nobody minds", "柜台可接受等待", "谁也不介意的柜台等待时间"),
     "service.counter_points": Name("Points lost at the counter", "柜台等待失分", "此后每多等一分钟的下降"),
+}
+
+# a step of a metered tariff; which one comes before it
+TIER: dict[str, Name] = {
+    "upto": Name("used up to", "用量上限", "该价格适用到的月用量"),
+    "price": Name("price", "单价", "这一阶梯内用量的单价"),
+}
+
+# what strikes many customers at once; its own name comes before it
+DISTURBANCE: dict[str, Name] = {
+    "kind": Name("name", "名称", "小写英文名称"),
+    "chinese": Name("Chinese name", "中文名", "中文名称"),
+    "touchpoint": Name("touchpoint", "接触点", "影响哪个接触点"),
+    "planned": Name("planned", "计划内", "是否有计划、可预先通知"),
+    "share": Name("how often", "发生频率", "相对于同一接触点其他事件的频率"),
+    "hours": Name("length", "持续时间", "无需抢修结束时的时长中位数（对数正态）"),
 }
 
 # a touchpoint's numbers; its own name comes before them
@@ -405,10 +434,12 @@ UNITS: dict[str, str] = {
     "log rate per point": "对数频率/分",
     "logit": "对数几率",
     "logit per point": "对数几率/分",
+    "m3 a month": "立方米/月",
     "minutes": "分钟",
     "money": "货币单位",
     "money per complaint": "货币单位/起投诉",
     "money per customer": "货币单位/客户",
+    "money per m3": "货币单位/立方米",
     "money per month": "货币单位/月",
     "month": "月",
     "month of year": "月份",
@@ -428,7 +459,9 @@ UNITS: dict[str, str] = {
     "sd / mean": "标准差/均值",
     "seconds": "秒",
     "share": "比例",
+    "share a day": "比例/天",
     "share of months": "占月数比例",
+    "share of the bill": "占账单比例",
     "share of revenue": "占收入比例",
     "share of the price": "占价格比例",
     "variance / mean": "方差/均值",

@@ -260,7 +260,9 @@ class Page:
         sheets = "".join(static(name) for name in ("page.css", self.css) if name)
         style = ipywidgets.HTML(f"<style>{sheets}</style>")
         style.add_class("cs-hidden")
-        self.root.children = [style, Manners(language=self.language), top, self._cards, body]
+        manners = Manners(language=self.language)
+        manners.on_msg(lambda *_: self.guard(self._tell_again))
+        self.root.children = [style, manners, top, self._cards, body]
 
     def _button(self, key: str, do: Callable[[], None] | None, style: str = "") -> Any:
         button = ipywidgets.Button(description=say(key, self.language), button_style=style)
@@ -285,6 +287,15 @@ class Page:
                 self.refresh()
 
         self.guard(answer)
+
+    def _tell_again(self) -> None:
+        """Send what the worker may have changed while a front end was being built: Voila takes a picture
+        of all widgets, and a change sent before that picture arrives falls between the two."""
+        waiting = [self.main, self._cards, self._message, self._bar, self._run, self._stop]
+        while waiting:
+            widget = waiting.pop()
+            waiting += getattr(widget, "children", ())
+            widget.send_state([name for name in widget.keys if not name.startswith("_")])
 
     def _make_anew(self) -> None:
         """The page's widgets once more, after a change of a control in `remake`."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..simulation.scenario import Scenario
 from ..vocabulary import Measure, Term
-from .names import PARAMETERS, POLICIES, SETTINGS, TOUCHPOINT, UNITS, Name
+from .names import DISTURBANCE, PARAMETERS, POLICIES, SETTINGS, TIER, TOUCHPOINT, UNITS, Name
 
 Pair = tuple[str, str]
 
@@ -60,10 +60,19 @@ def both(word: Term) -> Pair:
 def parameter_words(name: str, meaning: str, scenario: Scenario) -> tuple[Pair, Pair]:
     """Label and help of a scenario's parameter."""
     section, _, rest = name.partition(".")
-    if section == "touchpoints":
-        place, _, number = rest.rpartition(".")
-        chinese = next((t.chinese or t.name for t in scenario.touchpoints if t.name == place), place)
-        found = TOUCHPOINT.get(number, Name(number.replace("_", " "), "", ""))
+    place, _, number = rest.rpartition(".")
+    if section in ("touchpoints", "disturbances") or place.startswith("tiers."):
+        # one of several: which one comes before its number
+        plain = Name(number.replace("_", " "), "", "")
+        if section == "touchpoints":
+            chinese = next((t.chinese for t in scenario.touchpoints if t.name == place), "") or place
+            found = TOUCHPOINT.get(number, plain)
+        elif section == "disturbances":
+            chinese = next((d.chinese for d in scenario.disturbances if d.kind == place), "") or place
+            found = DISTURBANCE.get(number, plain)
+        else:
+            step = int(place.partition(".")[2]) + 1
+            place, chinese, found = f"step {step}", f"第{step}阶梯", TIER.get(number, plain)
         english = f"{place.replace('_', ' ').capitalize()}: {found.english}"
         return (english, f"{chinese}：{found.chinese}" if found.chinese else ""), (meaning, found.help)
     found = PARAMETERS.get(name, Name(rest.replace("_", " ").capitalize(), "", ""))

@@ -145,7 +145,7 @@ class AbcLorenz(Page):
                        ("spread / mean", "标准差/均值"),
                        ("of what a purchase is worth to each", "各客户每次消费额的差异")),
                 Number("period", ("Sales of", "销售期间"), self.scenario.population.months, 1, 36, 1,
-                       ("months", "月"), ("a short time shows more of chance", "期间越短，偶然成分越大"),
+                       ("months", "月"), ("who bought then is counted", "只计期间内购买者"),
                        whole=True),
             ]),
             Group(("Classes (ABC分类)", "ABC分类"), [

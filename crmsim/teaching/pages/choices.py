@@ -9,7 +9,7 @@ from ...simulation.policies import policy
 from ...simulation.scenario import Scenario
 from ..controls import Choice, Number
 from ..words import Pair
-from .policy_lab import POLICIES, PRESETS, _policy_pair
+from .policy_lab import POLICIES, PRESETS, policy_pair
 
 QUALITY: dict[str, Pair] = {
     "label": ("Quality of every touchpoint", "各接触点质量"),
@@ -33,7 +33,7 @@ def preset_choice(scenario: Scenario) -> Choice:
 def policy_choice(scenario: Scenario, chosen: str) -> Choice:
     """The measures a page offers in this industry."""
     names = [*POLICIES, *(["four_problems"] if scenario.name == "water_utility" else [])]
-    return Choice("policy", ("Policy", "策略"), [(n, _policy_pair(n)) for n in names], chosen)
+    return Choice("policy", ("Policy", "策略"), [(n, policy_pair(n)) for n in names], chosen)
 
 
 def strength() -> Number:
@@ -43,7 +43,7 @@ def strength() -> Number:
 
 
 def policy_name_of(name: str) -> Pair:
-    return _policy_pair(name)
+    return policy_pair(name)
 
 
 def make_policy(name: str, strength: float = 1.0) -> Any:

@@ -235,8 +235,10 @@ class ImportancePerformance(Page):
         table, values = found.table, found.values
         spots = []
         for k, (name, row) in enumerate(table.iterrows()):
-            spot = {"key": name, "name": self._called(str(name)), "x": row["performance"],
-                    "y": row["importance"], "true_x": row["true_performance"], "true_y": row["true_importance"]}  # fmt: skip
+            spot = {
+                "key": name, "name": self._called(str(name)), "x": row["performance"], "y": row["importance"],
+                "true_x": row["true_performance"], "true_y": row["true_importance"],
+            }  # fmt: skip
             if len(found.drawn_x):
                 for axis, drawn in (("x", found.drawn_x), ("y", found.drawn_y)):
                     low, high = np.quantile(drawn[:, k], [0.025, 0.975])

@@ -165,7 +165,7 @@ class PolicyLab(Page):
         # the policy first: it is what the question asks about
         return [
             Group(("The policy", "策略"), [
-                Choice("policy", ("Measure", "措施"), [(n, _policy_pair(n)) for n in names],
+                Choice("policy", ("Measure", "措施"), [(n, policy_pair(n)) for n in names],
                        names[0] if desk or contract else "complaint_handling"),
                 Number("strength", TEXT["strength"], 1.0, 0.0, 4.0, 0.1, ("x the usual", "倍"),
                        TEXT["strength_help"]),
@@ -337,7 +337,7 @@ class PolicyLab(Page):
             key = "good" if d > 0.5 else "bad" if d < -0.5 else "none"
         s = "" if policy_name.partition(":")[0] in MANY else "s"
         n = f"{abs(d):.0f}" if abs(d) >= 0.5 else self.text("few")
-        title = self.text(key, name=self.pick(_policy_pair(policy_name)), n=n, s=s)
+        title = self.text(key, name=self.pick(policy_pair(policy_name)), n=n, s=s)
         title = title[:1].upper() + title[1:]
         half = np.zeros(x.size)
         if not unsure:
@@ -497,7 +497,7 @@ TARGET = {
 }
 
 
-def _policy_pair(name: str) -> Pair:
+def policy_pair(name: str) -> Pair:
     kind, _, rest = name.partition(":target=")
     english, chinese = policy_name(kind)
     if rest:

@@ -304,7 +304,7 @@ class RatioTable(Page):
         ]
         heads += [self.text("h_a"), self.text("h_b")]
         rows = []
-        for key, row in found.after.table.iterrows():
+        for key, row in zip(map(str, found.after.table.index), _rows(found.after.table), strict=True):
             cells = [
                 html.escape(self._called(key)),
                 f"{100 * row['sales_mix']:.1f}",
@@ -326,6 +326,10 @@ class RatioTable(Page):
             f'<table class="cs-ratios"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
             f"<small>{html.escape(self.text('caption'))}</small>"
         )
+
+
+def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
 
 
 def year_of(data: dict[str, pd.DataFrame], year: int) -> pd.DataFrame:

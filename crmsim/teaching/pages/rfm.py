@@ -258,14 +258,15 @@ class RfmCube(Page):
         wide, a = top + GAP, self._artists
         with self.cube.drawing(title) as (ax,):
             if "cells" not in a:
+                from matplotlib import colormaps
                 from matplotlib.collections import LineCollection, PolyCollection
 
+                empty = colormaps["cividis"].with_extremes(bad="#EEEEEE")
                 squares = [_square((top - r) * wide + f - 1, m - 1) for r, f, m in keys]
                 a["cells"] = ax.add_collection(
-                    PolyCollection(squares, cmap="cividis", edgecolors="white", linewidths=1)
+                    PolyCollection(squares, cmap=empty, edgecolors="white", linewidths=1)
                 )
                 a["cells"].set_clim(0, 100)
-                a["cells"].cmap.set_bad("#EEEEEE")
                 a["mailed"] = ax.add_collection(
                     LineCollection([], colors=OKABE_ITO["vermillion"], linewidths=2.2, capstyle="projecting")
                 )
@@ -331,7 +332,7 @@ class RfmCube(Page):
             a["taken"].set_data(x[yes], rate[yes])
             a["ends"].set_segments([[(k, u), (k, v)] for k, u, v in zip(x, low, high, strict=True)])
             a["even"].set_ydata([even, even])
-            a["even_word"].xy = (1, even)
+            a["even_word"].xy = (1, min(even, 100.0))
             a["even_word"].set_text(self.text("percent", share=plan.break_even))
             left.set_xlim(0, len(seen) + 1)
             left.set_ylim(0, 1.05 * max(float(high.max()), min(even, 110.0)))

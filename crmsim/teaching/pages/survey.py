@@ -300,8 +300,9 @@ class SurveyDesk(Page):
         )
         sentence = self.text("one", **what)
         if sure:
-            # a survey without bias has the truth inside 19 times of 20; 15 or fewer come by chance in 0.03 %
-            verdict = self.text("inside" if inside > 15 else "blind", k=inside, n=REPEATS)
+            # without bias 19 of 20 have the truth inside; fewer than this come by chance once in a thousand
+            least = stats.binom.ppf(0.001, REPEATS, 0.95)
+            verdict = self.text("inside" if inside >= least else "blind", k=inside, n=REPEATS)
             sentence = self.text("sentence", n=REPEATS, bias=off.mean(), who=who, how=off.mean() - who,
                                  verdict=verdict, **what).replace("-", "−")  # fmt: skip
         self.say(sentence, self.text(

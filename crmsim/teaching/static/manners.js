@@ -48,6 +48,8 @@ export default {
         tidy(page);
       };
       speak();
+      // What changed while a front end was still fetching the page is lost to it: ask for it once more.
+      model.send({ here: true });
       model.on("change:language", speak);
       tidy(page);
       observer = new MutationObserver(() => tidy(page));
