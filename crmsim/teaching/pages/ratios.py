@@ -268,7 +268,7 @@ class RatioTable(Page):
             ax.set_xlim(left, right)
             ax.set_ylim(low, top)
             grid = np.geomspace(left, right, 200)
-            last = np.inf
+            last, words = np.inf, []
             for cross, curve, word in reversed(list(zip(CURVES, a["curves"], a["curve_words"], strict=True))):
                 height = 100 * cross / grid
                 curve.set_data(grid, height)
@@ -277,6 +277,8 @@ class RatioTable(Page):
                 inside = low + apart / 2 < height[-1] < min(0.93 * top, last - apart)
                 last = height[-1] if inside else last
                 word.set_visible(bool(inside))
+                if inside:
+                    words.append((WIDE - 62.0, TALL * (height[-1] - low) / (top - low)))
                 word.set_position((0.97 * right, height[-1]))
             colours = [CHOSEN if k == mine else OKABE_ITO["blue"] for k in range(len(x))]
             a["dots"].set_offsets(np.column_stack([x, y]))
@@ -289,7 +291,8 @@ class RatioTable(Page):
             a["way"].set_data([start[0], x[mine]], [start[1], y[mine]])
             across, up = WIDE / np.log(right / left), TALL / (top - low)
             places = beside(across * np.log(x / left), up * (y - low), names, 13,
-                            np.sqrt(a["dots"].get_sizes()) / 2, (WIDE, TALL))  # fmt: skip
+                            np.sqrt(a["dots"].get_sizes()) / 2, (WIDE, TALL),
+                            [(u, v - 8, WIDE, v + 8) for u, v in words])  # fmt: skip
             for k, (label, (dx, dy)) in enumerate(zip(a["names"], places, strict=True)):
                 label.set_text(names[k])
                 label.set_position((x[k] * np.exp(dx / across), y[k] + dy / up))
@@ -363,10 +366,12 @@ def beside(
     size: float,
     radius: np.ndarray,
     frame: tuple[float, float],
+    there: Sequence[Sequence[float]] = (),
 ) -> list[tuple[float, float]]:
     """Where names stand from their dots, to the left edge and middle of the text; all in one unit.
 
-    Each takes the first of ten places where it meets least of the dots and of the names before it.
+    Each takes the first of ten places where it meets least of the dots, of the names before it, and of
+    what is there already: boxes (left, bottom, right, top).
     """
     boxes = [(u - r, v - r, u + r, v + r) for u, v, r in zip(x, y, radius, strict=True)]
     found: list[tuple[float, float]] = [(0.0, 0.0)] * len(names)
@@ -383,7 +388,11 @@ def beside(
         for dx, dy in places:
             box = (x[k] + dx, y[k] + dy - tall / 2, x[k] + dx + long, y[k] + dy + tall / 2)
             out = max(0, -box[0]) + max(0, box[2] - frame[0]) + max(0, -box[1]) + max(0, box[3] - frame[1])
-            costs.append(20 * out + sum(_meet(box, b) for j, b in enumerate(boxes) if j != k))
+            costs.append(
+                20 * out
+                + sum(_meet(box, b) for j, b in enumerate(boxes) if j != k)
+                + sum(_meet(box, b) for b in there)
+            )
         dx, dy = found[k] = places[int(np.argmin(costs))]
         boxes.append((x[k] + dx, y[k] + dy - tall / 2, x[k] + dx + long, y[k] + dy + tall / 2))
     return found

@@ -48,7 +48,7 @@ TEXT: dict[str, Pair] = {
     "rival_wait": ("is being fitted …", "正在拟合……"),
     "percent": ("{share:.1%}", "{share:.1%}"),
     "cube": (
-        "{chosen} of {filled} cells are worth it; {best} bought most often in the test, {high:.0%}",
+        "{chosen} of {filled} cells are worth it; cell {best} bought most often, {high:.0%}",
         "{filled}格中{chosen}格值得邮寄；测试中{best}购买率最高，{high:.0%}",
     ),
     "panel": ("R = {r}", "R = {r}"),
@@ -58,7 +58,7 @@ TEXT: dict[str, Pair] = {
     "m": ("money M", "消费金额 M"),
     "rate": ("bought, %", "购买，%"),
     "bars": ("Cells, best test response first", "按测试购买率排列的单元格"),
-    "bars_y": ("bought in the test, %", "测试中购买，%"),
+    "bars_y": ("bought, %", "购买，%"),
     "bars_x": ("cells with customers", "有客户的单元格"),
     "profit": ("Profit by how many are mailed", "盈利与邮寄比例"),
     "profit_x": ("customers mailed, best first, %", "邮寄比例（由好到差），%"),
@@ -88,9 +88,8 @@ TEXT: dict[str, Pair] = {
     ),
     "foot": (
         "{scenario}, seed {seed}, {customers:,} customers at the start; scored after {at} months, test on "
-        "{test:,} drawn by lot, profit of the other {rest:,}; response: bought in the next {ahead} months, "
-        "with "
-        "or without a letter; intervals of 95 %",
+        "{test:,} drawn by lot, profit of the other {rest:,}; response: bought in the next {ahead} {months}, "
+        "with or without a letter; intervals of 95 %",
         "{scenario}，种子{seed}，初始{customers:,}名客户；{at}个月后打分，随机抽取{test:,}名测试，盈利按其余"
         "{rest:,}名计算；回应指其后{ahead}个月内购买（无论是否因邮寄）；95%区间",
     ),
@@ -247,6 +246,7 @@ class RfmCube(Page):
         self.say(sentence, self.text(
             "foot", scenario=self.scenario.name, seed=self.seed, customers=self.scenario.population.size,
             at=int(values["at"]), ahead=int(values["ahead"]), test=found["test"],
+            months="month" if values["ahead"] == 1 else "months",
             rest=len(rest)))  # fmt: skip
 
     def _draw_cube(self, table: pd.DataFrame, plan: Any, filled: int, chosen: int) -> None:
@@ -344,17 +344,16 @@ class RfmCube(Page):
             a["point"].set_data([100 * result["mailed"] / n], [result["profit"] / unit])
             a["rival"].set_data(*(([], []) if told is None else (share, told["curve"] / unit)))
             a["rival"].set_label(name)
-            # where the curves are not: they end at the profit of mailing everybody
-            free: Any = "lower right" if result["everybody"] > 0 else "lower left"
-            right.legend(frameon=False, fontsize=13, loc=free, handlelength=1.4, borderaxespad=0.1,
-                         labelspacing=0.15)  # fmt: skip
+            right.legend(frameon=False, fontsize=13, loc="lower left", ncols=2, handlelength=1.2,
+                         handletextpad=0.4, columnspacing=1.0, borderaxespad=0.1)  # fmt: skip
             right.set_ylabel(self.text("profit_y", unit=self.text("thousand", currency=currency) if unit > 1
                                        else currency))  # fmt: skip
             ends = np.concatenate(
                 [result["curve"], [result["everybody"]], [] if told is None else told["curve"]]
             )
             span = max(float(ends.max() - min(ends.min(), 0)), 1e-9) / unit
-            right.set_ylim(min(ends.min(), 0) / unit - 0.06 * span, ends.max() / unit + 0.08 * span)
+            # below the curves is room for their names
+            right.set_ylim(min(ends.min(), 0) / unit - 0.24 * span, ends.max() / unit + 0.08 * span)
 
 
 def outcome(rest: pd.DataFrame, plan: Any, luck: np.ndarray) -> dict[str, Any]:
