@@ -20,6 +20,7 @@ _HOMES = {
         "cohort_matrix", "expected_loss", "hazard_by_tenure", "hazard_ratios", "incidence_by_cause",
         "silence_rule", "stated_causes", "survival_curves", "survival_without",
     ),
+    "control": ("control_chart", "project_effects"),
     "loyalty": (
         "ceiling", "loyalty_layers", "loyalty_types", "satisfaction_loyalty", "standards_and_churn",
     ),
