@@ -169,9 +169,9 @@ class LayerTower(Page):
 
     def build(self) -> Sequence[Any]:
         self.picture = Picture(
-            8.9, 4.15, language=self.language, columns=2, dpi=150, gridspec_kw={"width_ratios": [2.7, 5.5]}
+            8.9, 4.3, language=self.language, columns=2, dpi=150, gridspec_kw={"width_ratios": [2.7, 5.5]}
         )
-        self.picture.margins(0.105, 0.995, 0.13, 0.76, wspace=0.04)
+        self.picture.margins(0.105, 0.995, 0.15, 0.765, wspace=0.04)
         self._artists: dict[str, Any] = {}
         slider = self.panel.controls["month"].widget
         play = ipywidgets.Play(min=slider.min, max=slider.max, step=3, interval=500, value=slider.value,
