@@ -13,6 +13,8 @@ The public names, each imported when it is first used:
 - Experiment: policies x scenarios x replications, cached and resumable
 - compare: paired differences between policies with intervals
 - replications_needed: how many replications give a wanted precision
+- PdcaCycle: rounds of plan, do, check, act: projects under a budget, measured by surveys
+- Project: one project of such a round: policies, cost, the touchpoint it aims at
 - fit_scenario: a scenario whose simulated customers look like a transaction log
 - facts: published facts against simulated worlds
 - import_file: a firm's own file of purchases as a customer database, with a report of every row not taken
@@ -92,6 +94,7 @@ _HOMES = {
     "research.compare": ("compare", "replications_needed"),
     "research.fit": ("fit_scenario",),
     "research.facts": ("facts",),
+    "research.pdca": ("PdcaCycle", "Project"),
     "teaching": ("show", "Prediction", "Sorting"),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
