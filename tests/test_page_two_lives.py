@@ -41,3 +41,22 @@ def test_an_unknown_control_is_refused_in_words() -> None:
     page.wait()
     with pytest.raises(ValueError, match="no control 'moon'"):
         page.set(moon=3)
+
+
+def test_chances_close_to_the_draw_and_zero_are_told_apart() -> None:
+    from crmsim.teaching.pages.two_lives import _percent
+
+    assert [_percent(x) for x in (0.0203, 0.0195, 0.0, 0.548)] == ["2.03", "1.95", "0", "54.8"]
+    assert _percent(2e-6) == "2e-04"
+
+
+@pytest.mark.parametrize(
+    ("preset", "first", "missing"),
+    [("retail", "complaint_handling", "dunning"), ("water_utility", "four_problems", "dunning"),
+     ("subscription", "dunning", "four_problems")],
+)  # fmt: skip
+def test_a_policy_that_changes_nothing_here_is_not_offered(preset: str, first: str, missing: str) -> None:
+    from crmsim.teaching.pages.choices import policy_choice
+
+    choice = policy_choice(Scenario.preset(preset), "dunning")
+    assert choice.value == first and missing not in [name for name, _ in choice.options]

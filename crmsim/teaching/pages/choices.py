@@ -9,7 +9,7 @@ from ...simulation.policies import policy
 from ...simulation.scenario import Scenario
 from ..controls import Choice, Number
 from ..words import Pair
-from .policy_lab import POLICIES, PRESETS, policy_pair
+from .policy_lab import CONTRACT, POLICIES, PRESETS, policy_pair
 
 QUALITY: dict[str, Pair] = {
     "label": ("Quality of every touchpoint", "各接触点质量"),
@@ -31,8 +31,19 @@ def preset_choice(scenario: Scenario) -> Choice:
 
 
 def policy_choice(scenario: Scenario, chosen: str) -> Choice:
-    """The measures a page offers in this industry."""
-    names = [*POLICIES, *(["four_problems"] if scenario.name == "water_utility" else [])]
+    """The measures that can change something in this industry; where `chosen` cannot, another is first."""
+    names = list(POLICIES)
+    if not scenario.purchase.contract:
+        names = [name for name in names if name not in CONTRACT]
+    elif scenario.payment.cure >= policy("dunning").cure:
+        # as many failed payments are cured already
+        names.remove("dunning")
+    if scenario.acquisition.imitation == 0:
+        names.remove("referral_reward")
+    if scenario.name == "water_utility":
+        names.insert(0, "four_problems")
+    if chosen not in names:
+        chosen = "four_problems" if "four_problems" in names else "complaint_handling"
     return Choice("policy", ("Policy", "策略"), [(n, policy_pair(n)) for n in names], chosen)
 
 

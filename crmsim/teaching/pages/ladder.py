@@ -173,8 +173,8 @@ class Ladder(Page):
         self.picture = Picture(8.9, 4.2, language=self.language, columns=4, dpi=150)
         self.picture.margins(0.115, 0.985, 0.05, 0.91)
         for ax, (left, right) in zip(self.picture.axes, PLACES, strict=True):
-            ax.set_position((left, 0.115 if ax is self.picture.axes[3] else 0.05, right - left,
-                             0.795 if ax is self.picture.axes[3] else 0.86))  # fmt: skip
+            ax.set_position((left, 0.135 if ax is self.picture.axes[3] else 0.05, right - left,
+                             0.775 if ax is self.picture.axes[3] else 0.86))  # fmt: skip
         self._artists: dict[str, Any] = {}
         slider = self.panel.controls["month"].widget
         play = ipywidgets.Play(min=slider.min, max=slider.max, step=3, interval=500, value=slider.value,
@@ -317,7 +317,7 @@ class Ladder(Page):
         now, was = stocks[month], before[month]
         # all begin as new customers; later months should not look small beside that one
         later = slice(min(SETTLED, len(stocks) - 1), None)
-        end = 1.28 * max(
+        end = 1.36 * max(
             *(float(each[:, 1:].max()) for each in (stocks[later], before[later])), *now[1:], *was[1:], 1.0
         )
         with self.picture.drawing(lambda: self.sentence) as axes:

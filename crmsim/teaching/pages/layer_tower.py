@@ -66,7 +66,7 @@ TEXT: dict[str, Pair] = {
     "down": ("are\nsinking", "正在\n下降"),
     "time": ("lack\nonly\ntime", "只欠\n时间"),
     "would": ("would climb if it were better alone", "仅此一项改善即可上升"),
-    "value": ("value\nagainst\nrival +{x:g}", "相对\n价值\n+{x:g}"),
+    "value": ("value\nvs rival\n+{x:g}", "相对\n价值\n+{x:g}"),
     "satisfaction": ("satis-\nfaction\n+{x:g}", "满意度\n+{x:g}"),
     "trust": ("trust\n+{x:g}", "信任\n+{x:g}"),
     "switching": ("switch.\ncost\n+{x:g}", "转移\n成本\n+{x:g}"),

@@ -365,14 +365,14 @@ class TwoLivesPage(Page):
             ax.plot(x, life[column], color=colour, ls=dash, lw=2.6, zorder=3)
             ends.append((float(life[column].iloc[-1]), self.text(column), dark(colour)))
         (a, *_), (b, *_) = ends
-        push = max(0.0, 26 - abs(a - b)) / 2 * (1 if a >= b else -1)
+        push = max(0.0, 36 - abs(a - b)) / 2 * (1 if a >= b else -1)
         for (y, word, colour), shift in zip(ends, (push, -push), strict=True):
             ax.text(1.008, min(112.0, y + shift), f"{word} {y:.0f}", transform=ax.get_yaxis_transform(),
                     va="center", fontsize=12.5, color=colour)  # fmt: skip
         layers = life["layer"].astype(int)
         for _, run in layers.groupby((layers != layers.shift()).cumsum()):
             layer, start = LoyaltyLayer(int(run.iloc[0])), int(run.index[0])
-            ax.add_patch(Rectangle((start, -30), len(run), 26, color=LAYER_COLOURS[layer.key], lw=0))
+            ax.add_patch(Rectangle((start, -40), len(run), 36, color=LAYER_COLOURS[layer.key], lw=0))
             word = (
                 layer.chinese
                 if self.language == "zh"
@@ -381,9 +381,9 @@ class TwoLivesPage(Page):
                 else layer.english
             )
             if len(run) / months > 0.0125 * len(word) * (2 if self.language == "zh" else 1):
-                ax.text(start + len(run) / 2, -18, word, ha="center", va="center", fontsize=11.5,
+                ax.text(start + len(run) / 2, -21, word, ha="center", va="center", fontsize=11.5,
                         color="white" if layer >= LoyaltyLayer.CONATIVE else "black")  # fmt: skip
-        ax.text(1.008, -17, self.text("layer"), transform=ax.get_yaxis_transform(), va="center",
+        ax.text(1.008, -21, self.text("layer"), transform=ax.get_yaxis_transform(), va="center",
                 fontsize=12.5, color=dark(LAYER_COLOURS["conative"]))  # fmt: skip
         for key, column, marker, colour, height in MARKS:
             if column == "offered":
@@ -393,8 +393,10 @@ class TwoLivesPage(Page):
                 # A contract's bill comes every month: marking each would say nothing.
                 happened &= not (column == "bought" and self.scenario.purchase.contract)
             if happened.any():
-                drawn = ax.plot(x[happened], np.full(happened.sum(), height), marker, color=colour, ms=8.5,
-                                mec="white", ls="none", zorder=4)[0]  # fmt: skip
+                # beside the complaint it answers, which it would hide
+                beside = 0.012 * months * (key == "answer")
+                drawn = ax.plot(x[happened] + beside, np.full(happened.sum(), height), marker, color=colour,
+                                ms=8.5, mec="white", ls="none", zorder=4)[0]  # fmt: skip
                 named.setdefault(self.text(key), drawn)
         if end is not None:
             month, code = end
@@ -409,7 +411,7 @@ class TwoLivesPage(Page):
                         bbox={"boxstyle": "round,pad=0.25", "facecolor": "white", "edgecolor": colour},
                         )  # fmt: skip
         ax.set_xlim(0, months)
-        ax.set_ylim(-30, 152)
+        ax.set_ylim(-40, 152)
         ax.set_yticks([0, 50, 100])
         ax.tick_params(labelsize=12)
         ax.spines[["top", "right"]].set_visible(False)
@@ -582,7 +584,10 @@ def _span(d: Decision) -> float:
 
 def _percent(share: float) -> str:
     value = 100 * share
-    return f"{value:.1f}" if value >= 10 else f"{value:.2g}" if value >= 0.001 else f"{value:.0e}"
+    if value >= 10 or value == 0:
+        return f"{value:.1f}" if value else "0"
+    # three digits, for a draw and the chances it is held against may be close
+    return f"{value:#.3g}" if value >= 0.001 else f"{value:.0e}"
 
 
 def _result(step: Any) -> str:

@@ -322,13 +322,13 @@ function render({ model, el }) {
     if (first < 0) return words.not_here;
     const end = seen.findIndex((code, m) => m >= first && code > ABSENT);
     const back = end >= 0 && seen.slice(end).some((code) => code < ABSENT);
-    const left = end >= 0 && !back ? `${fill(words.left, { month: end - 1 })}: ${causes[seen[end] - 6].join(" ")}` : words.stays;
+    const left = end >= 0 && !back ? `${fill(words.left, { month: end - 1 })} · ${causes[seen[end] - 6][0]}` : words.stays;
     return left;
   }
 
   function ribbon(seen) {
     const strip = document.createElement("canvas"), ratio = window.devicePixelRatio || 1;
-    const wide = Math.max(200, (box.clientWidth || 800) * 0.36), one = wide / seen.length;
+    const wide = Math.max(200, (box.clientWidth || 800) * 0.32), one = wide / seen.length;
     strip.width = wide * ratio;
     strip.height = 16 * ratio;
     strip.style.cssText = `width:${wide}px;height:16px;flex:0 0 auto`;
@@ -374,9 +374,9 @@ function render({ model, el }) {
       const line = make("div", "", follow), seen = life(w), now = seen[month];
       line.style.cssText = `display:flex;flex-wrap:wrap;align-items:center;gap:0 10px;font-size:15px;line-height:1.3;${w === world ? "font-weight:600" : ""}`;
       const head = make("span", "", line, { textContent: `#${ids[chosen]} ${name}` });
-      head.style.cssText = "flex:0 0 192px";
+      head.style.cssText = "flex:0 0 206px";
       line.append(ribbon(seen));
-      const standing = now < ABSENT ? layers[now][layers[now].length - 1] : "";
+      const standing = now < ABSENT ? layers[now][0] : "";
       make("span", "", line, { textContent: [source, standing, story(seen)].filter(Boolean).join(" · ") });
     });
   }
