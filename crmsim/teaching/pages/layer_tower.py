@@ -197,6 +197,10 @@ class LayerTower(Page):
         wanted = max(len(parts), THOROUGH if values["run"] else SOON)
         if parts:
             yield self._together(world, parts, before, values)
+        elif before and wanted > 1:
+            # a quick look at the month asked for; counting every month takes longer than the world itself
+            first = self._one(world, 0, values["push"], task, only=int(values["month"]))
+            yield self._together(world, [first], before, values)
         while len(parts) < wanted:
             k = len(parts)
             if len(before) == k:
@@ -206,13 +210,13 @@ class LayerTower(Page):
                 before[k] if world == base and values["push"] == self.panel.controls["push"].default
                 else self._one(world, k, values["push"], task)
             )  # fmt: skip
-            if len(parts) in (1, wanted):
+            if len(parts) == wanted or (k == 0 and len(before) == 1):
                 yield self._together(world, parts, before, values)
             else:
                 task.progress(len(parts), wanted, self.text("refine", k=len(parts), n=wanted))
 
-    def _one(self, world: Scenario, k: int, push: float, task: Task) -> np.ndarray:
-        look = Counting(push)
+    def _one(self, world: Scenario, k: int, push: float, task: Task, only: int | None = None) -> np.ndarray:
+        look = Counting(push, only)
         simulate(world, [], self.seed, replication=k, stop=task.stop, progress=False, watch=look)
         return np.array(look.months)
 
@@ -439,13 +443,16 @@ class Standing(NamedTuple):
 
 class Counting:
     """Counts at each month's beginning, of those who lived the month before, who stands on each floor and
-    what holds them: arrays (views, floors, parts)."""
+    what holds them: arrays (views, floors, parts). `only`: zeros for all months but this."""
 
-    def __init__(self, push: float) -> None:
-        self.push = push
+    def __init__(self, push: float, only: int | None = None) -> None:
+        self.push, self.only = push, only
         self.months: list[np.ndarray] = []
 
     def __call__(self, month: int, world: WorldView) -> None:
+        if self.only is not None and month != self.only:
+            self.months.append(np.zeros((len(VIEWS), len(LoyaltyLayer), len(PARTS)), dtype=np.int64))
+            return
         active = world.column("active") > 0
         if month:
             active &= world.column("joined") < month
