@@ -383,7 +383,8 @@ class PdcaCycle:
         """Roll the planned projects out for some months (those of the cycle if not given).
 
         to: "all"; "half", a random half of the customers, drawn for each project; or a group, a function of
-        what the firm sees (`lambda view: view.tenure >= 12`). Only campaigns, which choose customers, can be
+        what the firm sees (`lambda view: view.tenure >= 12`), asked every month; those in it when the
+        roll-out begins are compared with the others. Only campaigns, which choose customers, can be
         rolled out to a part; a programme moves the firm's levers for everyone. A campaign with a budget or a
         share chooses among all and approaches those of them who are in the part. Raises ValueError.
         """
@@ -479,6 +480,8 @@ class PdcaCycle:
         self._rows += rows
         self._total(this, made)
         self._state = "act"
+        # The worlds without one project are not needed again, and large.
+        self._runs = {key: self._runs[key] for key in (_key(this.placed, this.end), _key((), this.end))}
         return self._frame(rows)
 
     def act(
@@ -638,8 +641,10 @@ class PdcaCycle:
         """The control chart: `plots.control_chart`."""
         from ..plots import control_chart
 
-        words = {"what": measure.replace("_", " ")} | given
-        mode = MODES[self.mode][words.get("language") == "zh"]
+        chinese = given.get("language") == "zh"
+        named = {t.name: t.chinese for t in self.scenario.touchpoints} | {"satisfaction": "满意度"}
+        words = {"what": named.get(measure, measure) if chinese else measure.replace("_", " ")} | given
+        mode = MODES[self.mode][chinese]
         return control_chart(self.chart(measure), ax, "; ".join(filter(None, [self._about, mode])), **words)
 
     def __repr__(self) -> str:
@@ -677,7 +682,7 @@ class PdcaCycle:
 
     def _made(self, placed: tuple[_Placement, ...], end: int) -> _Made:
         """The world with these placements up to a month, made once."""
-        key = (tuple(sorted(placed, key=lambda p: (p.start, p.project))), end)
+        key = _key(placed, end)
         if key not in self._runs:
             look = _Look({end - 1, *(r.start - 1 for r in self._done), self._now - 1}, self._rollouts, key[0])
             run = simulate(
@@ -865,6 +870,10 @@ class PdcaCycle:
                 "mode": self.mode,
             }
         )
+
+
+def _key(placed: Iterable[_Placement], end: int) -> tuple[tuple[_Placement, ...], int]:
+    return tuple(sorted(placed, key=lambda p: (p.start, p.project))), end
 
 
 class _Look:
