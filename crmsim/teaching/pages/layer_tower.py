@@ -124,6 +124,7 @@ class LayerTower(Page):
     """Four layers or three, who stands where, and which condition would lift them."""
 
     name = "layer-tower"
+    texts = TEXT
     question = (
         "What holds customers back from the next layer of loyalty?",
         "是什么使客户上不到更高的忠诚层次？",
@@ -137,9 +138,6 @@ class LayerTower(Page):
         self._kept: tuple[Any, list[np.ndarray]] = (None, [])
         self._before: tuple[Any, list[np.ndarray]] = (None, [])
         super().__init__(*given, **more)
-
-    def text(self, key: str, **values: Any) -> str:
-        return self.pick(TEXT[key]).format(**values)
 
     def drawn(self, key: str, **values: Any) -> str:
         """Words in the picture, which may lack a Chinese font."""
@@ -279,9 +277,8 @@ class LayerTower(Page):
 
     def _card(self, key: str, now: np.ndarray, was: np.ndarray) -> Card:
         mean, change = interval(now), interval(now - was)
-        arrow, tone = {1: ("▲", "good"), -1: ("▼", "bad"), 0: ("", "")}[change.sure if now.size > 1 else 0]
         detail = self.text("against", range=_between(mean, now.size).rstrip(" ·"), x=float(was.mean()))
-        return Card(self.text(key), f"{mean.mean:.0f} %", detail.removeprefix(" · "), arrow, tone)
+        return Card(self.text(key), f"{mean.mean:.0f} %", detail.removeprefix(" · "), *change.arrow)
 
     def _held(self, counts: np.ndarray) -> tuple[Interval, str, dict[str, Interval]]:
         """Below the top: the share who lack only time; of all others, what alone lifts most of them."""
