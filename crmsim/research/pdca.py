@@ -69,7 +69,8 @@ class Project:
     policies: a policy or a list of them, as for `simulate`; they must not have months of their own.
     one_off, running: cost at the start and a month, in the unit of the cycle's budget. If neither is given,
     the project costs what its policies charge in the simulation. touchpoint: whose score shows the effect;
-    left out, overall satisfaction does. chinese: name in Chinese. Raises PolicyError and ValueError.
+    left out, overall satisfaction does. chinese, english: what it is called on a board.
+    Raises PolicyError and ValueError.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Project:
     running: float | None = None
     touchpoint: str = ""
     chinese: str = ""
+    english: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
