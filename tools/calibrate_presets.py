@@ -1,6 +1,6 @@
 """Fit the free numbers of the presets to published facts and write them into the TOML files.
 
-    python tools/calibrate_presets.py                    all presets and openings of the water utility's market
+    python tools/calibrate_presets.py                    all presets, and openings of a market
     python tools/calibrate_presets.py retail --dry-run   one, without writing
     python tools/calibrate_presets.py --report docs/facts.md        then write the facts as measured
     python tools/calibrate_presets.py --report-only docs/facts.md   fit nothing, only measure

@@ -10,6 +10,7 @@ takes those who moved away as not seen any longer: what it would be if nobody mo
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -141,7 +142,9 @@ def opened(
     """
     base = Scenario.from_name(scenario)
     if base.market.openness > 0 or any(e.kind in ("opening", "entry") for e in base.rivals):
-        raise ScenarioError([("market.openness", "the market is open already, or is opened by a rival's act")])
+        raise ScenarioError(
+            [("market.openness", "the market is open already, or is opened by a rival's act")]
+        )
     way = like if isinstance(like, Opening) else Opening.named(like)
     return base.replace(
         name=f"{base.name}_opened_{way.name}",
@@ -183,7 +186,7 @@ class OpenedWorld:
     def at(self, years: float) -> float:
         """Share switched so many years after the opening; NaN when the run ended before."""
         month = round(12 * years)
-        return float(self.switched[month]) if month < self.switched.size else float("nan")
+        return float(self.switched[month]) if month < self.switched.size else math.nan
 
     def by_satisfaction(self, years: float, groups: int = FIFTHS) -> Floats:
         """Share switched by equal groups of true satisfaction at the opening, from low to high."""
@@ -203,23 +206,24 @@ class OpenedWorld:
         """What each of `ITEMS` foretold of staying so many years, indexed by item.
 
         auc: chance that who stays answered higher than who switched; r: correlation of the answer with
-        staying; stay_high, stay_low: share who stayed of those who answered 8 and more, 4 and less; stay_top,
-        stay_rest: of those who answered 9 and more, and all others. Those who moved away are left out.
+        staying; n: answers of those of whom it is known, as they did not move away. stay_high, stay_low:
+        share who stayed of those who answered 8 and more, 4 and less; stay_top, stay_rest: of those who
+        answered 9 and more, and all others; these as `switched`, as if nobody moved.
         """
         stayed, known = self._stayed(years)
         rows = {}
         for item in ITEMS:
-            answer = self.answers[item].dropna()
-            answer = answer[(answer.index < known.size) & known[np.minimum(answer.index, known.size - 1)]]
-            stay, value = stayed[answer.index], answer.to_numpy()
+            # Who joined later, or left in the month of the survey, is not among those here.
+            answer = self.answers[item].reindex(np.arange(known.size)).to_numpy()
+            told = known & np.isfinite(answer)
             rows[item] = {
-                "auc": auc(stay, value) if len(answer) else np.nan,
-                "r": float(np.corrcoef(stay, value)[0, 1]) if len(answer) > 1 else np.nan,
-                "stay_high": _mean(stay[value >= 8]),
-                "stay_low": _mean(stay[value <= 4]),
-                "stay_top": _mean(stay[value >= 9]),
-                "stay_rest": _mean(stay[value < 9]),
-                "n": len(answer),
+                "auc": auc(stayed[told], answer[told]) if told.any() else math.nan,
+                "r": float(np.corrcoef(stayed[told], answer[told])[0, 1]) if told.sum() > 1 else math.nan,
+                "stay_high": self._staying(answer >= 8, years),
+                "stay_low": self._staying(answer <= 4, years),
+                "stay_top": self._staying(answer >= 9, years),
+                "stay_rest": self._staying(answer < 9, years),
+                "n": int(told.sum()),
             }
         return pd.DataFrame(rows).T
 
@@ -229,7 +233,10 @@ class OpenedWorld:
         said = self.answers
         return {
             "keep_using_top": float((said["keep_using"].dropna() >= 9).mean()),
-            **{f"{i}_r": float(said["satisfaction_1"].corr(said[i])) for i in ("keep_using", "stay_if_cheaper")},
+            **{
+                f"{i}_r": float(said["satisfaction_1"].corr(said[i]))
+                for i in ("keep_using", "stay_if_cheaper")
+            },
         }
 
     def _stayed(self, years: float) -> tuple[Floats, npt.NDArray[np.bool_]]:
@@ -237,6 +244,10 @@ class OpenedWorld:
         end = self.month + round(12 * years)
         switched = self._to_rivals[self.month : end].any(axis=0)
         return 1.0 - switched, self.here & (switched | self.world.active[end])
+
+    def _staying(self, chosen: npt.NDArray[np.bool_], years: float) -> float:
+        chosen = chosen & self.here
+        return 1.0 - float(self._share(chosen)[round(12 * years)]) if chosen.any() else math.nan
 
     @cached_property
     def _to_rivals(self) -> npt.NDArray[np.bool_]:
@@ -253,10 +264,6 @@ def share_switched(there: npt.ArrayLike, left: npt.ArrayLike) -> Floats:
     of whom `left` for a rival in it."""
     there, left = np.asarray(there, dtype=float), np.asarray(left, dtype=float)
     return 1.0 - np.concatenate([[1.0], np.cumprod(1.0 - left / np.maximum(there, 1.0))])
-
-
-def _mean(values: Floats) -> float:
-    return float(values.mean()) if values.size else float("nan")
 
 
 # -- over several seeds ------------------------------------------------------------------------------
@@ -340,5 +347,7 @@ def _interval(values: Floats, **columns: Any) -> pd.DataFrame:
     """Mean over the rows and its 95 % interval, which is the mean itself for one row."""
     mean = values.mean(axis=0)
     n = len(values)
-    half = stats.t.ppf(0.975, n - 1) * values.std(axis=0, ddof=1) / np.sqrt(n) if n > 1 else np.zeros_like(mean)
+    half = (
+        stats.t.ppf(0.975, n - 1) * values.std(axis=0, ddof=1) / np.sqrt(n) if n > 1 else np.zeros_like(mean)
+    )
     return pd.DataFrame({**columns, "mean": mean, "low": mean - half, "high": mean + half})
