@@ -103,21 +103,22 @@ def market_opening(
                     )
                 )
                 parts.append(page.say("opening.part", share=share, years=years, name=called(name)))
-            for row in published.get(name, pd.DataFrame()).itertuples():
-                ring = row.counted == "customers"
-                y = 100 * float(row.share)
+            points = published.get(name, pd.DataFrame(columns=["year", "share", "counted"]))
+            shares = 100 * points["share"].to_numpy(float)
+            for year, y, counted in zip(points["year"].tolist(), shares, points["counted"], strict=True):
+                ring = counted == "customers"
                 page.ax.plot(
-                    row.year, y, "o", ms=11 * page.scale, mec=dark(colour), mew=2.2,
+                    year, y, "o", ms=11 * page.scale, mec=dark(colour), mew=2.2,
                     mfc="white" if ring else dark(colour), zorder=4, clip_on=False,
                 )  # fmt: skip
                 # Numbers of dots above, of rings below, as both kinds come close together.
-                side = "center" if not ring else "right" if row.year > 0.9 * last else "left"
+                side = "center" if not ring else "right" if year > 0.9 * last else "left"
                 away = (0, 9) if not ring else (-10 if side == "right" else 9, -16)
                 page.ax.annotate(
-                    f"{y:.3g}", (row.year, y), away, textcoords="offset points", ha=side,
+                    f"{y:.3g}", (year, y), away, textcoords="offset points", ha=side,
                     color=dark(colour), fontsize=0.9 * page.size,
                 )  # fmt: skip
-                words.append(page.say("opening.point", share=f"{y:.3g}", years=f"{row.year:g}"))
+                words.append(page.say("opening.point", share=f"{y:.3g}", years=f"{year:g}"))
             told.append((", " if page.language == "en" else "，").join(words))
         page.label_ends(ends, "{:.0f} %" if page.language == "en" else "{:.0f}%")
         page.axes_words(page.say("opening.years"), page.say("opening.switched"))

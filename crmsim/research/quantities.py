@@ -563,7 +563,7 @@ def switched_fifth(like: str, fifth: int) -> Measure:
 
 def foretold(like: str, item: str, what: str = "auc") -> Measure:
     """How well an answer before the opening foretold who stayed for seven years."""
-    return lambda worlds, preset: float(_like(worlds, like).items(OPENED_YEARS).loc[item, what])
+    return lambda worlds, preset: float(_like(worlds, like).items(OPENED_YEARS)[what][item])
 
 
 def foretold_gap(like: str) -> Measure:
