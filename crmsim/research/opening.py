@@ -242,7 +242,7 @@ class OpenedWorld:
     def _stayed(self, years: float) -> tuple[Floats, npt.NDArray[np.bool_]]:
         """Who stayed (1.0) or switched (0.0), and of whom this is known."""
         end = self.month + round(12 * years)
-        switched: npt.NDArray[np.bool_] = self._to_rivals[self.month : end].any(axis=0)
+        switched = np.asarray(self._to_rivals[self.month : end].any(axis=0), dtype=bool)
         return (~switched).astype(float), self.here & (switched | self.world.active[end])
 
     def _staying(self, chosen: npt.NDArray[np.bool_], years: float) -> float:
