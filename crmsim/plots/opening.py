@@ -82,7 +82,6 @@ def market_opening(
             + [float(t["share"].max()) for t in published.values()]
         )
         page.ax.set_ylim(0, max(112 * top, 1.0))
-        page.ax.set_xlim(0, last)
         ends, told, parts = {}, [], []
         for name in markets:
             colour, words = colours[name], []
@@ -121,12 +120,13 @@ def market_opening(
                 words.append(page.say("opening.point", share=f"{y:.3g}", years=f"{year:g}"))
             told.append((", " if page.language == "en" else "，").join(words))
         page.label_ends(ends, "{:.0f} %" if page.language == "en" else "{:.0f}%")
+        page.ax.set_xlim(0, last)  # published figures may go on where the simulated end
         page.axes_words(page.say("opening.years"), page.say("opening.switched"))
         sentence = page.say(
             "opening.words", list=". ".join(told) if page.language == "en" else "；".join(told)
         )
         found = page.say("opening.title", list=page.listed(parts))
-        return page.finish(title or found, sentence, "; ".join(filter(None, (page.say("opening.key"), note))))
+        return page.finish(title or found, sentence, "; ".join(filter(None, (note, page.say("opening.key")))))
 
 
 def _need(table: pd.DataFrame, columns: tuple[str, ...], whose: str) -> None:

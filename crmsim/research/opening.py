@@ -218,7 +218,7 @@ class OpenedWorld:
             told = known & np.isfinite(answer)
             rows[item] = {
                 "auc": auc(stayed[told], answer[told]) if told.any() else math.nan,
-                "r": float(np.corrcoef(stayed[told], answer[told])[0, 1]) if told.sum() > 1 else math.nan,
+                "r": float(pd.Series(stayed[told]).corr(pd.Series(answer[told]))),
                 "stay_high": self._staying(answer >= 8, years),
                 "stay_low": self._staying(answer <= 4, years),
                 "stay_top": self._staying(answer >= 9, years),
