@@ -288,7 +288,10 @@ def facts(options: argparse.Namespace) -> None:
     from . import plots
     from .research.facts import facts as measure
 
-    report = measure(seed=options.seed, replications=options.replications, customers=options.customers)
+    report = measure(
+        numbers=options.numbers or None, seed=options.seed, replications=options.replications,
+        customers=options.customers,
+    )  # fmt: skip
     if folder:
         with folder.writing(seed=options.seed, replications=options.replications) as stage:
             report.to_csv(stage / "facts.csv")
@@ -815,6 +818,7 @@ def parser() -> argparse.ArgumentParser:
         help="target: by how much customers are to bring more than the year before (0%%)",
     )  # fmt: skip
     add = made["facts"].add_argument
+    add("numbers", metavar="NUMBER", nargs="*", help="which facts, such as 52; all when none is named")
     add("--replications", metavar="R", type=_whole, default=5, help="how often, for the standard error (5)")
     add("--customers", metavar="N", type=_whole, help="customers in place of the presets' own")
     add("--seed", metavar="S", type=_whole, default=1, help="which luck")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from crmsim.research import quantities as q
+from crmsim.research.opening import OPENINGS, openings
 from crmsim.research.worlds import Worlds
 from crmsim.simulation.policies import LIBRARY, PolicyError, ServiceProgramme, policies_of
 from crmsim.simulation.scenario import PRESETS, Scenario
@@ -170,12 +171,13 @@ def test_common_numbers_move_all_touchpoints(tool):
     assert moved.touchpoints[0].severity == pytest.approx(1.5 * moved.touchpoints[3].severity, rel=1e-3)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *openings()])
 def test_what_is_fitted_says_so(tool, name):
-    text = (PRESETS / f"{name}.toml").read_text(encoding="utf-8")
+    folder = OPENINGS if name in openings() else PRESETS
+    text = (folder / f"{name}.toml").read_text(encoding="utf-8")
     free, _ = tool.PLANS[name]
     keys = {f.name.split("__")[-1] for f in free if "__" in f.name and not f.name.startswith("touchpoints")}
-    for key in [*keys, "external"]:
+    for key in keys if name in openings() else [*keys, "external"]:
         line = next(line for line in text.splitlines() if line.startswith(f"{key} = "))
         assert "# fitted" in line
 

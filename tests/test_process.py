@@ -186,6 +186,12 @@ WORLDS = {
         [],
     ),
     "club with campaigns": (CLUB, CAMPAIGNS),
+    "few know and look": (
+        CLUB.replace(
+            market__openness=0, market__awareness=0.3, market__awareness_growth=0.5, market__attention=0.6
+        ),
+        [],
+    ),
     "monopoly": (CLUB.replace(market__openness=0, rivals=[]), ["dunning"]),
     "empty market": (CLUB.replace(population__initial_share=0, market__size=2), []),
 }  # fmt: skip

@@ -19,7 +19,9 @@ from crmsim.vocabulary import ChurnCause, RelationshipStage
 
 WORLDS = {name: parameters_of(Scenario.preset(name)) for name in Scenario.presets()}
 DEFAULT = parameters_of(Scenario())
-P = st.sampled_from([*WORLDS.values(), DEFAULT])
+# A market that few know to be open, and fewer look at.
+INERT = WORLDS["retail"]._replace(market_openness=0.8, market_awareness=0.5, market_attention=0.3)
+P = st.sampled_from([*WORLDS.values(), DEFAULT, INERT])
 POINTS = st.floats(0, 100)
 GAPS = st.floats(-100, 100)
 TRUTH = st.sampled_from([0.0, 1.0])
@@ -295,7 +297,8 @@ def test_the_competitive_hazard_falls_with_what_binds_and_rises_with_the_alterna
     base = hazard()
     assert base >= 0
     limit = math.exp(p.churn_exponent_limit)
-    scale = p.churn_competitive * p.market_openness * frailty
+    choice = p.market_openness * p.market_awareness * p.market_attention
+    scale = p.churn_competitive * choice * frailty
     assert scale / limit - TINY <= base <= scale * limit + TINY
     assert hazard(value=value + more) <= base
     assert hazard(satisfaction=min(s + more, 100)) <= base
@@ -310,9 +313,17 @@ def test_the_competitive_hazard_falls_with_what_binds_and_rises_with_the_alterna
 def test_a_monopoly_has_no_competitive_hazard_and_no_exit_at_a_fault(
     value, alternative, s, switching, affective, frailty, p
 ):
-    shut = p._replace(market_openness=0.0)
-    assert r.competitive_hazard(value, alternative, s, switching, affective, frailty, shut) == 0
-    assert r.fault_exit(100.0, 1.0, shut) == 0
+    for shut in (p._replace(market_openness=0.0), p._replace(market_awareness=0.0)):
+        assert r.competitive_hazard(value, alternative, s, switching, affective, frailty, shut) == 0
+        assert r.fault_exit(100.0, 1.0, shut) == 0
+
+
+def test_a_failure_makes_everybody_look_who_knows():
+    p = WORLDS["retail"]
+    some = p._replace(market_awareness=0.5, market_attention=0.3)
+    at_rest = [r.competitive_hazard(60.0, 66.0, 70.0, 30.0, 50.0, 1.0, q) for q in (some, p)]
+    assert at_rest[0] / at_rest[1] == pytest.approx(0.15)
+    assert r.fault_exit(100.0, 0.5, some) / r.fault_exit(100.0, 0.5, p) == pytest.approx(0.5)
 
 
 def test_at_equal_value_and_mean_ties_the_hazard_is_the_base_rate():

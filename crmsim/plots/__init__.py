@@ -24,6 +24,7 @@ _HOMES = {
     "loyalty": (
         "ceiling", "loyalty_layers", "loyalty_types", "satisfaction_loyalty", "standards_and_churn",
     ),
+    "opening": ("market_opening",),
     "portfolio": (
         "abc_curve", "margin_turnover", "response_by_cell", "rfm_cube", "sales_mix_bars", "tier_flows",
     ),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,12 @@ from ..analysis.value import BGNBD, GammaGamma, fit_bgnbd, fit_gamma_gamma, fit_
 from ..simulation.policies import FourProblems, LoyaltyProgramme, RetentionCall, StaffSkill, WinBack
 from ..simulation.run import CAUSES
 from ..simulation.scenario import Scenario
+from .opening import OpenedWorld, opened
 from .worlds import MONTHLY, World, Worlds
 
 Measure = Callable[[Worlds, str], float]
 Floats = npt.NDArray[np.float64]
+OPENED_YEARS = 7  # for which an opened market is looked at
 BEFORE_STEADY = 12  # months left out where a fact is about an established relationship
 
 # Share of a cohort still there after 0 to 12 years: Fader & Hardie 2007, Table 1.
@@ -532,6 +535,50 @@ def opened_switching(worlds: Worlds, preset: str) -> float:
     """Share who switched to a rival in the year after opening."""
     world = _opened(worlds)
     return float(world.left("competitive")[36:48, world.active[36]].any(axis=0).mean())
+
+
+def _like(worlds: Worlds, like: str) -> OpenedWorld:
+    """The water utility whose market opens as a real one did."""
+    base = worlds.scenario("water_utility")
+    name = f"{base.name}_opened_{like}"
+    worlds.scenarios.setdefault(name, opened(base, like))
+    return opened_world(worlds.world(name, watch={"monthly": ("active", "satisfaction")}))
+
+
+@lru_cache(maxsize=2)
+def opened_world(world: World) -> OpenedWorld:
+    """Looked at from its opening on; kept, as several facts read the same survey."""
+    return OpenedWorld(world)
+
+
+def switched(like: str, years: float) -> Measure:
+    """Share who switched so many years after the opening."""
+    return lambda worlds, preset: _like(worlds, like).at(years)
+
+
+def switched_fifth(like: str, fifth: int) -> Measure:
+    """Share who switched in seven years of a fifth (1 to 5) by satisfaction at the opening."""
+    return lambda worlds, preset: float(_like(worlds, like).by_satisfaction(OPENED_YEARS)[fifth - 1])
+
+
+def foretold(like: str, item: str, what: str = "auc") -> Measure:
+    """How well an answer before the opening foretold who stayed for seven years."""
+    return lambda worlds, preset: float(_like(worlds, like).items(OPENED_YEARS)[what][item])
+
+
+def foretold_gap(like: str) -> Measure:
+    """AUC of "would stay if a rival were 5 % cheaper" less that of "will keep using"."""
+
+    def measure(worlds: Worlds, preset: str) -> float:
+        table = _like(worlds, like).items(OPENED_YEARS)["auc"]
+        return float(table["stay_if_cheaper"] - table["keep_using"])
+
+    return measure
+
+
+def captive(name: str) -> Measure:
+    """What is answered before the opening: see `OpenedWorld.captive`."""
+    return lambda worlds, preset: _like(worlds, "england").captive()[name]
 
 
 def low_affective(worlds: Worlds, preset: str) -> float:

@@ -148,6 +148,7 @@ class World:
         self.active = 0.0
         self.referrals = 0
         self.premium: float | None = None
+        self.opened: int | None = None  # the first month in which anybody could choose
 
     # -- the month, step by step -----------------------------------------------------------
 
@@ -155,6 +156,7 @@ class World:
         """Season, shock, rivals and programmes set the levers of the month."""
         levers = Levers(self.scenario, self.base.copy(), self.base_touchpoints.copy())
         self._rivals(levers, month)
+        self._awareness(levers, month)
         for programme in self.policies:
             if isinstance(programme, Programme):
                 programme.adjust(levers, month)
@@ -325,6 +327,15 @@ class World:
             levers.values[shift] += part * event.size
             if event.kind == "entry":
                 levers.values[openness] = min(1.0, levers.values[openness] + part * event.opening)
+
+    def _awareness(self, levers: Levers, month: int) -> None:
+        """The longer the market has been open, the more know of it."""
+        if self.opened is None and levers.values[PARAMETER_INDEX["market_openness"]] > 0:
+            self.opened = month
+        market = self.scenario.market
+        if self.opened is not None and market.awareness_growth:
+            known = market.awareness + market.awareness_growth * (month - self.opened) / 12
+            levers.values[PARAMETER_INDEX["market_awareness"]] = min(max(known, 0.0), 1.0)
 
     def _won(self, month: int) -> int:
         mean = self.levers.values[PARAMETER_INDEX["acquisition_external"]] / 12 * self.room

@@ -393,7 +393,7 @@ def earn(b: Array, w: Array, values: Array) -> None:
 def act(b: Array, w: Array, values: Array) -> None:
     """Action loyalty: what was done, against which obstacle. Draws: group 1."""
     p = parameters(values)
-    noticed = p.loyalty_rival_offer_rate * p.market_openness
+    noticed = p.loyalty_rival_offer_rate * p.market_openness * p.market_awareness * p.market_attention
     for i in range(BLOCK):
         tempted = 1.0 if w[W.more_luck + STRIDE + i] < noticed else 0.0
         hurt = 1.0 if w[W.failed + i] > 0.0 else 0.0

@@ -392,7 +392,8 @@ class Customer:
 
     def act(self, rule: Any, p: Any) -> None:
         """The last layer of loyalty: what was done, and against which obstacle."""
-        tempted = self.happens(Purpose.RIVAL_OFFER, p.loyalty_rival_offer_rate * p.market_openness)
+        noticed = p.loyalty_rival_offer_rate * p.market_openness * p.market_awareness * p.market_attention
+        tempted = self.happens(Purpose.RIVAL_OFFER, noticed)
         hurt = 1.0 if self.failed else 0.0
         acted = 1.0 if self.bought else 0.0
         self.obstacle = max(tempted, hurt)

@@ -199,7 +199,10 @@ def competitive_hazard(
     frailty: float,
     p: Parameters,
 ) -> float:
-    """Hazard of leaving for a rival, per month, before offers and neighbours."""
+    """Hazard of leaving for a rival, per month, before offers and neighbours.
+
+    Those who may, know and look have the choice: openness x awareness x attention.
+    """
     pull = (
         -0.1 * p.churn_value_effect * (value - alternative)
         - 0.1 * p.churn_delight_effect * max(satisfaction - 85.0, 0.0)
@@ -207,7 +210,8 @@ def competitive_hazard(
         - 0.04 * p.churn_affective_effect * (affective - 50.0)
     )
     pull = clip(pull, -p.churn_exponent_limit, p.churn_exponent_limit)
-    return p.churn_competitive * p.market_openness * frailty * exp(pull)
+    choice = p.market_openness * p.market_awareness * p.market_attention
+    return p.churn_competitive * choice * frailty * exp(pull)
 
 
 def hazard_modifiers(
@@ -219,9 +223,13 @@ def hazard_modifiers(
 
 
 def fault_exit(severity: float, stay: float, p: Parameters) -> float:
-    """Chance of leaving at once after this month's failure (0 without one)."""
+    """Chance of leaving at once after this month's failure (0 without one).
+
+    It takes a choice one knows of; attention is not needed, since the failure draws it.
+    """
     chance = p.churn_fault_major if severity >= p.churn_major_severity else p.churn_fault_minor
-    return min(0.95, chance * stay * p.market_openness) * (1.0 if severity > 0.0 else 0.0)
+    choice = p.market_openness * p.market_awareness
+    return min(0.95, chance * stay * choice) * (1.0 if severity > 0.0 else 0.0)
 
 
 def retaliatory_hazard(satisfaction: float, months_unresolved: float, p: Parameters) -> float:

@@ -115,6 +115,16 @@ class Market(Section):
     """The alternatives customers have, and what leaving costs them."""
 
     openness: float = parameter(1, 0, 1, "share", "how open the market is; 0 is a monopoly")
+    awareness: float = parameter(
+        1, 0, 1, "share", "of an open market's customers, who know that they can choose, when it opens",
+        "England, water for businesses, first year: .48 of small users, .89 of large (Ofwat 2018)",
+    )  # fmt: skip
+    awareness_growth: float = parameter(
+        0, -1, 1, "per year", "change of that share from the month on in which the market opens"
+    )
+    attention: float = parameter(
+        1, 0, 1, "share", "of those who know, who look at offers at all; a failure makes everybody look"
+    )
     size: float = parameter(3, 1, 10_000, "x population.size", "people who might be customers")
     alternative_mean: float = parameter(66, 0, 100, "points", "mean value of the best alternative")
     alternative_sd: float = parameter(6, 0, 40, "points", "spread of the best alternative's value")

@@ -40,6 +40,11 @@ PARAMETERS: dict[str, Name] = {
     ),
     # -- market ----------------------------------------------------------------------------------
     "market.openness": Name("Market openness", "市场开放度", "市场开放的程度；0为垄断"),
+    "market.awareness": Name("Aware of the choice", "知道可以选择的比例", "开放时知道自己可以选择的客户比例"),
+    "market.awareness_growth": Name("Growth of awareness", "知晓度的增长", "开放后知晓比例每年的变化"),
+    "market.attention": Name(
+        "Who look at offers", "关注报价的比例", "知道可以选择的人中会去看报价的比例；出现问题时人人都会看"
+    ),
     "market.size": Name("Size of the market", "市场规模", "可能成为客户的人数"),
     "market.alternative_mean": Name("Value of the best rival", "竞争对手的价值", "最佳替代选择的平均价值"),
     "market.alternative_sd": Name(

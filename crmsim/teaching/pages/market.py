@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,12 +11,15 @@ import numpy as np
 import pandas as pd
 
 from ...analysis.loyalty import loyalty_types
+from ...analysis.targeting import auc
 from ...plots.loyalty import TYPE_COLOURS
 from ...plots.style import GREY, LIGHT, OKABE_ITO, apart, dark
+from ...research.opening import PUBLISHED, Opening, share_switched
 from ...simulation.engine import simulate
 from ...simulation.scenario import Scenario
+from ...simulation.survey import Survey, state_of, take
 from ...vocabulary import ChurnCause, LoyaltyType
-from ..controls import Group, Number, Parameter
+from ..controls import Choice, Group, Number, Parameter
 from ..page import Card, Page
 from ..picture import Picture
 from ..uncertainty import Interval, interval
@@ -28,14 +32,14 @@ DOTS = 500
 # in the picture from below: those who stay, those who left, of either attitude
 ORDER = (LoyaltyType.TRUE, LoyaltyType.SPURIOUS, LoyaltyType.LATENT, LoyaltyType.NONE)
 TO_RIVALS = (ChurnCause.COMPETITIVE, ChurnCause.FAULT)
-
-# Years after opening, per cent who had switched. The first English figure counts customers, the others
-# supply points: Ofwat's review of the first year; MOSL, switching activity to January 2019 and July 2023.
-# British homes: opened 1996 to 1999, "about half" by 2004 (Ofgem's review).
-PUBLISHED: dict[str, list[tuple[float, float]]] = {
-    "england": [(1.0, 2.9), (1.75, 7.9), (6.25, 19.3)],
-    "energy": [(7.0, 50.0)],
+# Years whose share is told on a card, and the published figure beside it: the one nearest to it, if any.
+CARD_YEARS: dict[str, list[tuple[int, float | None]]] = {
+    "england": [(1, 1.0), (6, 6.25)],
+    "energy": [(1, None), (7, 7.0)],
 }
+MARKET_COLOURS = {"england": OKABE_ITO["blue"], "energy": GREY}
+# From below in the picture of the answers.
+ASKED = ("keep_using", "satisfaction_1", "stay_if_cheaper")
 
 TEXT: dict[str, Pair] = {
     "spurious": ("Spurious loyalty (虚假忠诚)", "虚假忠诚"),
@@ -44,6 +48,7 @@ TEXT: dict[str, Pair] = {
     "still_detail": ("% still there", "%仍未离开"),
     "year": ("Gone to a rival, year {n}", "第{n}年累计转走"),
     "england_detail": ("· England {x:.1f}", "· 英格兰{x:.1f}"),
+    "energy_detail": ("· British homes {x:.0f}", "· 英国居民{x:.0f}"),
     "who": ("Who leaves (谁会离开)", "谁会离开"),
     "who_detail": ("spurious : true", "虚假忠诚：真正忠诚"),
     "attitude": ("attitude: affective loyalty, points", "态度：情感忠诚，分"),
@@ -63,6 +68,29 @@ TEXT: dict[str, Pair] = {
     "england": ("England:\nbusinesses'\nwater", "英格兰\n非居民供水"),
     "energy": ("British\nhomes:\nenergy", "英国\n居民能源"),
     "here": ("this market", "本市场"),
+    "like": ("It opens like", "开放方式类似于"),
+    "like_help": ("sets the sliders below and how evenly customers leave", "设定以下滑块及客户离开的差异"),
+    "like_england": ("England: businesses' water", "英格兰：非居民供水"),
+    "like_energy": ("British homes: energy", "英国：居民能源"),
+    "left_picture": ("Picture on the left", "左图"),
+    "left_customers": ("customers", "客户"),
+    "left_answers": ("their answers", "客户的回答"),
+    "discount": ("The rival's discount", "竞争对手的折扣"),
+    "discount_help": ("by which rivals undercut the price", "对手价格低于本企业的幅度"),
+    "awareness_help": ("who know, at the opening, that they can choose", "开放时知道可以选择的客户"),
+    "attention_help": ("of these, who look at offers at all", "其中会去看报价的客户"),
+    "keep_using": ("“I will keep using it”", "“我会继续使用”"),
+    "satisfaction_1": ("overall satisfaction", "总体满意度"),
+    "stay_if_cheaper": ("“I would stay if a rival were 5 % cheaper”", "“别家便宜5%，我也留下”"),
+    "answers_title": ("Who stays? {n} years on, by answers", "谁会留下？{n}年后按回答判断"),
+    "answers_wait": ("Nobody has left yet: nothing to foretell", "尚无人离开：无从预测"),
+    "answers_axis": ("pairs told in the right order, %", "排序正确的配对，%"),
+    "guess": ("a guess", "猜测"),
+    "foretold": (
+        " Asked before it opened, {best} tells who stays from who goes in {high:.0f} % of pairs, {worst} in "
+        "{low:.0f} %.",
+        "开放前所问：{best}能在{high:.0f}%的配对中区分去留，{worst}为{low:.0f}%。",
+    ),
     "sentence": (
         "When the market opens, {before:.0f} % of customers stay without liking the firm. {n} years later "
         "{spurious:.0f} % of these have gone to a rival ({low:.0f} to {high:.0f}), and {true:.0f} % of the "
@@ -84,12 +112,12 @@ TEXT: dict[str, Pair] = {
         "第{month}月，没有人能转向竞争对手：人人看似忠诚，其中{before:.0f}%并不喜欢企业。",
     ),
     "foot": (
-        "{scenario}, seed {seed}, {customers:,} customers, {n} worlds, no waiting at the hotline; shares of "
-        "those who have not moved away; band and brackets 95 %. Published: Ofwat and MOSL 2018 to 2023; "
-        "Ofgem 2004, about half",
-        "{scenario}，种子{seed}，{customers:,}名客户，{n}个世界，不计热线等待；未搬走客户中的比例；"
+        "{scenario}, seed {seed}, {customers:,} customers, {n} worlds, no waiting at the hotline; switched: "
+        "as if nobody moved away; band and brackets 95 %. Published: dots supply points, rings customers; "
+        "Ofwat and MOSL 2018 to 2023; Ofgem 2004, about half",
+        "{scenario}，种子{seed}，{customers:,}名客户，{n}个世界，不计热线等待；转走比例按无人搬走计算；"
         "带与区间为95%。"
-        "公开数据：Ofwat与MOSL 2018–2023；Ofgem 2004（约一半）",
+        "公开数据：实点为供水点，空心点为客户；Ofwat与MOSL 2018–2023；Ofgem 2004（约一半）",
     ),
     "refine": ("more worlds: {k} of {n}", "更多世界：{k}/{n}"),
     "look": ("Look at month", "查看月份"),
@@ -99,9 +127,6 @@ TEXT: dict[str, Pair] = {
     "opening": ("Month of the opening", "开放月份"),
     "openness": ("Openness reached", "开放程度"),
     "openness_help": ("0: still a monopoly; 1: anybody may leave", "0：仍为垄断；1：人人可以离开"),
-    "ramp": ("Months until fully open", "完全开放所需月数"),
-    "readily": ("How readily they look around", "寻找替代者的意愿"),
-    "readily_help": ("hazard of leaving for a rival in an open market", "开放市场中转向竞争对手的风险"),
     "quality": ("Quality of every touchpoint", "各接触点质量"),
     "quality_help": ("what the firm did before the opening", "企业在开放之前的努力"),
     "play": ("play through the months", "逐月播放"),
@@ -124,6 +149,7 @@ class MarketOpens(Page):
     preset = "water_utility"
     months = 108
     css = "market.css"
+    remake = ("like",)
 
     def __init__(self, *given: Any, **more: Any) -> None:
         self._kept: tuple[Any, list[dict[str, Any]]] = (None, [])
@@ -134,22 +160,32 @@ class MarketOpens(Page):
 
     def groups(self) -> Sequence[Group]:
         months = self.scenario.population.months
-        base = self.scenario.churn.competitive
         opening = min(24, months // 3)
+        panel = getattr(self, "panel", None)
+        like = panel.values["like"] if panel else "england"
+        way = Opening.named(like)
+        share, percent = ("share", "比例"), ("%", "%")
         return [
             Group(("The month and the cut", "月份与界限"), [
                 Number("month", TEXT["look"], months, 1, months, 1, help=TEXT["look_help"], whole=True),
                 Number("cut", TEXT["cut"], 50, 30, 80, 1, ("points", "分"), TEXT["cut_help"]),
+                Choice("left", TEXT["left_picture"],
+                       [(key, TEXT[f"left_{key}"]) for key in ("customers", "answers")], buttons=True),
             ]),
             Group(("The market", "市场"), [
+                Choice("like", TEXT["like"], [(key, TEXT[f"like_{key}"]) for key in PUBLISHED], like,
+                       TEXT["like_help"]),
+                Number("openness", TEXT["openness"], way.openness, 0.0, 1.0, 0.01, share,
+                       TEXT["openness_help"]),
+                Parameter("market.awareness", 0, 1, 0.01, way.changes["market__awareness"],
+                          help=TEXT["awareness_help"]),
+                Parameter("market.attention", 0, 1, 0.01, way.changes["market__attention"],
+                          help=TEXT["attention_help"]),
+                Parameter("market.switching_cost_shift", -30, 30),
+                Number("discount", TEXT["discount"], 100 * way.discount, 0, 30, 1, percent,
+                       TEXT["discount_help"]),
                 Number("opening", TEXT["opening"], opening, min(12, opening), max(months // 2, opening), 1,
                        whole=True),
-                Number("openness", TEXT["openness"], 1.0, 0.0, 1.0, 0.01, ("share", "比例"),
-                       TEXT["openness_help"]),
-                Number("ramp", TEXT["ramp"], 3, 0, 36, 1, whole=True),
-                Parameter("churn.competitive", 0, max(0.03, 2 * base), 0.0001, label=TEXT["readily"],
-                          help=TEXT["readily_help"]),
-                Parameter("market.switching_cost_shift", -30, 30),
             ]),
             Group(("The firm", "企业"), [
                 Number("quality", TEXT["quality"], 0, -10, 10, 0.5, ("points", "分"), TEXT["quality_help"]),
@@ -173,8 +209,8 @@ class MarketOpens(Page):
     # -- the worlds --------------------------------------------------------------------------------
 
     def compute(self, values: dict[str, Any], task: Task) -> Iterator[Any]:
-        # month and cut only look at worlds that are there
-        asked = {name: value for name, value in values.items() if name not in ("month", "cut", "run")}
+        # these only look at worlds that are there
+        asked = {k: value for k, value in values.items() if k not in ("month", "cut", "left", "run")}
         key = (self.scenario, self.seed, tuple(asked.items()))
         if self._kept[0] != key:
             self._kept = (key, [])
@@ -184,7 +220,7 @@ class MarketOpens(Page):
         if parts:
             yield self._together(world, parts, values)
         while len(parts) < wanted:
-            parts.append(self._one(world, len(parts), task))
+            parts.append(self._one(world, len(parts), task, int(values["opening"])))
             if len(parts) in (1, wanted):
                 yield self._together(world, parts, values)
             else:
@@ -195,24 +231,40 @@ class MarketOpens(Page):
             f"touchpoints__{t.name}__quality": min(100.0, max(0.0, t.quality + values["quality"]))
             for t in self.scenario.touchpoints
         }
-        event = {"month": values["opening"], "kind": "opening", "opening": values["openness"],
-                 "ramp": values["ramp"]}  # fmt: skip
-        return self.world(values, market__openness=0.0, service__desk="none", rivals=[event], **moved)
+        way = dataclasses.replace(
+            Opening.named(values["like"]), openness=values["openness"], discount=values["discount"] / 100
+        )
+        # awareness and attention come from their sliders
+        own = {name: x for name, x in way.changes.items() if name.replace("__", ".") not in values}
+        return self.world(
+            values, market__openness=0.0, service__desk="none",
+            rivals=way.events(self.scenario, values["opening"]), **own, **moved,
+        )  # fmt: skip
 
-    def _one(self, world: Scenario, k: int, task: Task) -> dict[str, Any]:
-        """Attitude and whereabouts of everyone there at the start, at the start of each month."""
+    def _one(self, world: Scenario, k: int, task: Task, opening: int) -> dict[str, Any]:
+        """Attitude and whereabouts of everyone there at the start, at the start of each month; and what they
+        answer to `ASKED` in the month before the opening (missing where they do not)."""
         people = round(world.population.size * world.population.initial_share)
         attitude = np.zeros((world.population.months + 1, people), dtype=np.float32)
 
+        state: dict[str, Any] = {}
+
         def look(month: int, view: Any) -> None:
             attitude[month] = view.column("affective")[:people]
+            if month == opening:
+                state.update(state_of(view))
 
         run = simulate(world, [], self.seed, replication=k, stop=task.stop, progress=False, watch=look)
         table = run.customers.iloc[:people]
         cause = table["cause"].cat.codes.to_numpy() + 1
         rival = np.isin(cause, TO_RIVALS)
         left = table["left_month"].to_numpy(dtype=float, na_value=np.inf)
+        survey = Survey(name="before", months=(opening - 1,), size=people)
+        wave = take(state, survey, run.key, opening - 1, world.touchpoints, openness=0.0)
+        answers = wave.answers.pivot(index="customer", columns="item", values="answer")
+        answers = answers.reindex(index=np.arange(people), columns=list(ASKED)).astype(float)
         return {
+            "answers": answers.to_numpy(),
             "attitude": attitude,
             "to_rival": np.where(rival, left, np.inf),
             "moved": np.where((cause > 0) & ~rival, left, np.inf),
@@ -233,12 +285,12 @@ class MarketOpens(Page):
         gone: dict[str, list[float]] = {"true": [], "spurious": []}
         for part in parts:
             for name, chosen in _at_opening(part, cut, opening).items():
-                known = chosen & (part["moved"] >= month)
-                gone[name].append(100 * float((part["to_rival"][known] < month).mean()) if known.any() else 0)
-        switched = 100 * np.array([[_switched(part, t) for t in range(shares.shape[2])] for part in parts])
+                gone[name].append(100 * float(_switched(part, chosen)[month]))
+        switched = 100 * np.array([_switched(part) for part in parts])
         return {
             "world": world, "n": len(parts), "shares": shares, "types": types, "dots": at, "month": month,
-            "cut": cut, "opening": opening, "switched": switched,
+            "cut": cut, "opening": opening, "switched": switched, "left": values["left"],
+            "like": values["like"], "foretold": np.array([_foretold(part, opening, month) for part in parts]),
             "gone": {name: interval(each) for name, each in gone.items()},
             "ratio": interval(np.divide(gone["spurious"], gone["true"])) if min(gone["true"]) > 0 else None,
         }  # fmt: skip
@@ -247,7 +299,10 @@ class MarketOpens(Page):
 
     def show(self, found: dict[str, Any]) -> None:
         month, opening, switched = found["month"], found["opening"], found["switched"]
-        self._draw_matrix(found)
+        if found["left"] == "customers":
+            self._draw_matrix(found)
+        else:
+            self._draw_answers(found)
         self._draw_time(found)
         spurious = 100 * found["shares"][:, 1] / np.maximum(1 - found["shares"][:, 4], 1e-9)
         before = interval(spurious[:, opening])
@@ -258,7 +313,7 @@ class MarketOpens(Page):
         def told(key: str, mean: Interval, **values: Any) -> str:
             digits = 0 if key == "still_detail" else 1
             ends = "" if single else f"{mean.low:.{digits}f} … {mean.high:.{digits}f} "
-            return ends + self.text(key, **values)
+            return ends + (self.text(key, **values) if key else "")
 
         still = Interval(
             *(100 - x for x in (gone["spurious"].mean, gone["spurious"].high, gone["spurious"].low))
@@ -267,14 +322,16 @@ class MarketOpens(Page):
             Card(self.text("spurious"), f"{before.mean:.0f} %", told("spurious_detail", before)),
             Card(self.text("still"), f"{still.mean:.0f} %", told("still_detail", still)),
         ]
-        england = dict(PUBLISHED["england"])
-        for year, place in ((1, 1.0), (6, 6.25)):
+        published = {point.year: 100 * point.share for point in PUBLISHED[found["like"]].points}
+        for year, place in CARD_YEARS[found["like"]]:
             t = opening + 12 * year
+            key = "" if place is None else f"{found['like']}_detail"
+            other = 0.0 if place is None else published[place]
             if t < switched.shape[1]:
                 x = interval(switched[:, t])
-                value, detail = f"{x.mean:.1f} %", told("england_detail", x, x=england[place])
+                value, detail = f"{x.mean:.1f} %", told(key, x, x=other)
             else:
-                value, detail = "–", self.text("england_detail", x=england[place])
+                value, detail = "–", self.text(key, x=other) if key else ""
             cards.append(Card(self.text("year", n=year), value, detail))
         ratio: Interval | None = found["ratio"]
         detail = self.text("who_detail") if ratio is None else told("who_detail", ratio)
@@ -290,12 +347,52 @@ class MarketOpens(Page):
                 spurious=gone["spurious"].mean, low=gone["spurious"].low, high=gone["spurious"].high,
                 true=gone["true"].mean, inert=inert,
             )  # fmt: skip
+            sentence += self._told_by_answers(found["foretold"])
         world = found["world"]
         self.say(
             sentence,
             self.text("foot", scenario=world.name, seed=self.seed, customers=world.population.size,
                       n=found["n"]),
         )  # fmt: skip
+
+    def _told_by_answers(self, foretold: np.ndarray) -> str:
+        """Which answer told best who stays, and which worst, in words; nothing while nobody has left."""
+        mean = np.nanmean(foretold, axis=0) if np.isfinite(foretold).any(axis=0).all() else np.zeros(0)
+        if not mean.size:
+            return ""
+        best, worst = int(mean.argmax()), int(mean.argmin())
+        return self.text(
+            "foretold", best=self.text(ASKED[best]), worst=self.text(ASKED[worst]), high=100 * mean[best],
+            low=100 * mean[worst],
+        )  # fmt: skip
+
+    def _draw_answers(self, found: dict[str, Any]) -> None:
+        """How well each answer before the opening tells who has stayed by the month looked at."""
+        foretold, years = 100 * found["foretold"], (found["month"] - found["opening"]) / 12
+        known = np.isfinite(foretold).any(axis=0).all()
+        title = self.drawn("answers_title", n=_plain(years)) if known else self.drawn("answers_wait")
+        with self.matrix.drawing(title) as (ax,):
+            ax.clear()
+            ax.spines[["top", "right", "left"]].set_visible(False)
+            ax.set_yticks([])
+            ax.grid(axis="y", visible=False)
+            ax.grid(axis="x", color=LIGHT)
+            ax.set_xlim(40, 80)
+            ax.set_ylim(-0.6, len(ASKED) - 0.2)
+            ax.axvline(50, color="black", lw=1.4, ls=(0, (4, 3)))
+            ax.text(50.4, -0.5, self.drawn("guess"), fontsize=13, color=GREY, va="center")
+            for place, item in enumerate(ASKED if known else ()):
+                values = foretold[:, place]
+                x = interval(values[np.isfinite(values)])
+                colour = OKABE_ITO["blue"] if x.low > 50 else GREY
+                ax.hlines(place, x.low, x.high, color=colour, lw=3, alpha=0.6)
+                ax.plot(x.mean, place, "o", color=colour, ms=12)
+                ax.text(max(x.high, x.mean) + 1, place, f"{x.mean:.0f}", va="center", fontsize=15,
+                        color=dark(colour))  # fmt: skip
+                ax.text(40, place + 0.3, self.drawn(item), fontsize=13.5, va="center",
+                        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # fmt: skip
+            ax.set_xlabel(self.drawn("answers_axis"), fontsize=13.5)
+            ax.set_title(title, fontsize=15.5)
 
     def _draw_matrix(self, found: dict[str, Any]) -> None:
         """Each dot a customer: attitude to the right, above those who stay, below those who left."""
@@ -305,6 +402,7 @@ class MarketOpens(Page):
         with self.matrix.drawing(title) as (ax,):
             ax.clear()
             ax.grid(False)
+            ax.spines["left"].set_visible(True)
             ax.set_xlim(0, 100)
             ax.set_ylim(-1.08, 1.08)
             ax.set_yticks([0.5, -0.5], [self.drawn("stays"), self.drawn("left")], rotation=90, va="center")
@@ -385,11 +483,16 @@ class MarketOpens(Page):
             below.plot(t[keep], mean, color=OKABE_ITO["vermillion"], lw=3.2)
             last = max(7.2, float(t[-1]))
             ends = [(float(mean[-1]), self.drawn("here"), OKABE_ITO["vermillion"])]
-            for (name, points), colour in zip(PUBLISHED.items(), (OKABE_ITO["blue"], GREY), strict=True):
-                line = np.array([(0.0, 0.0), *points])
-                below.plot(*line.T, color=colour, lw=1.4, ls="--")
-                below.plot(*line[1:].T, "o", color=colour, ms=7)
-                ends.append((points[-1][1], self.drawn(name), colour))
+            for name, known_of in PUBLISHED.items():
+                colour = MARKET_COLOURS[name]
+                points = known_of.points
+                # what is counted alike is joined to a line
+                joined = [(p.year, 100 * p.share) for p in points if p.counted == points[-1].counted]
+                below.plot(*np.array([(0.0, 0.0), *joined]).T, color=colour, lw=1.4, ls="--")
+                for p in points:
+                    below.plot(p.year, 100 * p.share, "o", color=colour, ms=7, clip_on=False, zorder=5,
+                               mfc="white" if p.counted == "customers" else colour)  # fmt: skip
+                ends.append((100 * points[-1].share, self.drawn(name), colour))
             below.set_xlim(0, last)
             tall = max(58.0, 1.1 * float(mean.max()))
             below.set_ylim(0, tall)
@@ -428,7 +531,22 @@ def _at_opening(part: dict[str, Any], cut: float, opening: int) -> dict[str, np.
     return {"true": there & liking, "spurious": there & ~liking}
 
 
-def _switched(part: dict[str, Any], month: int) -> float:
-    """Share gone to a rival by the start of a month, of those who have not moved away by then."""
-    known = part["moved"] >= month
-    return float((part["to_rival"][known] < month).mean()) if known.any() else 0.0
+def _switched(part: dict[str, Any], chosen: Any = slice(None)) -> np.ndarray:
+    """Share of the chosen gone to a rival by the start of each month, as if nobody moved away."""
+    months = len(part["attitude"]) - 1
+    rival, moved = part["to_rival"][chosen], part["moved"][chosen]
+    left = np.bincount(rival[np.isfinite(rival)].astype(int), minlength=months)[:months]
+    away = np.bincount(moved[np.isfinite(moved)].astype(int), minlength=months)[:months]
+    there = rival.size - np.concatenate([[0], np.cumsum(left + away)[:-1]])
+    return share_switched(there, left)
+
+
+def _foretold(part: dict[str, Any], opening: int, month: int) -> list[float]:
+    """AUC of each answer for staying until a month, of those who had not moved away by then."""
+    known = (part["moved"] >= month) & (part["to_rival"] >= opening)
+    stays = 1.0 * (part["to_rival"] >= month)
+    found = []
+    for answer in part["answers"].T:
+        told = known & np.isfinite(answer)
+        found.append(auc(stays[told], answer[told]) if told.any() else np.nan)
+    return found
