@@ -24,6 +24,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "ipa": ("ipa", "ImportancePerformance"),
     "targeting": ("targeting", "TargetingGame"),
     "equity": ("equity", "EquityBudget"),
+    "pdca": ("pdca", "PdcaBoard"),
 }
 
 
