@@ -25,6 +25,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "targeting": ("targeting", "TargetingGame"),
     "equity": ("equity", "EquityBudget"),
     "pdca": ("pdca", "PdcaBoard"),
+    "ahp": ("ahp", "IndicatorTree"),
 }
 
 

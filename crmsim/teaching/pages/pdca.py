@@ -140,7 +140,7 @@ TEXT: dict[str, Pair] = {
     "right": ("; {right} of {n} decisions were right", "；{n}项决定中{right}项正确"),
     "foot": (
         "{scenario}, seed {seed}, {customers:,} customers, {asked:,} asked in each wave; intervals of 95 %; "
-        "costs in units of 100,000 {currency} are assumed; thin line: the same surveys where nothing is done, "
+        "costs in units of 100,000 {currency} are assumed; thin line: the same surveys with nothing done, "
         "up to the last decision{mode}",
         "{scenario}，种子{seed}，{customers:,}名客户，每次询问{asked:,}名；95%区间；"
         "费用单位为10万{currency}，属假设；细线：未实施时的同样调查，至最近一次决定{mode}",
@@ -293,7 +293,7 @@ class PdcaBoard(Page):
             Group(("The survey (调查)", "调查"), [
                 Number("size", ("Customers asked (样本量)", "每次询问"), min(5_000, most),
                        min(500, most), most, 100, whole=True),
-                Switch("panel", ("Ask the same people again (固定样本)", "询问同一批客户"), False,
+                Switch("panel", ("Same people again (固定样本)", "询问同一批客户"), False,
                        ("differences of persons no longer add noise", "消除个体差异带来的波动")),
             ]),
             Group(("What is shown (显示)", "显示"), [
@@ -527,6 +527,9 @@ class PdcaBoard(Page):
                 ax.set_ylim(min(low, part["value"].min() - 1), max(high, part["value"].max() + 1))
             for k in range(len(found.turns)):
                 ax.axvline(START + k * int(values["length"]) - 0.5, color=GREY, linewidth=0.8, linestyle=":")
+            ax.tick_params(labelsize=12)
+            for words in (*ax.texts, ax.xaxis.label, ax.yaxis.label):
+                words.set_fontsize(12)
             title = ax.get_title("left")
             if values["mode"] == "teaching":
                 title += (
