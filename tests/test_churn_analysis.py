@@ -594,6 +594,19 @@ def test_a_few_true_causes_correct_the_stated_ones():
         churn.corrected_causes(pd.Series(["x"]), error)
 
 
+def test_a_cause_that_nobody_followed_up_states_is_taken_at_its_word():
+    few = pd.DataFrame(
+        [[7.0, 3.0, 0.0], [1.0, 9.0, 0.0], [0.0, 0.0, 0.0]], index=list("nfr"), columns=list("nfr")
+    )
+    true = np.array([0.3, 0.6])
+    told = true @ few.iloc[:2, :2].to_numpy() / 10
+    stated = pd.Series({"n": told[0], "f": told[1], "r": 0.1})
+    found = churn.corrected_causes(stated, few).set_index("cause")["corrected"]
+    np.testing.assert_allclose(found[list("nfr")], [0.3, 0.6, 0.1], atol=1e-5)
+    with pytest.raises(ValueError, match="nothing that was stated"):
+        churn.corrected_causes(pd.Series(["r", "r"]), few)
+
+
 # -- value and silence ----------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from crmsim.simulation import rules
 from crmsim.simulation.engine import simulate
 from crmsim.simulation.scenario import Scenario
 from crmsim.teaching.pages.layer_tower import CONDITIONS, PLACE, LayerTower, standing
+from crmsim.teaching.worker import Task
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +104,11 @@ def test_controls_lift_the_tower_and_say_so(page: LayerTower) -> None:
     assert wide[:, :, PLACE["satisfaction"]].sum() > before["counts"][:, :, PLACE["satisfaction"]].sum()
     page.set(push=10)
     assert (page.wait()["counts"] == before["counts"]).all() and page.sentence == sentence
+    # the quick look at one month is the same as that at all of them
+    task, world = Task(lambda *_: None), page.scenario
+    quick, whole = (page._one(world, 0, 10, task, only=only) for only in (24, None))
+    assert (quick[24] == whole[24]).all() and not quick[23].any()
+    assert (quick[24][0] == before["counts"][0]).all()
 
 
 def test_chinese_and_an_error_in_words() -> None:

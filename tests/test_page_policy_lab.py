@@ -221,7 +221,7 @@ def test_every_measure_on_offer_works_in_its_industry(preset):
 def test_where_there_is_a_desk_the_waterfall_has_service():
     page = show("policy-lab", "water_utility", customers=600, months=12)
     page.wait()
-    assert "service +0" in page.money.alt and "Callers answered in time" in page.sentence
+    assert "service 0" in page.money.alt and "Callers answered in time" in page.sentence
     page.set(policy="hire_agents")
     page.wait()
     row = page.found["rows"][0]

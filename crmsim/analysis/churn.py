@@ -1296,8 +1296,9 @@ def corrected_causes(stated: pd.Series, confusion: pd.DataFrame) -> pd.DataFrame
     Gives cause, stated, corrected (shares). The shares are those of greatest likelihood under stated_j =
     sum_i true_i P(j | i), found by expectation-maximisation, so that none is below 0 (inverting the
     matrix, Barron 1977, Biometrics 33, can give such). They are only as good as the matrix: a cause whose
-    leavers say the same as another's cannot be told from it. ValueError for causes the matrix does not
-    have.
+    leavers say the same as another's cannot be told from it. A cause that is stated, but by nobody in the
+    matrix (a rare one, and few followed up), is taken at its word. ValueError for causes the matrix does
+    not have, or if nothing stated is in it.
     """
     count = (
         stated.astype(float) if pd.api.types.is_numeric_dtype(stated) else stated.value_counts().astype(float)
@@ -1310,20 +1311,27 @@ def corrected_causes(stated: pd.Series, confusion: pd.DataFrame) -> pd.DataFrame
     said = count.reindex(words).fillna(0.0).to_numpy()
     if not said.sum() > 0:
         raise ValueError("nobody stated a cause")
-    if (odd := (said > 0) & (chance.sum(axis=0) == 0)).any():
-        raise ValueError(
-            f"cause {words[int(np.argmax(odd))]!r} is stated, but by nobody in the confusion matrix"
-        )
-    share = np.full(len(chance), 1 / len(chance))
     said = said / said.sum()
+    at_word = pd.Series(np.where(chance.sum(axis=0) == 0, said, 0.0), index=words)
+    if lost := [c for c in words if at_word[c] > 0 and c not in confusion.index]:
+        raise ValueError(
+            f"cause {lost[0]!r} is stated, but by nobody in the confusion matrix, and has no row"
+        )
+    told = said - at_word.to_numpy()
+    if not told.sum() > 0:
+        raise ValueError("nothing that was stated is in the confusion matrix; follow more departures up")
+    share = np.full(len(chance), 1 / len(chance))
     for _ in range(20_000):
         expected = share @ chance
-        new = share * (chance @ np.where(said > 0, said / np.maximum(expected, 1e-300), 0.0))
+        new = share * (chance @ np.where(told > 0, told / told.sum() / np.maximum(expected, 1e-300), 0.0))
         done = np.abs(new - share).max() < 1e-12
         share = new
         if done:
             break
-    corrected = pd.Series(share, index=confusion.index[seen]).reindex(confusion.index).fillna(0.0)
+    corrected = (
+        pd.Series(share * told.sum(), index=confusion.index[seen]).reindex(confusion.index).fillna(0.0)
+    )
+    corrected += at_word.reindex(confusion.index).fillna(0.0)
     return pd.DataFrame(
         {
             "cause": list(confusion.index),

@@ -466,7 +466,8 @@ def standards_and_churn(
     count (without contracts the true ones, where it is simulated), or truth values by customer.
 
     Gives standard, n, left (of them), auc (chance that one who leaves is less loyal by this standard than
-    one who stays; .5 says nothing), low, high (Hanley & McNeil 1982, Radiology 143), best first.
+    one who stays; .5 says nothing; missing where all have the same value), low, high (Hanley & McNeil
+    1982, Radiology 143), best first.
     ValueError.
     """
     if isinstance(left, pd.Series):
@@ -502,7 +503,7 @@ def _auc(value: Floats, was: npt.NDArray[np.bool_], confidence: float) -> dict[s
     from scipy.stats import rankdata
 
     n1, n0 = int(was.sum()), int((~was).sum())
-    if not n1 or not n0:
+    if not n1 or not n0 or np.ptp(value) == 0:  # the same for everybody says nothing, not .5
         return {"auc": math.nan, "low": math.nan, "high": math.nan}
     auc = float((rankdata(value)[was].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
     q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)

@@ -46,7 +46,7 @@ add_words(
         "co_row": ("{round}. {name}: {decision}", "第{round}轮 {name}：{decision}"),
         "co_right": ("{right} of {n} decisions were right", "{n}项决定中{right}项正确"),
         "co_undecided": ("What was measured of {n} projects", "{n}个项目的实测效果"),
-        "co_teaching": ("teaching mode: effects doubled", "教学模式：效果已加倍"),
+        "co_teaching": ("teaching mode: projects doubled", "教学模式：项目力度加倍"),
         "co_effects_words": (
             "Measured and true effect of each project, points of what it aims at: {list}.",
             "各项目的实测与真实效果（所针对指标的分值）：{list}。",

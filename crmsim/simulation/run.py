@@ -204,7 +204,8 @@ class Run:
         if column not in STATE or column == "perception":
             raise ValueError(f"no column {column!r} of the state; there are {', '.join(list(STATE)[:-1])}")
         place = list(STATE).index(column)
-        who = np.unique(np.concatenate([ids for _, ids, _, _ in self._lives])) if self._lives else []
+        ids_seen = [ids for _, ids, _, _ in self._lives]
+        who = np.unique(np.concatenate(ids_seen)) if ids_seen else np.zeros(0, dtype=np.int64)
         found = np.full((len(who), self.scenario.population.months), np.nan)
         for month, ids, state, _ in self._lives:
             found[np.searchsorted(who, ids), month] = state[:, place]

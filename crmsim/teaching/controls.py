@@ -25,10 +25,12 @@ class Control:
     def __init__(self, name: str, label: str, widget: Any, unit: str = "", help: str = "") -> None:
         self.name, self.widget = name, widget
         self.default = widget.value
-        about = f' <span class="cs-unit">{html.escape(unit)}</span>' if unit else ""
-        head = ipywidgets.HTML(f'<span class="cs-label">{html.escape(label)}</span>{about}')
-        head.add_class("cs-head")
-        parts = [head, widget]
+        parts = [widget]
+        if label:  # a checkbox carries its own
+            about = f' <span class="cs-unit">{html.escape(unit)}</span>' if unit else ""
+            head = ipywidgets.HTML(f'<span class="cs-label">{html.escape(label)}</span>{about}')
+            head.add_class("cs-head")
+            parts = [head, widget]
         if help:
             parts.append(ipywidgets.HTML(f'<span title="{html.escape(help)}">{html.escape(help)}</span>'))
             parts[-1].add_class("cs-help")

@@ -28,9 +28,10 @@ Reset, progress, errors in words, the switch between English and Chinese, the pa
 from __future__ import annotations
 
 import html
+import re
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any, ClassVar, NamedTuple
 
@@ -50,6 +51,10 @@ from .worker import Task, Worker
 def static(name: str) -> str:
     """A style or script of the pages, as text."""
     return (resources.files("crmsim.teaching") / "static" / name).read_text(encoding="utf-8")
+
+
+# English sets per cent apart from its number, Chinese does not
+PERCENT = re.compile(r"(?<=\d)%")
 
 
 class Manners(anywidget.AnyWidget):
@@ -92,6 +97,8 @@ class Page:
     same_luck: ClassVar[bool] = False
     # the page's own style sheet in static/, besides page.css
     css: ClassVar[str] = ""
+    # its words by key, for `text`
+    texts: ClassVar[Mapping[str, Pair]] = {}
 
     def __init__(
         self,
@@ -145,6 +152,11 @@ class Page:
 
     def pick(self, pair: Pair | str) -> str:
         return pick(pair, self.language)
+
+    def text(self, key: str, **values: Any) -> str:
+        """Words of the page's own `texts` in its language, with the values put in."""
+        words = self.pick(self.texts[key]).format(**values)
+        return words if self.language == "zh" else PERCENT.sub(" %", words)
 
     def world(self, values: dict[str, Any], **more: Any) -> Scenario:
         """The scenario with the controls' parameters. Raises ScenarioError."""

@@ -15,11 +15,12 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 # the course stands beside the package in a checkout
 COURSE = Path(__file__).resolve().parents[2]
@@ -157,8 +158,13 @@ def run(command: Sequence[str], folder: str) -> int:
             environment[name] = os.pathsep.join(filter(None, (place, environment.get(name, ""))))
         # Ctrl+C in a terminal goes to all of a session: the server would be asked twice to end, and
         # Jupyter would ask back
-        process = subprocess.Popen(list(command), cwd=folder, env=environment, start_new_session=True)
+        process = subprocess.Popen(
+            list(command), cwd=folder, env=environment, start_new_session=True, stderr=subprocess.PIPE,
+            text=True, encoding="utf-8", errors="replace",
+        )  # fmt: skip
         asked: list[float] = []
+        said = threading.Thread(target=_pass_on, args=(process.stderr, asked), daemon=True)
+        said.start()
 
         def end(*_: Any) -> None:
             asked.append(time.monotonic())
@@ -169,12 +175,23 @@ def run(command: Sequence[str], folder: str) -> int:
             while True:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     code = process.wait(0.5)
+                    said.join(1)
                     return 0 if asked else code
                 if asked and time.monotonic() > asked[0] + PATIENCE:
                     process.kill()
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _pass_on(lines: IO[str], asked: Sequence[float]) -> None:
+    """Say what the server says, until it is asked to end: a kernel that is ended in the middle of its work
+    then complains of sockets that are gone."""
+    with lines:
+        for line in lines:
+            if not asked:
+                sys.stderr.write(line)
+                sys.stderr.flush()
 
 
 def _quiet_config(config: Path) -> None:

@@ -21,6 +21,16 @@ class Interval(NamedTuple):
         """1 or -1 where the interval lies above or below zero, else 0."""
         return int(self.low > 0) - int(self.high < 0)
 
+    @property
+    def arrow(self) -> tuple[str, str]:
+        """Arrow and tone of a card: up and good, down and bad, or nothing where it is not sure.
+
+        A single value is sure of nothing.
+        """
+        if self.low == self.high:
+            return "", ""
+        return {1: ("▲", "good"), -1: ("▼", "bad"), 0: ("", "")}[self.sure]
+
 
 def interval(values: Any) -> Interval:
     """Mean over replications, with Student's t."""

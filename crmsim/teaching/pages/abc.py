@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -23,7 +22,6 @@ from ..worker import Task
 
 # samples of the customers drawn anew for the intervals
 RESAMPLES = 100
-PERCENT = re.compile(r"(?<=\d)%")
 
 ATTRIBUTES: dict[str, Pair] = {
     "income": ("income (收入)", "收入"),
@@ -124,14 +122,11 @@ class AbcLorenz(Page):
     """Who brings the sales: classes A, B, C on the curve, and the attributes of those who buy."""
 
     name = "abc"
+    texts = TEXT
     question = ("ABC: do a few customers carry the firm?", "ABC分析：少数客户支撑企业吗？")
     about = ("Lorenz curve, ABC cuts, composition", "洛伦兹曲线、ABC分类与客户构成")
     preset = "retail"
     months = 12
-
-    def text(self, key: str, **values: Any) -> str:
-        words = self.pick(TEXT[key]).format(**values)
-        return words if self.language == "zh" else PERCENT.sub(" %", words)
 
     def groups(self) -> Sequence[Group]:
         purchase = self.scenario.purchase

@@ -99,12 +99,10 @@ class WhyTheyLeave(Page):
     """Stacked hazards by cause, the two cuts of what can be prevented, stated against true causes."""
 
     name = "churn"
+    texts = TEXT
     question = ("Why do they leave, and how much could you ever prevent?", "客户为何离开？最多能防止多少？")
     about = ("causes of churn over the length of stay; stated and true", "各种流失原因与客户所说的原因")
     css = "churn.css"
-
-    def text(self, key: str, **values: Any) -> str:
-        return self.pick(TEXT[key]).format(**values)
 
     def drawn(self, key: str, **values: Any) -> str:
         """Words in a picture: English where no Chinese font is installed."""

@@ -124,6 +124,7 @@ class ComplaintTree(Page):
     """Voice and recovery: a tree with counts for widths, and what the two bring apart and together."""
 
     name = "complaints"
+    texts = TEXT
     question = ("Does it pay to make customers complain?", "鼓励客户投诉值得吗？")
     about = (
         "problem, voice, recovery, staying; voice x recovery",
@@ -135,9 +136,6 @@ class ComplaintTree(Page):
     def __init__(self, *given: Any, **more: Any) -> None:
         self._reference: tuple[Any, np.ndarray] = (None, np.zeros(0))
         super().__init__(*given, **more)
-
-    def text(self, key: str, **values: Any) -> str:
-        return self.pick(TEXT[key]).format(**values)
 
     def drawn(self, key: str, **values: Any) -> str:
         return pick(TEXT[key], self.tree.language).format(**values)
@@ -293,7 +291,7 @@ class ComplaintTree(Page):
                     self.text("card_paradox"),
                     signed(paradox.mean, 1),
                     self.text("card_paradox_detail", **_range(paradox, 1)),
-                    *_arrow(paradox),
+                    *paradox.arrow,
                 )
             )
         self.cards(*cards)
@@ -316,7 +314,7 @@ class ComplaintTree(Page):
 
     def _card(self, label: str, x: Interval, detail: str, single: bool) -> Card:
         told = self.text("one") if single else self.text(detail, **_range(x))
-        return Card(self.text(label), signed(x.mean), told, *(("", "") if single else _arrow(x)))
+        return Card(self.text(label), signed(x.mean), told, *(("", "") if single else x.arrow))
 
     def _draw_tree(self, found: dict[str, Any]) -> None:
         """Ribbons as wide as their counts, from the problem on the left to staying on the right."""
@@ -503,10 +501,6 @@ def _mean(values: np.ndarray) -> Interval:
 
 def _range(x: Interval, digits: int = 0) -> dict[str, str]:
     return {"low": signed(x.low, digits), "high": signed(x.high, digits)}
-
-
-def _arrow(x: Interval) -> tuple[str, str]:
-    return ("▲", "good") if x.sure > 0 else ("▼", "bad") if x.sure < 0 else ("", "")
 
 
 def _ribbon(ax: Any, x0: float, x1: float, y0: float, y1: float, wide: float, colour: str) -> None:

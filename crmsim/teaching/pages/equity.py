@@ -237,6 +237,7 @@ class EquityBudget(Page):
     """Where does the next unit of money go: new customers, more from each, or keeping them?"""
 
     name = "equity"
+    texts = TEXT
     question = ("Where does the next yuan go?", "下一块钱该花在哪里？")
     about = (
         "a budget over acquisition, expansion and retention; three roads to profit; the best split",
@@ -244,9 +245,6 @@ class EquityBudget(Page):
     )
     same_luck = True
     css = "equity.css"
-
-    def text(self, key: str, **values: Any) -> str:
-        return self.pick(TEXT[key]).format(**values)
 
     def groups(self) -> Sequence[Group]:
         size = self.scenario.population.size * self.scenario.bill
@@ -395,11 +393,10 @@ class EquityBudget(Page):
         cost = float(np.mean([b.policy - a.policy for a, b in pairs]))
         gain = interval([(b.equity - a.equity) / cost for a, b in pairs]) if cost > 0 else None
 
-        arrow = ("▲", "good") if equity.sure > 0 else ("▼", "bad") if equity.sure < 0 else ("", "")
         self.cards(
             Card(self.text("card_equity"), f"{signed(equity.mean)} {currency}",
                  self.text("one") if unsure else f"{signed(equity.low)} … {signed(equity.high)}",
-                 *(("", "") if unsure else arrow)),
+                 *equity.arrow),
             Card(self.text("card_spent"), f"{total:,.0f} {currency}",
                  self.text("over", over=f"{over:,.0f}", currency=currency) if over
                  else self.text("within", budget=f"{budget:,.0f}", left=f"{budget - total:,.0f}",

@@ -26,7 +26,6 @@ from .survey import Answers, Population, ask, industry, points, population
 RESAMPLES = 60
 # regressions on eight touchpoints need some
 FEWEST = 40
-PERCENT = re.compile(r"(?<=\d)%")
 
 METHODS: dict[str, Pair] = {
     "coefficient": ("derived: regression (回归系数)", "推导：回归系数"),
@@ -141,6 +140,7 @@ class ImportancePerformance(Page):
     """Where touchpoints stand, where the reader puts the line, and what comes first then."""
 
     name = "ipa"
+    texts = TEXT
     question = ("What would you mend first?", "先改进什么？")
     about = ("importance-performance map with a movable cross-hair", "可移动十字线的重要性-绩效图")
     preset = "water_utility"
@@ -148,10 +148,6 @@ class ImportancePerformance(Page):
     months = 12
     css = "ipa.css"
     _kept: Any = None
-
-    def text(self, key: str, **values: Any) -> str:
-        words = self.pick(TEXT[key]).format(**values)
-        return words if self.language == "zh" else PERCENT.sub(" %", words)
 
     def groups(self) -> Sequence[Group]:
         most = min(20_000, self.scenario.population.size)

@@ -121,6 +121,7 @@ class Ladder(Page):
     """Seven rungs from potential to advocate: stocks, flows, and where people fall off."""
 
     name = "ladder"
+    texts = TEXT
     question = (
         "How do strangers become advocates, and where are they lost?",
         "陌生人如何成为拥护者，又在哪里流失？",
@@ -138,9 +139,6 @@ class Ladder(Page):
         self._kept: tuple[Any, list[Flows]] = (None, [])
         self._before: tuple[Any, list[Flows]] = (None, [])
         super().__init__(*given, **more)
-
-    def text(self, key: str, **values: Any) -> str:
-        return self.pick(TEXT[key]).format(**values)
 
     def drawn(self, key: str, **values: Any) -> str:
         """Words in the picture, which may lack a Chinese font."""
@@ -307,9 +305,8 @@ class Ladder(Page):
             return Card(self.text(key), f"{now.mean():,.0f}", self.text("detail_same"))
         d = interval(now - was)
         range_ = f"{signed(d.low)} … {signed(d.high)}" if now.size > 1 else signed(d.mean)
-        arrow, tone = {1: ("▲", "good"), -1: ("▼", "bad"), 0: ("", "")}[d.sure if now.size > 1 else 0]
         detail = self.text("detail", x=f"{was.mean():,.0f}", d=range_)
-        return Card(self.text(key), f"{now.mean():,.0f}", detail, arrow, tone)
+        return Card(self.text(key), f"{now.mean():,.0f}", detail, *d.arrow)
 
     def _draw(self, found: dict[str, Any], touched: bool) -> None:
         month = found["month"]

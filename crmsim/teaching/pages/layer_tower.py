@@ -124,6 +124,7 @@ class LayerTower(Page):
     """Four layers or three, who stands where, and which condition would lift them."""
 
     name = "layer-tower"
+    texts = TEXT
     question = (
         "What holds customers back from the next layer of loyalty?",
         "是什么使客户上不到更高的忠诚层次？",
@@ -137,9 +138,6 @@ class LayerTower(Page):
         self._kept: tuple[Any, list[np.ndarray]] = (None, [])
         self._before: tuple[Any, list[np.ndarray]] = (None, [])
         super().__init__(*given, **more)
-
-    def text(self, key: str, **values: Any) -> str:
-        return self.pick(TEXT[key]).format(**values)
 
     def drawn(self, key: str, **values: Any) -> str:
         """Words in the picture, which may lack a Chinese font."""
@@ -197,6 +195,10 @@ class LayerTower(Page):
         wanted = max(len(parts), THOROUGH if values["run"] else SOON)
         if parts:
             yield self._together(world, parts, before, values)
+        elif before and wanted > 1:
+            # a quick look at the month asked for; counting every month takes longer than the world itself
+            first = self._one(world, 0, values["push"], task, only=int(values["month"]))
+            yield self._together(world, [first], before, values)
         while len(parts) < wanted:
             k = len(parts)
             if len(before) == k:
@@ -206,13 +208,13 @@ class LayerTower(Page):
                 before[k] if world == base and values["push"] == self.panel.controls["push"].default
                 else self._one(world, k, values["push"], task)
             )  # fmt: skip
-            if len(parts) in (1, wanted):
+            if len(parts) == wanted or (k == 0 and len(before) == 1):
                 yield self._together(world, parts, before, values)
             else:
                 task.progress(len(parts), wanted, self.text("refine", k=len(parts), n=wanted))
 
-    def _one(self, world: Scenario, k: int, push: float, task: Task) -> np.ndarray:
-        look = Counting(push)
+    def _one(self, world: Scenario, k: int, push: float, task: Task, only: int | None = None) -> np.ndarray:
+        look = Counting(push, only)
         simulate(world, [], self.seed, replication=k, stop=task.stop, progress=False, watch=look)
         return np.array(look.months)
 
@@ -275,9 +277,8 @@ class LayerTower(Page):
 
     def _card(self, key: str, now: np.ndarray, was: np.ndarray) -> Card:
         mean, change = interval(now), interval(now - was)
-        arrow, tone = {1: ("▲", "good"), -1: ("▼", "bad"), 0: ("", "")}[change.sure if now.size > 1 else 0]
         detail = self.text("against", range=_between(mean, now.size).rstrip(" ·"), x=float(was.mean()))
-        return Card(self.text(key), f"{mean.mean:.0f} %", detail.removeprefix(" · "), arrow, tone)
+        return Card(self.text(key), f"{mean.mean:.0f} %", detail.removeprefix(" · "), *change.arrow)
 
     def _held(self, counts: np.ndarray) -> tuple[Interval, str, dict[str, Interval]]:
         """Below the top: the share who lack only time; of all others, what alone lifts most of them."""
@@ -439,13 +440,16 @@ class Standing(NamedTuple):
 
 class Counting:
     """Counts at each month's beginning, of those who lived the month before, who stands on each floor and
-    what holds them: arrays (views, floors, parts)."""
+    what holds them: arrays (views, floors, parts). `only`: zeros for all months but this."""
 
-    def __init__(self, push: float) -> None:
-        self.push = push
+    def __init__(self, push: float, only: int | None = None) -> None:
+        self.push, self.only = push, only
         self.months: list[np.ndarray] = []
 
     def __call__(self, month: int, world: WorldView) -> None:
+        if self.only is not None and month != self.only:
+            self.months.append(np.zeros((len(VIEWS), len(LoyaltyLayer), len(PARTS)), dtype=np.int64))
+            return
         active = world.column("active") > 0
         if month:
             active &= world.column("joined") < month

@@ -112,6 +112,7 @@ class MarketOpens(Page):
     """Attitude and behaviour crossed; a month in which the market opens; two real markets beside it."""
 
     name = "market"
+    texts = TEXT
     question = (
         "What is a monopoly's loyalty worth when the market opens?",
         "市场开放后，垄断者的忠诚还剩多少？",
@@ -127,9 +128,6 @@ class MarketOpens(Page):
     def __init__(self, *given: Any, **more: Any) -> None:
         self._kept: tuple[Any, list[dict[str, Any]]] = (None, [])
         super().__init__(*given, **more)
-
-    def text(self, key: str, **values: Any) -> str:
-        return self.pick(TEXT[key]).format(**values)
 
     def drawn(self, key: str, **values: Any) -> str:
         return pick(TEXT[key], self.matrix.language).format(**values)

@@ -23,6 +23,7 @@ from ..controls import Choice, Group, Number, Parameter
 from ..page import Card, Page
 from ..picture import Picture
 from ..tiles import Tiles
+from ..uncertainty import Interval, interval, signed
 from ..words import Pair, policy_name, term
 from ..worker import Task
 
@@ -132,15 +133,13 @@ class PolicyLab(Page):
     """Two worlds on the same luck: who stays, what it costs, whose life changes."""
 
     name = "policy-lab"
+    texts = TEXT
     question = ("Which policy keeps customers, and does it pay?", "哪种策略能留住客户？划算吗？")
     about = ("twin worlds on the same luck: people and money", "运气相同的两个世界：客户与金钱")
     same_luck = True
     # the last world without a policy, and what its replications gave
     _before: tuple[Scenario, dict[int, dict[str, Any]]] | None = None
     css = "policy_lab.css"
-
-    def text(self, key: str, **values: Any) -> str:
-        return self.pick(TEXT[key]).format(**values)
 
     def groups(self) -> Sequence[Group]:
         scenario, market = self.scenario, self.scenario.market
@@ -278,14 +277,14 @@ class PolicyLab(Page):
         world, rows = found["world"], found["rows"]
         kept = np.array([row["kept"] for row in rows])  # (worlds, 2, months + 1)
         money = {key: np.array([row[key] for row in rows]) for key in (*PARTS, "equity", "cost")}
-        d, low, high = _interval(1000 * (kept[:, 1, -1] - kept[:, 0, -1]))
+        d, low, high = interval(1000 * (kept[:, 1, -1] - kept[:, 0, -1]))
         equity, cost = money["equity"], money["cost"]
         months, currency = world.population.months, world.currency
         unsure = len(rows) == 1
-        within = self.text("kept_detail", low=_signed(low), high=_signed(high), n=f"{months / 12:g}")
+        within = self.text("kept_detail", low=signed(low), high=signed(high), n=f"{months / 12:g}")
         self.cards(
-            Card(self.text("kept"), _signed(d), self.text("one") if unsure else within,
-                 *_arrow(low, high, unsure)),
+            Card(self.text("kept"), signed(d), self.text("one") if unsure else within,
+                 *Interval(d, low, high).arrow),
             self._money_card("equity", equity, currency, unsure),
             self._money_card("cost", cost, currency, unsure, plain=True),
             self._return_card(equity, cost, unsure),
@@ -294,12 +293,12 @@ class PolicyLab(Page):
         self._draw_money(money, currency, world.service.desk != "none")
         self._show_lives()
         a, b = (f"{1000 * x:.0f}" for x in kept[:, :, -1].mean(axis=0))
-        digits = ("—", "—") if unsure else (_signed(low), _signed(high))
+        digits = ("—", "—") if unsure else (signed(low), signed(high))
         points = np.array([row["satisfaction"] for row in rows])
         sentence = self.text(
-            "sentence", a=a, b=b, d=_signed(d), low=digits[0], high=digits[1], months=months,
-            money=_signed(equity.mean()), currency=currency, cost=f"{cost.mean():,.0f}",
-            points=_signed((points[:, 1] - points[:, 0]).mean(), 1),
+            "sentence", a=a, b=b, d=signed(d), low=digits[0], high=digits[1], months=months,
+            money=signed(equity.mean()), currency=currency, cost=f"{cost.mean():,.0f}",
+            points=signed((points[:, 1] - points[:, 0]).mean(), 1),
         )  # fmt: skip
         if "in_time" in rows[0]:
             a, b = (f"{x:.0%}" for x in np.mean([row["in_time"] for row in rows], axis=0))
@@ -313,20 +312,20 @@ class PolicyLab(Page):
     def _money_card(
         self, key: str, values: np.ndarray, currency: str, unsure: bool, plain: bool = False
     ) -> Card:
-        mean, low, high = _interval(values)
-        m, a, b = (f"{x:,.0f}" if plain else _signed(x) for x in (mean, low, high))
+        mean, low, high = interval(values)
+        m, a, b = (f"{x:,.0f}" if plain else signed(x) for x in (mean, low, high))
         detail = self.text("one") if unsure else f"{a} … {b} {currency}"
-        arrow = ("", "") if plain else _arrow(low, high, unsure)
+        arrow = ("", "") if plain else Interval(mean, low, high).arrow
         return Card(self.text(key), f"{m} {currency}", detail, *arrow)
 
     def _return_card(self, equity: np.ndarray, cost: np.ndarray, unsure: bool) -> Card:
         if cost.mean() <= 0:
             return Card(self.text("return"), "–", self.text("return_none"))
-        mean, low, high = _interval(equity / cost.mean())
+        mean, low, high = interval(equity / cost.mean())
         detail = self.text("return_detail")
         if not unsure:
-            detail = f"{_signed(low, 1)} … {_signed(high, 1)} · {detail}"
-        return Card(self.text("return"), f"{_signed(mean, 1)} ×", detail, *_arrow(low, high, unsure))
+            detail = f"{signed(low, 1)} … {signed(high, 1)} · {detail}"
+        return Card(self.text("return"), f"{signed(mean, 1)} ×", detail, *Interval(mean, low, high).arrow)
 
     def _draw_kept(
         self, kept: np.ndarray, policy_name: str, d: float, low: float, high: float, unsure: bool
@@ -387,13 +386,13 @@ class PolicyLab(Page):
         ends = np.cumsum(parts)
         bottoms = np.append(ends - parts, 0.0)
         heights = np.append(parts, money["equity"].mean())
-        _, low, high = _interval(money["equity"])
+        _, low, high = interval(money["equity"])
         size = next((s for s in (1e6, 1e3) if np.abs([*ends, *heights]).max() >= 10 * s), 1.0)
         unit = {1e6: "M ", 1e3: "k ", 1.0: ""}[size] + currency
         which = "money_good" if low > 0 else "money_bad" if high < 0 else "money"
         words = self.text(which, n=f"{abs(heights[-1]) / size:,.0f}", unit=unit)
         sentence = f"{words}: " + ", ".join(
-            f"{self.text(key)} {_signed(height / size)} {unit}".replace("\n", " ")
+            f"{self.text(key)} {signed(height / size)} {unit}".replace("\n", " ")
             for key, height in zip((*keys, "net"), heights, strict=True)
         )
         with self.money.drawing(sentence) as (ax,):
@@ -418,7 +417,7 @@ class PolicyLab(Page):
                 bar.set_color(
                     OKABE_ITO["blue"] if k == last else OKABE_ITO["sky"] if heights[k] > 0 else "#8C8C8C"
                 )
-                a["labels"][k].set_text(_signed(heights[k] / size))
+                a["labels"][k].set_text(signed(heights[k] / size))
                 edge = max(top[k], high / size) if k == last else top[k]
                 a["labels"][k].set_position((k, edge + 0.03 * span))
             for k, link in enumerate(a["links"]):
@@ -596,23 +595,3 @@ def _compared(without: dict[str, Any], having: dict[str, Any]) -> dict[str, Any]
     if "in_time" in without:
         row["in_time"] = [without["in_time"], having["in_time"]]
     return row
-
-
-def _interval(values: np.ndarray) -> tuple[float, float, float]:
-    """Mean and 95 % interval (Student's t over pairs of worlds); the mean thrice for a single one."""
-    mean, n = float(np.mean(values)), values.size
-    if n < 2:
-        return mean, mean, mean
-    half = float(stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
-    return mean, mean - half, mean + half
-
-
-def _arrow(low: float, high: float, unsure: bool) -> tuple[str, str]:
-    if unsure or low <= 0 <= high:
-        return "", ""
-    return ("▲", "good") if low > 0 else ("▼", "bad")
-
-
-def _signed(value: float, digits: int = 0) -> str:
-    """A number with its sign, and a minus as wide as the plus."""
-    return f"{round(value, digits) + 0.0:+,.{digits}f}".replace("-", "−")

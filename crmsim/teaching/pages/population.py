@@ -132,14 +132,12 @@ class Population(Page):
     """About two thousand customers, each a dot, through time."""
 
     name = "population"
+    texts = TEXT
     question = ("Who comes, who climbs, who leaves?", "谁来了，谁上升，谁离开？")
     about = ("two thousand customers as dots on the layers of loyalty", "两千名客户化为忠诚层次上的圆点")
     customers = 2_000
     same_luck = True
     css = "population.css"
-
-    def text(self, key: str, **values: Any) -> str:
-        return self.pick(TEXT[key]).format(**values)
 
     def groups(self) -> Sequence[Group]:
         market = self.scenario.market

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -21,7 +20,6 @@ from ..words import Pair
 from ..worker import Task
 
 DATA = "retail"
-PERCENT = re.compile(r"(?<=\d)%")
 # cross ratios that have a curve, as far as they lie in the picture
 CURVES = (0.25, 0.5, 1, 2, 4, 8, 16, 32)
 CHOSEN = "#A63F00"
@@ -101,15 +99,12 @@ class RatioTable(Page):
     """Products of the retail data set by margin and turnover; price and stock of one can be moved."""
 
     name = "ratios"
+    texts = TEXT
     question = ("Which product earns its place on the shelf?", "哪种产品对得起它占用的库存？")
     about = ("margin, turnover, cross and contribution ratio", "毛利率、周转率、交叉比率与贡献比率")
     preset = "retail"
     css = "ratios.css"
     _kept: Any = None
-
-    def text(self, key: str, **values: Any) -> str:
-        words = self.pick(TEXT[key]).format(**values)
-        return words if self.language == "zh" else PERCENT.sub(" %", words)
 
     @property
     def data(self) -> dict[str, pd.DataFrame]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,12 +16,12 @@ from ...simulation.engine import simulate
 from ..controls import Choice, Group, Number
 from ..page import Card, Page
 from ..picture import Picture
+from ..uncertainty import Interval
 from ..words import Pair
 from ..worker import Task
 
 START = "2024-01-01"
 # English sets a space before the sign
-PERCENT = re.compile(r"(?<=\d)%")
 # the longest period after the scores that a control asks for, months
 AHEAD = 6
 GAP = 0.6
@@ -108,15 +107,12 @@ class RfmCube(Page):
     """Fifths of recency, frequency and money; a test mailing; profit of mailing the cells that pay."""
 
     name = "rfm"
+    texts = TEXT
     question = ("RFM: which cells are worth a letter?", "RFM：哪些客户值得邮寄？")
     about = ("125 cells, break-even, and a forecast as rival", "125个单元格、盈亏平衡，以及预测模型的对照")
     preset = "retail"
     months = 30
     _kept: Any = None
-
-    def text(self, key: str, **values: Any) -> str:
-        words = self.pick(TEXT[key]).format(**values)
-        return words if self.language == "zh" else PERCENT.sub(" %", words)
 
     def groups(self) -> Sequence[Group]:
         last = max(self.scenario.population.months - AHEAD, 3)
@@ -219,7 +215,7 @@ class RfmCube(Page):
         rate = float(rest["bought"].mean())
         self.cards(
             Card(self.text("gain"), f"{gain:+,.0f} {currency}", f"{low:+,.0f} … {high:+,.0f}",
-                 *_arrow(low, high)),
+                 *Interval(gain, low, high).arrow),
             Card(self.text("mailed"), f"{result['mailed']:,}",
                  self.text("mailed_detail", n=len(rest), cells=chosen, filled=filled)),
             Card(self.text("even"), self.text("percent", share=plan.break_even),
@@ -227,7 +223,7 @@ class RfmCube(Page):
             Card(self.text("rival", name=name), "…" if told is None else f"{told['profit']:,.0f} {currency}",
                  self.text("rival_wait") if told is None
                  else self.text("rival_detail", low=told["gain"][1], high=told["gain"][2]),
-                 *(("", "") if told is None else _arrow(*told["gain"][1:]))),
+                 *(("", "") if told is None else Interval(*told["gain"]).arrow)),
         )  # fmt: skip
         more = ""
         if told is not None and result["mailed"]:
@@ -424,9 +420,3 @@ def _outline(squares: set[tuple[float, float]]) -> list[list[tuple[float, float]
             if (round(x + dx, 6), round(y + dy, 6)) not in near:
                 edges.append([corners[k], corners[(k + 1) % 4]])
     return edges
-
-
-def _arrow(low: float, high: float) -> tuple[str, str]:
-    if low <= 0 <= high:
-        return "", ""
-    return ("▲", "good") if low > 0 else ("▼", "bad")

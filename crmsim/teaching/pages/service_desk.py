@@ -100,6 +100,7 @@ class ServiceDesk(Page):
     """A day at the hotline on a canvas; below what the waits of a month are and cost."""
 
     name = "service-desk"
+    texts = TEXT
     question = (
         "Who waits, who hangs up, and what do the minutes cost?",
         "谁在等，谁挂断，等待的代价是多少？",
@@ -113,9 +114,6 @@ class ServiceDesk(Page):
     customers = 20_000
     months = 12
     css = "service_desk.css"
-
-    def text(self, key: str, **values: Any) -> str:
-        return self.pick(TEXT[key]).format(**values)
 
     def drawn(self, key: str, **values: Any) -> str:
         return pick(TEXT[key], self.hours.language).format(**values)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -26,7 +25,6 @@ from .policy_lab import PRESETS
 
 # surveys of the same customers, each with its own luck
 REPEATS = 20
-PERCENT = re.compile(r"(?<=\d)%")
 # a tick of 8 to 10 of 10 counts as satisfied
 SATISFIED = 8
 MODES: dict[str, Pair] = {
@@ -168,6 +166,7 @@ class SurveyDesk(Page):
     """Ask a sample, estimate satisfaction, and compare with the truth, twenty times over."""
 
     name = "survey"
+    texts = TEXT
     question = ("A survey: how near does it come to the truth?", "满意度调查：离真实有多近？")
     about = (
         "sample size, response bias, halo: estimate against truth",
@@ -177,10 +176,6 @@ class SurveyDesk(Page):
     customers = 20_000
     months = 12
     _kept: Any = None
-
-    def text(self, key: str, **values: Any) -> str:
-        words = self.pick(TEXT[key]).format(**values)
-        return words if self.language == "zh" else PERCENT.sub(" %", words)
 
     def groups(self) -> Sequence[Group]:
         usual = surveys.Survey()

@@ -314,6 +314,7 @@ class TargetingGame(Page):
     """Whom to call: the reader's rule against the oracle's."""
 
     name = "targeting"
+    texts = TEXT
     question = ("You may call a tenth of your customers. Whom?", "只能联系十分之一的客户，该联系谁？")
     about = (
         "pick names by risk, value, uplift or weights of your own, against the oracle",
@@ -321,9 +322,6 @@ class TargetingGame(Page):
     )
     same_luck = True
     css = "targeting.css"
-
-    def text(self, key: str, **values: Any) -> str:
-        return self.pick(TEXT[key]).format(**values)
 
     def groups(self) -> Sequence[Group]:
         own = {"risk_score": 1.0}
@@ -463,13 +461,13 @@ class TargetingGame(Page):
         digits = 0 if size == 1 else 1
         self.cards(
             Card(self.text("card_kept"), signed(kept[0], 1),
-                 self.text("card_kept_detail", interval=within(kept, digits=1)), *_arrow(kept, unsure)),
+                 self.text("card_kept_detail", interval=within(kept, digits=1)), *kept.arrow),
             Card(self.text("card_harmed"), f"{mine['harmed'].mean():.0%}",
                  self.text("card_harmed_detail", n=f"{mine['lost'].mean():.1f}")),
             Card(self.text("card_profit"), f"{signed(profit[0] / size, digits)} {unit}",
                  self.text("card_profit_detail", n=round(mine["calls"].mean()),
                            cost=f"{mine['cost'].mean() / size:,.{digits}f} {unit}",
-                           interval=within(profit, size, digits)), *_arrow(profit, unsure)),
+                           interval=within(profit, size, digits)), *profit.arrow),
             Card(self.text("card_oracle"),
                  "–" if math.isnan(part) else f"{round(100 * part)} %".replace("-", "−"),
                  self.text("card_oracle_none") if math.isnan(part)
@@ -697,9 +695,3 @@ def _beside(pair: Pair) -> Pair:
 def _standard(values: np.ndarray) -> np.ndarray:
     spread = float(values.std())
     return (values - values.mean()) / spread if spread > 1e-12 else np.zeros(values.size)
-
-
-def _arrow(three: Interval, unsure: bool) -> tuple[str, str]:
-    if unsure or not three.sure:
-        return "", ""
-    return ("▲", "good") if three.sure > 0 else ("▼", "bad")

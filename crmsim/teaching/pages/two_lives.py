@@ -147,6 +147,7 @@ class TwoLivesPage(Page):
     """The same person, the same luck, two worlds."""
 
     name = "two-lives"
+    texts = TEXT
     question = (
         "What would have become of this customer without the policy?",
         "没有这项策略，这位客户会怎样？",
@@ -158,9 +159,6 @@ class TwoLivesPage(Page):
     # whether the next computation looks for another customer, and every draw of the lives once asked for
     _search: bool = False
     _decisions: pd.DataFrame | None = None
-
-    def text(self, key: str, **values: Any) -> str:
-        return self.pick(TEXT[key]).format(**values)
 
     def groups(self) -> Sequence[Group]:
         population = self.scenario.population

@@ -328,7 +328,7 @@ function render({ model, el }) {
 
   function ribbon(seen) {
     const strip = document.createElement("canvas"), ratio = window.devicePixelRatio || 1;
-    const wide = Math.max(200, (box.clientWidth || 800) * 0.32), one = wide / seen.length;
+    const wide = Math.max(200, (box.clientWidth || 800) * 0.22), one = wide / seen.length;
     strip.width = wide * ratio;
     strip.height = 16 * ratio;
     strip.style.cssText = `width:${wide}px;height:16px;flex:0 0 auto`;
