@@ -61,7 +61,9 @@ TEXT: dict[str, Pair] = {
     "doubt": ("Look again at {a} : {b}: you say {given}, the others imply {implied}.",
               "请重新考虑{a} : {b}：您给{given}，其余判断意味着{implied}。"),
     "fine": ("No judgement contradicts the others too much (CR below 0.10).", "判断基本一致（CR低于0.10）。"),
-    "adopt": ("Take what the others imply", "采用其余判断的结果"),
+    "adopt": ("Set {a} : {b} to {implied}, as the others imply",
+              "将{a} : {b}改为{implied}，与其余判断一致"),
+    "nothing_to_adopt": ("Nothing to mend", "无需修改"),
     "cr": ("Worst consistency ratio (CR)", "最大一致性比率（CR）"),
     "cr_detail": ("below 0.10 is consistent", "低于0.10为一致"),
     "index_card": ("Index with these weights", "按上述权重的指数"),
@@ -69,18 +71,18 @@ TEXT: dict[str, Pair] = {
     "equal_card": ("With equal weights (等权)", "等权的指数"),
     "difference": ("{d} points from these", "与上述相差{d}分"),
     "what_if": ("If {name} rose {by:g} points", "若{name}提高{by:g}分"),
-    "what_detail": ("index; equal {equal}, entropy {entropy}{true}", "指数；等权{equal}，熵权{entropy}{true}"),
+    "what_detail": ("equal {equal}, entropy {entropy}{true}", "等权{equal}，熵权{entropy}{true}"),
     "and_true": (", true {true}", "，真实权重{true}"),
     "sentence": (
-        "With these judgements {first} weighs most ({share:.0f} %) and the index is {index:.1f} ({low:.1f} to "
-        "{high:.1f}); equal weights give {equal:.1f}. {by:g} points more of {name} would raise it by {what} "
-        "here and by {even} with equal weights. {verdict}",
-        "按上述判断，{first}权重最大（{share:.0f}%），指数为{index:.1f}（{low:.1f} 至 {high:.1f}）；"
-        "等权为{equal:.1f}。{name}提高{by:g}分，指数在此提高{what}，等权时提高{even}。{verdict}",
+        "With these judgements {first} weighs most ({share:.0f} %); the index is {index:.1f} ({low:.1f} to "
+        "{high:.1f}), with equal weights {equal:.1f}. {by:g} points more of {name} would move it by {what} "
+        "and by {even}. {verdict}",
+        "按上述判断，{first}权重最大（{share:.0f}%），指数为{index:.1f}（{low:.1f} 至 {high:.1f}），"
+        "等权为{equal:.1f}。{name}提高{by:g}分，前者变化{what}，后者变化{even}。{verdict}",
     ),
     "foot": (
-        "{scenario}, seed {seed}, {customers:,} customers, asked at the end of month {month}; intervals of 95 % "
-        "know the luck of the draw only; entropy weights measure spread of answers, not importance",
+        "{scenario}, seed {seed}, {customers:,} customers, asked at the end of month {month}; intervals of "
+        "95 % know the luck of the draw only; entropy weights measure spread of answers, not importance",
         "{scenario}，种子{seed}，{customers:,}名客户，第{month}个月末询问；95%区间只含抽样误差；"
         "熵权衡量回答的离散程度，而非重要性",
     ),
@@ -153,6 +155,7 @@ class IndicatorTree(Page):
     """Goal, criteria, indicators: judge them in pairs, and see weights, consistency and index."""
 
     name = "ahp"
+    texts = TEXT
     question = ("Which weights for the index, and do they matter?", "指数该用什么权重？影响多大？")
     about = ("indicator tree, AHP with its consistency light, index", "指标体系、层次分析法与一致性、指数")
     preset = "water_utility"
@@ -160,9 +163,6 @@ class IndicatorTree(Page):
     months = 12
     css = "ahp.css"
     _kept: Any = None
-
-    def text(self, key: str, **values: Any) -> str:
-        return self.pick(TEXT[key]).format(**values)
 
     def _tree(self) -> dict[str, list[str]]:
         """Children of each node that has several or one, from the goal down."""
@@ -201,21 +201,23 @@ class IndicatorTree(Page):
             Choice("improve", ("Improve (改进)", "改进"), [(n, self._pair(n)) for n in names], names[0]),
             Number("by", ("By (幅度)", "幅度"), 5, 0, 20, 0.5, ("points", "分")),
             industry(self.scenario),
-            Number("size", ("Customers asked (样本量)", "样本量"), min(5_000, most), min(300, most), most, 100,
-                   whole=True),
+            Number("size", ("Customers asked (样本量)", "样本量"), min(5_000, most), min(300, most), most,
+                   100, whole=True),
         ]))  # fmt: skip
         return found
 
     def build(self) -> Sequence[Any]:
         self.lights = ipywidgets.HTML()
         self.lights.add_class("cs-ahp-lights")
-        self.adopt = ipywidgets.Button(description=self.text("adopt"))
+        self.adopt = ipywidgets.Button(description=self.text("nothing_to_adopt"))
         self.adopt.on_click(lambda _: self.guard(self._adopt))
-        self.bars = Picture(5.2, 4.2, language=self.language, dpi=160)
-        self.indices = Picture(3.9, 4.2, language=self.language, dpi=160)
+        self.bars = Picture(5.3, 3.6, language=self.language, dpi=160)
+        self.indices = Picture(3.3, 3.6, language=self.language, dpi=160)
         row = ipywidgets.HBox([self.bars.widget, self.indices.widget])
-        row.add_class("cs-row")
-        return [self.lights, self.adopt, row]
+        row.add_class("cs-ahp-row")
+        above = ipywidgets.HBox([self.lights, self.adopt])
+        above.add_class("cs-ahp-above")
+        return [above, row]
 
     def _judgements(self, kind: str) -> dict[str, int]:
         return {
@@ -280,7 +282,7 @@ class IndicatorTree(Page):
     def show(self, found: Tree) -> None:
         values, w = found.values, found.weights
         shown = [m for m in w if m != "true" or values["truth"]]
-        node, worst = max(found.nodes.items(), key=lambda item: item[1].cr)
+        worst = max(found.nodes.values(), key=lambda node: node.cr)
         chips = []
         for name, one in found.nodes.items():
             if len(one.weights) > 2:
@@ -289,13 +291,14 @@ class IndicatorTree(Page):
                 chips.append(
                     f'<span class="cs-{"good" if one.consistent else "bad"}">{html.escape(words)}</span>'
                 )
-        verdict = self.text("fine")
+        verdict, mend = self.text("fine"), self.text("nothing_to_adopt")
         if not worst.consistent:
             a, b, given, implied = worst.doubtful
-            verdict = self.text("doubt", a=self._called(a), b=self._called(b),
-                                given=told(steps_of(given)), implied=told(steps_of(implied)))  # fmt: skip
-        self.adopt.disabled = worst.consistent
-        self.lights.value = f"<p>{' '.join(chips)}</p><p>{html.escape(verdict)}</p>"
+            words = {"a": self._called(a), "b": self._called(b), "implied": told(steps_of(implied))}
+            verdict = self.text("doubt", given=told(steps_of(given)), **words)
+            mend = _bare(self.text("adopt", **words))
+        self.adopt.disabled, self.adopt.description = worst.consistent, mend
+        self.lights.value = f"<p>{' '.join(chips)}</p>"
         own, even = found.index["ahp"], found.index["equal"]
         by, what = float(values["by"]), str(values["improve"])
         # points above 100 there are none, but a rise of the mean moves the index by its weight
@@ -329,7 +332,9 @@ class IndicatorTree(Page):
         for level in found.nodes["goal"].weights.index:
             rows.append((self._plain(level), 100 * found.nodes["goal"].weights[level], None))
             rows += [(self._plain(n), 100 * w.loc[n, "ahp"], n) for n in found.nodes[level].weights.index]
-        with self.bars.drawing(self.text("heaviest", name=self._plain(first), share=share)) as (ax, *_):
+        title = self.text("heaviest", name=self._plain(first), share=share)
+        title = title[:1].upper() + title[1:]
+        with self.bars.drawing(title) as (ax, *_):
             ax.clear()
             ax.grid(False)
             y = -np.arange(len(rows))
@@ -337,30 +342,29 @@ class IndicatorTree(Page):
             ax.barh(y, [width for _, width, _ in rows], 0.62, color=colours)
             leaves = [(place, leaf) for place, (_, _, leaf) in zip(y, rows, strict=True) if leaf]
             for m in shown[1:]:
-                ax.plot([100 * w.loc[leaf, m] for _, leaf in leaves], [p for p, _ in leaves], linestyle="none",
-                        marker=MARKERS[m], color=COLOURS[m], markersize=9, markerfacecolor="white",
-                        markeredgewidth=2, label=_bare(self.pick(WEIGHTS[m])))  # fmt: skip
+                across, up = [100 * w.loc[leaf, m] for _, leaf in leaves], [place for place, _ in leaves]
+                ax.plot(across, up, linestyle="none", marker=MARKERS[m], color=COLOURS[m], markersize=9,
+                        markerfacecolor="white", markeredgewidth=2,
+                        label=_bare(self.pick(WEIGHTS[m])))  # fmt: skip
             ax.set_yticks(y, [name if leaf is None else f"    {name}" for name, _, leaf in rows], fontsize=12)
             for label, (_, _, leaf) in zip(ax.get_yticklabels(), rows, strict=True):
                 label.set_fontweight("bold" if leaf is None else "normal")
-            ax.legend(fontsize=12, frameon=False, loc="lower right")
+            # room for the legend beside the longest bar
+            ax.set_xlim(0, 1.32 * max(ax.get_xlim()[1], max(width for _, width, _ in rows)))
+            ax.legend(fontsize=12, frameon=False, loc="center right", handletextpad=0.3, borderaxespad=0)
             ax.set_xlabel(self.text("weights"), fontsize=13)
-            ax.set_title(fitted(self.bars.alt, self.language, 40), loc="left", fontsize=15)
+            ax.set_title(fitted(title, self.language, 50), loc="left", fontsize=15)
         values = [found.index[m] for m in shown]
         span = max(v.value for v in values) - min(v.value for v in values)
-        with self.indices.drawing(self.text("apart", span=span)) as (ax, *_):
+        title = self.text("apart", span=span)
+        with self.indices.drawing(title) as (ax, *_):
             ax.clear()
             for k, (m, v) in enumerate(zip(shown, values, strict=True)):
                 ax.plot([v.low, v.high], [-k, -k], color=COLOURS[m], linewidth=4, alpha=0.6)
                 ax.plot([v.value], [-k], "o", color=COLOURS[m], markersize=10)
-                ax.text(
-                    v.value,
-                    -k + 0.16,
-                    f"{_bare(self.pick(WEIGHTS[m]))}: {v.value:.1f}",
-                    ha="center",
-                    fontsize=13,
-                )
+                words = f"{_bare(self.pick(WEIGHTS[m]))}: {v.value:.1f}"
+                ax.text(v.value, -k + 0.2, words, ha="center", fontsize=13)
             ax.set_ylim(-len(shown) + 0.5, 0.6)
             ax.set_yticks([])
             ax.set_xlabel(_bare(self.text("index")), fontsize=13)
-            ax.set_title(fitted(self.indices.alt, self.language, 34), loc="left", fontsize=15)
+            ax.set_title(fitted(title, self.language, 28), loc="left", fontsize=15)
