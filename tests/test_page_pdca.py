@@ -6,9 +6,10 @@ import pytest
 
 pytest.importorskip("anywidget", reason="pages need the extra `course`")
 
-from crmsim import PdcaCycle, Project
+from crmsim import PdcaCycle, Project, Scenario
 from crmsim.simulation.survey import Survey
 from crmsim.teaching.pages import pdca, show
+from crmsim.teaching.uncertainty import signed
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 SIZE = 1_500
@@ -30,9 +31,9 @@ def step(page, *names):
 
 def test_before_the_first_round(page):
     assert page.found.turns == ()
-    assert len(page.found.chart) == 8
+    assert len(page.found.chart) == 4
     assert page.found.chart["base"].all()
-    assert "8 surveys" in page.sentence
+    assert "4 surveys" in page.sentence
     assert "?" in page._cards.value
 
 
@@ -41,16 +42,15 @@ def test_a_round_is_that_of_the_cycle(page):
     assert found.deciding
     plan = pdca.WATER["notices"]
     project = Project("notices", list(plan.policies), plan.one_off, plan.running, plan.touchpoint)
-    cycle = PdcaCycle("water_utility", [project], months=6, start=24, survey=Survey(importance=False),
-                      mode="honest")  # fmt: skip
-    cycle = PdcaCycle(cycle.scenario.replace(population__size=SIZE, population__months=24), [project],
-                      months=6, start=24, survey=Survey(size=1500, importance=False))  # fmt: skip
+    world = Scenario.preset("water_utility").replace(population__size=SIZE, population__months=24)
+    survey = Survey(size=1500, importance=False)
+    cycle = PdcaCycle(world, [project], months=6, start=24, survey=survey)
     wanted = cycle.play("notices", decisions={}).iloc[0]
     mine = found.table.iloc[0]
     for column in ("effect", "low", "high", "true", "cost"):
         assert mine[column] == pytest.approx(wanted[column])
     assert found.spent == pytest.approx(0.6)
-    assert "11.4" in page._cards.value
+    assert "9.4" in page._cards.value
 
 
 def test_kept_projects_go_on_and_cost(page):
@@ -77,7 +77,7 @@ def test_teaching_mode_doubles_and_says_so(page):
     page.set(mode="teaching")
     doubled = page.wait().table["true"].iloc[0]
     assert doubled > 1.5 * honest > 0
-    for text in (page.banner.value, page.sentence, page.words.value, page.wave.alt):
+    for text in (page.banner.value, page.words.value, page.wave.alt):
         assert "effects doubled" in text
 
 
@@ -108,3 +108,28 @@ def test_same_seed_same_numbers(page):
     other = show("pdca", customers=SIZE, size=1500)
     other.wait()
     assert step(other, "notices").table.equals(step(page, "notices").table)
+
+
+def test_three_rounds_end_the_game(page):
+    for name in ("notices", "payment", "hotline"):
+        step(page, name)
+        found = step(page)
+    assert len(found.rounds) == 3
+    assert page.step.disabled
+    assert all(card.disabled for card in page.cards_of.values())
+    page.guard(lambda: page.refresh(run=True))
+    assert "press Reset" in page.error
+    assert len(page.turns) == 3
+
+
+def test_the_truth_is_drawn_beside_what_was_measured(page):
+    found = step(page, "notices")
+    assert "true effect" not in page.effects.alt
+    page.set(truth=True)
+    page.wait()
+    said = page.effects.alt.split("; ")
+    assert len(said) == 3
+    for words, row in zip(said[1:], (found.table.iloc[0], found.rounds.iloc[0]), strict=True):
+        true = row["true"] if "true" in row else row["true_change"]
+        assert words.endswith(f"true effect {signed(true, 1)}")
+    assert "all together" in said[2]

@@ -20,15 +20,15 @@ from ..controls import Choice, Group, Number, Switch
 from ..page import Card, Page
 from ..picture import Picture
 from ..titles import fitted
-from ..uncertainty import signed
+from ..uncertainty import Interval, signed
 from ..words import Pair
 from ..worker import Task
 from .choices import scenario_name
 from .policy_lab import PRESETS
 
-# two years of surveys before the first round, one a quarter, give the chart its limits
+# a world settles for a year; surveys of the next, one a quarter, give the chart its limits
 START, EVERY = 24, 3
-MOST_ROUNDS = 8
+MOST_ROUNDS = 3
 # lines in the picture of effects
 SHOWN = 7
 
@@ -83,7 +83,7 @@ TEXT: dict[str, Pair] = {
     "change_detail": ("{low} to {high}; sees {mde:.1f} or more", "{low} 至 {high}；可辨识{mde:.1f}以上"),
     "no_change_detail": ("roll out the first round", "请先实施第一轮"),
     "earned": ("True gain so far (真实增益)", "累计真实增益"),
-    "earned_detail": ("points, against nothing done; spent {cost:.1f}", "分，对照未实施；已支出{cost:.1f}"),
+    "earned_detail": ("against nothing; spent {cost:.1f}", "对照未实施；已支出{cost:.1f}"),
     "hidden": ("?", "？"),
     "hidden_detail": ("show the truth to see", "选择显示真实值后可见"),
     "teaching": ("Teaching mode: effects doubled", "教学模式：效果已加倍"),
@@ -93,6 +93,8 @@ TEXT: dict[str, Pair] = {
     "kept": ("kept, runs on", "已保留，继续"),
     "dropped": ("dropped; again?", "曾放弃；再选？"),
     "not_now": ("not in this round", "本轮未选"),
+    "never": ("never tried", "未尝试"),
+    "given_up": ("dropped", "已放弃"),
     "keep": ("✓ keep", "✓ 保留"),
     "drop": ("✗ drop", "✗ 放弃"),
     "head_plan": ("Round {round}, plan (计划): choose projects. They cost {cost:.1f}, kept ones {kept:.1f}; "
@@ -104,7 +106,9 @@ TEXT: dict[str, Pair] = {
     "step_act": ("Decide ▸", "决定 ▸"),
     "over": ("This round would cost {cost:.1f}, and {left:.1f} is left: leave a project out or raise the "
              "budget.", "本轮需{cost:.1f}，余额仅{left:.1f}：请减少项目或增加预算。"),
-    "many": ("{n} rounds are played: press Reset for a new game.", "已进行{n}轮：请按“复原”重新开始。"),
+    "over_now": ("The {n} rounds are over. Show the truth, or press Reset for a new game.",
+                 "{n}轮已结束：可显示真实值，或按“复原”重新开始。"),
+    "finished": ("Finished", "已结束"),
     "satisfaction": ("satisfaction (满意度)", "满意度"),
     "month": ("month", "月"),
     "nothing": ("nothing done", "未实施"),
@@ -112,6 +116,9 @@ TEXT: dict[str, Pair] = {
     "effects_none": ("No project was tried yet", "尚未尝试项目"),
     "effects_sure": ("{k} of {n} effects are surely not 0", "{n}项效果中{k}项确实不为0"),
     "effect_x": ("change of what it aims at, points", "所针对指标的变化，分"),
+    "unseen": ("a change of satisfaction\nunder {x:.1f} points\nis often missed",
+               "小于{x:.1f}分的\n满意度变化\n常被忽略"),
+    "row_all": ("{round}. all together → satisfaction", "{round}. 全部 → 满意度"),
     "row": ("{round}. {name} → {aim}: {word}", "{round}. {name} → {aim}：{word}"),
     "word_keep": ("kept", "保留"),
     "word_drop": ("dropped", "放弃"),
@@ -131,7 +138,11 @@ TEXT: dict[str, Pair] = {
     "noise": ("that may be noise", "可能只是波动"),
     "up": ("surely a rise", "确有上升"),
     "down": ("surely a fall", "确有下降"),
-    "projects": ("Of {n} projects {up} surely moved what they aim at. ", "{n}个项目中{up}个确实改变了所针对指标。"),
+    "projects": ("Of {n} projects {up} surely moved what they aim at. ",
+                 "{n}个项目中{up}个确实改变了所针对指标。"),
+    "project_sure": ("The project surely moved what it aims at. ", "该项目确实改变了所针对指标。"),
+    "project_unsure": ("Whether the project moved what it aims at is not sure. ",
+                       "尚不能确定该项目改变了所针对指标。"),
     "no_projects": ("Nothing new was tried. ", "本轮未尝试新项目。"),
     "truth": (
         "In truth all that was done has brought {gain} points against a world with nothing done{right}.",
@@ -140,10 +151,9 @@ TEXT: dict[str, Pair] = {
     "right": ("; {right} of {n} decisions were right", "；{n}项决定中{right}项正确"),
     "foot": (
         "{scenario}, seed {seed}, {customers:,} customers, {asked:,} asked in each wave; intervals of 95 %; "
-        "costs in units of 100,000 {currency} are assumed; thin line: the same surveys with nothing done, "
-        "up to the last decision{mode}",
+        "costs in 100,000 {currency}, assumed; thin black line: the same surveys with nothing done{mode}",
         "{scenario}，种子{seed}，{customers:,}名客户，每次询问{asked:,}名；95%区间；"
-        "费用单位为10万{currency}，属假设；细线：未实施时的同样调查，至最近一次决定{mode}",
+        "费用单位为10万{currency}，属假设；黑色细线：未实施时的同样调查{mode}",
     ),
     "progress": ("round {k} of {n}", "第{k}轮，共{n}轮"),
 }  # fmt: skip
@@ -253,6 +263,7 @@ class PdcaBoard(Page):
     """Projects as cards, a budget, a control chart with honest noise, and the reader keeps or drops."""
 
     name = "pdca"
+    texts = TEXT
     question = ("Did it work, or is it noise?", "真有效果，还是波动？")
     about = (
         "PDCA board: projects under a budget, control chart, keep or drop",
@@ -270,9 +281,6 @@ class PdcaBoard(Page):
         self._game_lock = threading.Lock()
         super().__init__(*given, **more)
 
-    def text(self, key: str, **values: Any) -> str:
-        return self.pick(TEXT[key]).format(**values)
-
     def groups(self) -> Sequence[Group]:
         options = [(name, (name.replace("_", " "), PRESETS[name])) for name in ("water_utility", "retail")]
         if self.scenario.name not in dict(options):
@@ -285,25 +293,26 @@ class PdcaBoard(Page):
         unit = (f"100,000 {self.scenario.currency}", f"10万{self.scenario.currency}")
         return [
             Group(("The game (项目)", "项目"), [
-                Choice("preset", ("Firm (企业)", "企业"), options, self.scenario.name),
-                Number("budget", ("Budget for all rounds (预算)", "各轮总预算"), 12, 2, 40, 0.5, unit),
-                Choice("length", ("Months in a round (每轮月数)", "每轮月数"),
-                       [(k, (str(k), str(k))) for k in (3, 6, 12)], 6, buttons=True),
+                Number("budget", ("Budget (预算)", "预算"), 10, 2, 40, 0.5, unit,
+                       ("for all three rounds", "用于三轮")),
+                Choice("mode", ("Effects (效果)", "效果"),
+                       [("honest", ("honest", "真实")), ("teaching", ("doubled", "加倍"))], "honest",
+                       ("doubled: teaching mode, and the page says so", "加倍：教学模式，页面会注明"),
+                       buttons=True),
+                Switch("truth", ("Show the truth (真实值)", "显示真实值"), False,
+                       ("true effects, and the world with nothing done", "真实效果与未实施的世界")),
             ]),
             Group(("The survey (调查)", "调查"), [
                 Number("size", ("Customers asked (样本量)", "每次询问"), min(5_000, most),
                        min(500, most), most, 100, whole=True),
                 Switch("panel", ("Same people again (固定样本)", "询问同一批客户"), False,
                        ("differences of persons no longer add noise", "消除个体差异带来的波动")),
-            ]),
-            Group(("What is shown (显示)", "显示"), [
-                Choice("mode", ("Effects (效果)", "效果"),
-                       [("honest", ("honest", "真实")), ("teaching", ("doubled", "加倍"))], "honest",
-                       ("doubled: teaching mode, and the page says so", "加倍：教学模式，页面会注明"),
-                       buttons=True),
                 Choice("measure", ("Chart of (控制图)", "控制图指标"), measures, "satisfaction"),
-                Switch("truth", ("Show the truth (真实值)", "显示真实值"), False,
-                       ("true effects, and the world with nothing done", "真实效果与未实施的世界")),
+            ]),
+            Group(("A new game (重新开始)", "重新开始"), [
+                Choice("length", ("Months in a round (每轮月数)", "每轮月数"),
+                       [(k, (str(k), str(k))) for k in (3, 6, 12)], 6, buttons=True),
+                Choice("preset", ("Firm (企业)", "企业"), options, self.scenario.name),
             ]),
         ]  # fmt: skip
 
@@ -323,8 +332,8 @@ class PdcaBoard(Page):
         self.step.on_click(lambda _: self.guard(lambda: self.refresh(run=True)))
         board = ipywidgets.Box([*self.cards_of.values(), self.step])
         board.add_class("cs-pdca-board")
-        self.wave = Picture(5.5, 3.5, language=self.language, dpi=170)
-        self.effects = Picture(3.7, 3.5, language=self.language, dpi=170)
+        self.wave = Picture(5.5, 3.3, language=self.language, dpi=170)
+        self.effects = Picture(3.7, 3.3, language=self.language, dpi=170)
         row = ipywidgets.HBox([self.wave.widget, self.effects.widget])
         row.add_class("cs-pdca-row")
         return [self.banner, self.head, board, row]
@@ -361,19 +370,23 @@ class PdcaBoard(Page):
 
     def _advance(self, found: Board) -> None:
         """Roll out what is chosen, or decide what is kept."""
+        if self._over(found):
+            raise ValueError(self.text("over_now", n=MOST_ROUNDS))
         if found.deciding:
             last = self.turns[-1]
             kept = tuple(name for name in last.tried if name in self.chosen)
             self.turns = (*self.turns[:-1], Turn(last.tried, kept))
         else:
-            if len(self.turns) >= MOST_ROUNDS:
-                raise ValueError(self.text("many", n=MOST_ROUNDS))
             cost, kept_cost, left = self._bill(found)
             if cost + kept_cost > left + 1e-9:
                 raise ValueError(self.text("over", cost=cost + kept_cost, left=left))
             tried = tuple(n for n in self.cards_of if n in self.chosen and self._state(found, n) != "kept")
             self.turns = (*self.turns, Turn(tried))
         self.chosen = set()
+
+    @staticmethod
+    def _over(found: Board) -> bool:
+        return len(found.turns) >= MOST_ROUNDS and not found.deciding
 
     def _state(self, found: Board, name: str) -> str:
         return str(found.candidates.loc[name, "state"])
@@ -429,7 +442,9 @@ class PdcaBoard(Page):
         return chinese if self.language == "zh" and chinese else name.replace("_", " ")
 
     def _called(self, name: str) -> str:
-        return self.pick(board_of(self.scenario)[name].name)
+        """A project's letter and name."""
+        plans = board_of(self.scenario)
+        return f"{chr(ord('A') + list(plans).index(name))} {self.pick(plans[name].name)}"
 
     def show(self, found: Board) -> None:
         self._show_board(found)
@@ -453,28 +468,35 @@ class PdcaBoard(Page):
                         "kept" if state == "kept" else "not_now")  # fmt: skip
                     free = name in tried
                 else:
-                    free = state != "kept"
+                    free = state != "kept" and not self._over(found)
                     word = "chosen" if ticked and free else state
+                    if self._over(found):
+                        word = {"open": "never", "dropped": "given_up"}.get(state, state)
                 plan = board_of(self.scenario)[name]
                 card.disabled, card.value = not free, ticked and free
                 cost = float(found.candidates.loc[name, "cost"])
                 if name in tried:
                     rows = found.table[found.table["round"] == len(found.turns)].set_index("project")
                     cost = float(rows.loc[name, "cost"])
-                card.description = self.text("card", name=self._called(name), cost=cost,
-                                             aim=self._aim(plan.touchpoint), state=self.text(word))  # fmt: skip
+                words = {"name": self._called(name), "aim": self._aim(plan.touchpoint)}
+                card.description = self.text("card", cost=cost, state=self.text(word), **words)
         finally:
             self._placing = False
         months = int(found.values["length"])
-        if found.deciding:
+        over = ""
+        self.step.disabled = self._over(found)
+        if self._over(found):
+            said = self.text("over_now", n=MOST_ROUNDS)
+            self.step.description = self.text("finished")
+        elif found.deciding:
             said = self.text("head_act", round=len(found.turns))
             self.step.description = self.text("step_act")
         else:
             cost, kept, left = self._bill(found)
+            over = ' class="cs-pdca-over"' if left - cost - kept < -1e-9 else ""
             said = self.text("head_plan", round=len(found.turns) + 1, cost=cost, kept=kept,
                              left=left - cost - kept)  # fmt: skip
             self.step.description = self.text("step_plan", months=months)
-        over = "" if found.deciding or left - cost - kept >= -1e-9 else ' class="cs-pdca-over"'
         self.head.value = f"<p{over}>{html.escape(said)}</p>"
 
     def _show_cards(self, found: Board) -> None:
@@ -489,6 +511,7 @@ class PdcaBoard(Page):
                 self.text("change", round=int(row["round"])), signed(row["change"], 1),
                 self.text("change_detail", low=signed(row["low"], 1), high=signed(row["high"], 1),
                           mde=row["mde"]),
+                *Interval(row["change"], row["low"], row["high"]).arrow,
             )  # fmt: skip
         truth = bool(found.values["truth"])
         self.cards(
@@ -509,24 +532,27 @@ class PdcaBoard(Page):
             what = self.text("satisfaction") if self.language == "zh" else "satisfaction"
         decided = sum(turn.kept is not None for turn in found.turns)
         known = START + int(values["length"]) * (len(found.turns) if values["truth"] else decided)
-        nothing = found.nothing[found.nothing.index < known]
+        # months are counted from 1 where they are read
+        chart, nothing = (f.set_axis(f.index + 1) for f in (found.chart, found.nothing))
         with self.wave.drawing() as (ax, *_):
             ax.clear()
-            control_chart(found.chart, ax, "", what=what, x=self.text("month"), language=self.language)
+            control_chart(chart, ax, "", what=what, x=self.text("month"), language=self.language)
             ax.set_xlim(right=ax.get_xlim()[1])
-            ticks = [m for m in found.chart.index if m < START][::2] + [
-                m for m in found.chart.index if m >= START
-            ]
-            ax.set_xticks(ticks, [str(m + 1) for m in ticks])
+            before, after = chart.index[chart.index <= START], chart.index[chart.index > START]
+            ax.set_xticks([*before[::2], *after])
             if known > START:
-                part = nothing[nothing.index >= START - 1]
+                part = nothing[(nothing.index >= START) & (nothing.index <= known)]
                 ax.plot(part.index, part["value"], color="black", linewidth=1.0, zorder=5)
-                ax.annotate(self.text("nothing"), (part.index[-1], part["value"].iloc[-1]), (-4, -14),
-                            textcoords="offset points", ha="right", fontsize=12, color="black")  # fmt: skip
+                # below the lower end of the line, where the line itself does not pass
+                rising = part["value"].iloc[-1] > part["value"].iloc[0]
+                at = 0 if rising else -1
+                ax.annotate(self.text("nothing"), (part.index[at], part["value"].iloc[at]), (4, -4),
+                            textcoords="offset points", ha="left" if rising else "right", va="top",
+                            fontsize=12, color="black")  # fmt: skip
                 low, high = ax.get_ylim()
                 ax.set_ylim(min(low, part["value"].min() - 1), max(high, part["value"].max() + 1))
             for k in range(len(found.turns)):
-                ax.axvline(START + k * int(values["length"]) - 0.5, color=GREY, linewidth=0.8, linestyle=":")
+                ax.axvline(START + k * int(values["length"]) + 0.5, color=GREY, linewidth=0.8, linestyle=":")
             ax.tick_params(labelsize=12)
             for words in (*ax.texts, ax.xaxis.label, ax.yaxis.label):
                 words.set_fontsize(12)
@@ -535,49 +561,74 @@ class PdcaBoard(Page):
                 title += (
                     f" ({self.text('teaching')})" if self.language == "en" else f"（{self.text('teaching')}）"
                 )
-            ax.set_title(fitted(title.replace("\n", " "), self.language, 52), loc="left", fontsize=15)
+            ax.set_title(fitted(title.replace("\n", " "), self.language, 46), loc="left", fontsize=15)
             self.wave.alt = title
 
+    def _measured(self, found: Board) -> list[dict[str, Any]]:
+        """What was measured, last round last: a row a project, and one for overall satisfaction."""
+        rows: list[dict[str, Any]] = []
+        for one in found.rounds.to_dict("records"):
+            mine = found.table[found.table["round"] == one["round"]] if len(found.table) else found.table
+            for row in mine.to_dict("records"):
+                words = self.text("row", round=row["round"], name=self._called(row["project"]),
+                                  aim=self._aim(row["measure"]),
+                                  word=self.text(f"word_{row['decision']}"))  # fmt: skip
+                rows.append({"words": words, "decision": row["decision"],
+                             **{k: row[k] for k in ("effect", "low", "high", "true")}})  # fmt: skip
+            rows.append({"words": self.text("row_all", round=one["round"]), "decision": "all",
+                         "effect": one["change"], "low": one["low"], "high": one["high"],
+                         "true": one["true_change"]})  # fmt: skip
+        return rows[-SHOWN:]
+
     def _draw_effects(self, found: Board) -> None:
-        rows = found.table.tail(SHOWN).to_dict("records") if len(found.table) else []
+        rows = self._measured(found)
         truth = bool(found.values["truth"])
         sure = sum(row["low"] > 0 or row["high"] < 0 for row in rows)
         title = self.text("effects_sure", k=sure, n=len(rows)) if rows else self.text("effects_none")
         told = [title]
+        unseen = self._unseen(found)
         with self.effects.drawing() as (ax, *_):
             ax.clear()
             ax.grid(False)
             ax.grid(axis="x", color="#DDDDDD")
+            if not rows:
+                ax.axvspan(-unseen, unseen, color="#F2F2F2", zorder=0)
             ax.axvline(0, color=GREY, linewidth=1.4)
             for k, row in enumerate(rows):
-                colour = GREY if row["decision"] == "drop" else OKABE_ITO["blue"]
+                colour = {"drop": GREY, "all": OKABE_ITO["purple"]}.get(row["decision"], OKABE_ITO["blue"])
                 ax.plot([row["low"], row["high"]], [-k, -k], color=colour, linewidth=4, alpha=0.6)
                 ax.plot([row["effect"]], [-k], "o", color=colour, markersize=9)
-                words = self.text("row", round=row["round"], name=self._called(row["project"]),
-                                  aim=self._aim(row["measure"]),
-                                  word=self.text(f"word_{row['decision']}"))  # fmt: skip
+                words = row["words"]
                 ax.text(0.01, -k + 0.2, words, fontsize=12, va="bottom", transform=ax.get_yaxis_transform())
-                line = (
-                    f"{words} {signed(row['effect'], 1)} ({signed(row['low'], 1)}, {signed(row['high'], 1)})"
-                )
+                ends = ", ".join(signed(row[c], 1) for c in ("low", "high"))
+                line = f"{words} {signed(row['effect'], 1)} ({ends})"
                 if truth:
-                    ax.plot([row["true"]], [-k], "D", color="white", markeredgecolor=OKABE_ITO["vermillion"],
-                            markersize=9, markeredgewidth=2, zorder=5)  # fmt: skip
+                    ax.plot([row["true"]] * 2, [-k - 0.24, -k + 0.2], color="black", linewidth=2.4,
+                            linestyle=(0, (2.2, 1.2)), zorder=5)  # fmt: skip
                     line += f", {self.text('true')} {signed(row['true'], 1)}"
                 told.append(line)
-            if truth and rows:
-                ax.annotate(f"◇ {self.text('true')}", (1, 1), (0, 2), xycoords="axes fraction", ha="right",
-                            textcoords="offset points", va="bottom", fontsize=12,
-                            color="#A63F00")  # fmt: skip
-            ends = [abs(row[c]) for row in rows for c in ("low", "high", "true")] or [3.0]
-            ax.set_xlim(-1.08 * max(ends), 1.08 * max(ends))
+            if not rows:
+                ax.text(0, 0.1, self.text("unseen", x=unseen), ha="center", fontsize=12, va="bottom")
+            elif truth:
+                ax.annotate(f"╎ {self.text('true')}", (1, 1), (0, 2), xycoords="axes fraction", ha="right",
+                            textcoords="offset points", va="bottom", fontsize=12)  # fmt: skip
+            wide = max(abs(row[c]) for row in rows for c in ("low", "high", "true")) if rows else 0.0
+            wide = 1.08 * max(wide, 1.2 * unseen)
+            ax.set_xlim(-wide, wide)
             ax.set_ylim(-max(len(rows), 3) + 0.4, 0.75)
             ax.set_yticks([])
             ax.set_xlabel(self.text("effect_x"), fontsize=13)
-            ax.set_title(
-                fitted(title, self.language, 34) + ("\n" if truth and rows else ""), loc="left", fontsize=15
-            )
+            below = "\n" if truth and rows else ""
+            ax.set_title(fitted(title, self.language, 34) + below, loc="left", fontsize=15)
             self.effects.alt = "; ".join(told)
+
+    @staticmethod
+    def _unseen(found: Board) -> float:
+        """The change of satisfaction between two waves that is found in four of five cases."""
+        if len(found.rounds):
+            return float(found.rounds["mde"].iloc[-1])
+        # two waves, each with its own error; 1.96 and .84 for an 80 % chance to see it
+        return (1.96 + 0.84) * 2**0.5 * float(found.index["sigma"].mean())
 
     def _tell_story(self, found: Board) -> None:
         values = found.values
@@ -590,11 +641,9 @@ class PdcaBoard(Page):
         )  # fmt: skip
         if not len(found.rounds):
             base = found.index
-            # two waves, each with its own error; 1.96 and .84 for an 80 % chance to see it
-            mde = (1.96 + 0.84) * 2**0.5 * float(base["sigma"].mean())
-            what = self.text("satisfaction")
+            mde, what = self._unseen(found), self.text("satisfaction")
             said = self.text("none_sentence", n=len(base), what=what, centre=base["centre"].iloc[0], mde=mde)
-            self.say(said + (self._mode_said() if teaching else ""), foot)
+            self.say(said, foot)
             return
         row = found.rounds.iloc[-1]
         mine = found.table[found.table["round"] == row["round"]] if len(found.table) else found.table
@@ -608,9 +657,13 @@ class PdcaBoard(Page):
         said = self.text(
             "sentence", round=int(row["round"]), change=signed(row["change"], 1), low=signed(row["low"], 1),
             high=signed(row["high"], 1), verdict=self.text(verdict), truth=truth,
-            projects=self.text("projects", n=len(mine), up=moved) if len(mine) else self.text("no_projects"),
+            projects=self._projects_said(len(mine), moved),
         )  # fmt: skip
-        self.say(said.strip() + (self._mode_said() if teaching else ""), foot)
+        self.say(said.strip(), foot)
 
-    def _mode_said(self) -> str:
-        return f"（{self.text('teaching')}。）" if self.language == "zh" else f" ({self.text('teaching')}.)"
+    def _projects_said(self, n: int, moved: int) -> str:
+        if n == 0:
+            return self.text("no_projects")
+        if n == 1:
+            return self.text("project_sure" if moved else "project_unsure")
+        return self.text("projects", n=n, up=moved)
