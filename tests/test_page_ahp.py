@@ -37,7 +37,7 @@ def test_weights_and_index_are_those_of_the_matrix(page):
     frame = page._asked[2][list(found.weights.index)]
     for method in found.weights:
         mean = float((frame.to_numpy() @ found.weights[method].to_numpy()).mean())
-        assert found.index[method].value == pytest.approx(mean)
+        assert found.indices[method].value == pytest.approx(mean)
 
 
 def test_a_hurry_is_seen_and_mended(page):

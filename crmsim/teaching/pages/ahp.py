@@ -146,7 +146,7 @@ class Tree(NamedTuple):
 
     nodes: dict[str, AHP]
     weights: pd.DataFrame
-    index: dict[str, Any]
+    indices: dict[str, Any]
     n: int
     values: dict[str, Any]
 
@@ -192,11 +192,11 @@ class IndicatorTree(Page):
             if len(children) > 1:
                 title = ("Criteria (准则)", "准则") if node == "goal" else LEVELS[node]
                 judged = expert("hasty", node, children)
-                found.append(Group(title, [
-                    Judgement(f"{a}:{b}", tuple(f"{p} : {q}" for p, q in  # type: ignore[arg-type]
-                              zip(self._pair(a), self._pair(b), strict=True)), steps)
-                    for (a, b), steps in judged.items()
-                ]))  # fmt: skip
+                sliders: list[Any] = []
+                for (a, b), steps in judged.items():
+                    english, chinese = zip(self._pair(a), self._pair(b), strict=True)
+                    sliders.append(Judgement(f"{a}:{b}", (" : ".join(english), " : ".join(chinese)), steps))
+                found.append(Group(title, sliders))
         found.append(Group(("What would it change? (影响)", "影响"), [
             Choice("improve", ("Improve (改进)", "改进"), [(n, self._pair(n)) for n in names], names[0]),
             Number("by", ("By (幅度)", "幅度"), 5, 0, 20, 0.5, ("points", "分")),
@@ -276,12 +276,14 @@ class IndicatorTree(Page):
             {"ahp": own, "equal": 1 / len(names), "entropy": entropy_weights(frame, names).to_numpy(),
              "true": true / true.sum()}, index=pd.Index(names),
         )  # fmt: skip
-        index = {m: csi(frame, weights[m].to_dict(), low=0, high=100) for m in weights}
+        index = {
+            str(m): csi(frame, dict(zip(names, weights[m], strict=True)), low=0, high=100) for m in weights
+        }
         yield Tree(nodes, weights, index, len(frame), values)
 
     def show(self, found: Tree) -> None:
         values, w = found.values, found.weights
-        shown = [m for m in w if m != "true" or values["truth"]]
+        shown = [str(m) for m in w if m != "true" or values["truth"]]
         worst = max(found.nodes.values(), key=lambda node: node.cr)
         chips = []
         for name, one in found.nodes.items():
@@ -294,15 +296,15 @@ class IndicatorTree(Page):
         verdict, mend = self.text("fine"), self.text("nothing_to_adopt")
         if not worst.consistent:
             a, b, given, implied = worst.doubtful
-            words = {"a": self._called(a), "b": self._called(b), "implied": told(steps_of(implied))}
-            verdict = self.text("doubt", given=told(steps_of(given)), **words)
-            mend = _bare(self.text("adopt", **words))
+            names = {"a": self._called(a), "b": self._called(b), "implied": told(steps_of(implied))}
+            verdict = self.text("doubt", given=told(steps_of(given)), **names)
+            mend = _bare(self.text("adopt", **names))
         self.adopt.disabled, self.adopt.description = worst.consistent, mend
         self.lights.value = f"<p>{' '.join(chips)}</p>"
-        own, even = found.index["ahp"], found.index["equal"]
+        own, even = found.indices["ahp"], found.indices["equal"]
         by, what = float(values["by"]), str(values["improve"])
         # points above 100 there are none, but a rise of the mean moves the index by its weight
-        rise = {m: signed(by * float(w.loc[what, m]), 2) for m in w}
+        rise = {str(m): signed(by * float(w[m][what]), 2) for m in w}
         true = self.text("and_true", true=rise["true"]) if values["truth"] else ""
         self.cards(
             Card(self.text("cr"), f"{worst.cr:.2f}", self.text("cr_detail")),
@@ -340,9 +342,9 @@ class IndicatorTree(Page):
             y = -np.arange(len(rows))
             colours = ["#A6C8E4" if leaf is None else COLOURS["ahp"] for _, _, leaf in rows]
             ax.barh(y, [width for _, width, _ in rows], 0.62, color=colours)
-            leaves = [(place, leaf) for place, (_, _, leaf) in zip(y, rows, strict=True) if leaf]
+            leaves = [(place, str(leaf)) for place, (_, _, leaf) in zip(y, rows, strict=True) if leaf]
             for m in shown[1:]:
-                across, up = [100 * w.loc[leaf, m] for _, leaf in leaves], [place for place, _ in leaves]
+                across, up = [100 * w[m][leaf] for _, leaf in leaves], [place for place, _ in leaves]
                 ax.plot(across, up, linestyle="none", marker=MARKERS[m], color=COLOURS[m], markersize=9,
                         markerfacecolor="white", markeredgewidth=2,
                         label=_bare(self.pick(WEIGHTS[m])))  # fmt: skip
@@ -354,7 +356,7 @@ class IndicatorTree(Page):
             ax.legend(fontsize=12, frameon=False, loc="center right", handletextpad=0.3, borderaxespad=0)
             ax.set_xlabel(self.text("weights"), fontsize=13)
             ax.set_title(fitted(title, self.language, 50), loc="left", fontsize=15)
-        values = [found.index[m] for m in shown]
+        values = [found.indices[m] for m in shown]
         span = max(v.value for v in values) - min(v.value for v in values)
         title = self.text("apart", span=span)
         with self.indices.drawing(title) as (ax, *_):

@@ -191,7 +191,7 @@ class Board(NamedTuple):
     chart: pd.DataFrame
     nothing: pd.DataFrame
     # the same of overall satisfaction, whatever the picture shows
-    index: pd.DataFrame
+    overall: pd.DataFrame
     gain: float
     spent: float
     values: dict[str, Any]
@@ -474,10 +474,10 @@ class PdcaBoard(Page):
                         word = {"open": "never", "dropped": "given_up"}.get(state, state)
                 plan = board_of(self.scenario)[name]
                 card.disabled, card.value = not free, ticked and free
-                cost = float(found.candidates.loc[name, "cost"])
+                cost = float(found.candidates["cost"][name])
                 if name in tried:
                     rows = found.table[found.table["round"] == len(found.turns)].set_index("project")
-                    cost = float(rows.loc[name, "cost"])
+                    cost = float(rows["cost"][name])
                 words = {"name": self._called(name), "aim": self._aim(plan.touchpoint)}
                 card.description = self.text("card", cost=cost, state=self.text(word), **words)
         finally:
@@ -502,7 +502,7 @@ class PdcaBoard(Page):
     def _show_cards(self, found: Board) -> None:
         rows = found.candidates
         kept = float(rows.loc[rows["state"] == "kept", "cost"].sum())
-        budget, last = float(found.values["budget"]), found.index.iloc[-1]
+        budget, last = float(found.values["budget"]), found.overall.iloc[-1]
         half = 1.96 * float(last["sigma"])
         change = Card(self.text("no_change"), "–", self.text("no_change_detail"))
         if len(found.rounds):
@@ -628,7 +628,7 @@ class PdcaBoard(Page):
         if len(found.rounds):
             return float(found.rounds["mde"].iloc[-1])
         # two waves, each with its own error; 1.96 and .84 for an 80 % chance to see it
-        return (1.96 + 0.84) * 2**0.5 * float(found.index["sigma"].mean())
+        return (1.96 + 0.84) * 2**0.5 * float(found.overall["sigma"].mean())
 
     def _tell_story(self, found: Board) -> None:
         values = found.values
@@ -640,7 +640,7 @@ class PdcaBoard(Page):
             currency=self.scenario.currency,
         )  # fmt: skip
         if not len(found.rounds):
-            base = found.index
+            base = found.overall
             mde, what = self._unseen(found), self.text("satisfaction")
             said = self.text("none_sentence", n=len(base), what=what, centre=base["centre"].iloc[0], mde=mde)
             self.say(said, foot)
