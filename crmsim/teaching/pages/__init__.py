@@ -26,6 +26,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "equity": ("equity", "EquityBudget"),
     "pdca": ("pdca", "PdcaBoard"),
     "ahp": ("ahp", "IndicatorTree"),
+    "loyalty-matrix": ("loyalty_matrix", "LoyaltyMatrix"),
 }
 
 
