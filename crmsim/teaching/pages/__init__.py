@@ -24,6 +24,9 @@ PAGES: dict[str, tuple[str, str]] = {
     "ipa": ("ipa", "ImportancePerformance"),
     "targeting": ("targeting", "TargetingGame"),
     "equity": ("equity", "EquityBudget"),
+    "pdca": ("pdca", "PdcaBoard"),
+    "ahp": ("ahp", "IndicatorTree"),
+    "loyalty-matrix": ("loyalty_matrix", "LoyaltyMatrix"),
 }
 
 

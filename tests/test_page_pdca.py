@@ -1,0 +1,135 @@
+"""The PDCA board, without a browser."""
+
+import re
+
+import pytest
+
+pytest.importorskip("anywidget", reason="pages need the extra `course`")
+
+from crmsim import PdcaCycle, Project, Scenario
+from crmsim.simulation.survey import Survey
+from crmsim.teaching.pages import pdca, show
+from crmsim.teaching.uncertainty import signed
+
+CHINESE = re.compile("[\u4e00-\u9fff]")
+SIZE = 1_500
+
+
+@pytest.fixture
+def page():
+    page = show("pdca", customers=SIZE, size=1500)
+    page.wait()
+    yield page
+    page.close()
+
+
+def step(page, *names):
+    page.choose(*names)
+    page.refresh(run=True)
+    return page.wait()
+
+
+def test_before_the_first_round(page):
+    assert page.found.turns == ()
+    assert len(page.found.chart) == 4
+    assert page.found.chart["base"].all()
+    assert "4 surveys" in page.sentence
+    assert "?" in page._cards.value
+
+
+def test_a_round_is_that_of_the_cycle(page):
+    found = step(page, "notices")
+    assert found.deciding
+    plan = pdca.WATER["notices"]
+    project = Project("notices", list(plan.policies), plan.one_off, plan.running, plan.touchpoint)
+    world = Scenario.preset("water_utility").replace(population__size=SIZE, population__months=24)
+    survey = Survey(size=1500, importance=False)
+    cycle = PdcaCycle(world, [project], months=6, start=24, survey=survey)
+    wanted = cycle.play("notices", decisions={}).iloc[0]
+    mine = found.table.iloc[0]
+    for column in ("effect", "low", "high", "true", "cost"):
+        assert mine[column] == pytest.approx(wanted[column])
+    assert found.spent == pytest.approx(0.6)
+    assert "9.4" in page._cards.value
+
+
+def test_kept_projects_go_on_and_cost(page):
+    step(page, "notices", "payment")
+    found = step(page, "notices")
+    assert found.candidates["state"].to_dict()["notices"] == "kept"
+    assert found.candidates["state"].to_dict()["payment"] == "dropped"
+    assert page.cards_of["notices"].disabled
+    assert not page.cards_of["payment"].disabled
+    found = step(page)
+    assert found.spent == pytest.approx(0.6 + 1.5 + 6 * 0.05)
+    assert len(found.rounds) == 2
+    # settings may change in the middle: the same game is played anew
+    before = found.gain
+    page.set(truth=True)
+    assert page.wait().gain == before
+    assert "In truth" in page.sentence
+    assert len(page.found.turns) == 2
+
+
+def test_teaching_mode_doubles_and_says_so(page):
+    honest = step(page, "notices").table["true"].iloc[0]
+    assert page.banner.value == ""
+    page.set(mode="teaching")
+    doubled = page.wait().table["true"].iloc[0]
+    assert doubled > 1.5 * honest > 0
+    for text in (page.banner.value, page.words.value, page.wave.alt):
+        assert "effects doubled" in text
+
+
+def test_too_dear_is_told_and_nothing_is_played(page):
+    page.choose("price", "mains")
+    page.guard(lambda: page.refresh(run=True))
+    assert "leave a project out" in page.error
+    assert page.turns == ()
+    assert "cs-pdca-over" in page.head.value
+    page.choose("notices")
+    assert "cs-pdca-over" not in page.head.value
+
+
+def test_reset_both_languages_and_retail(page):
+    step(page, "notices")
+    assert not CHINESE.search(re.sub(r"\([^)]*\)", "", page.sentence))
+    page.guard(page._other_language)
+    page.wait()
+    assert "第1轮" in page.sentence
+    assert "短信" in page.cards_of["notices"].description
+    page._reset_all()
+    assert page.wait().turns == ()
+    page.set(preset="retail")
+    assert set(page.wait().candidates.index) == set(pdca.RETAIL)
+
+
+def test_same_seed_same_numbers(page):
+    other = show("pdca", customers=SIZE, size=1500)
+    other.wait()
+    assert step(other, "notices").table.equals(step(page, "notices").table)
+
+
+def test_three_rounds_end_the_game(page):
+    for name in ("notices", "payment", "hotline"):
+        step(page, name)
+        found = step(page)
+    assert len(found.rounds) == 3
+    assert page.step.disabled
+    assert all(card.disabled for card in page.cards_of.values())
+    page.guard(lambda: page.refresh(run=True))
+    assert "press Reset" in page.error
+    assert len(page.turns) == 3
+
+
+def test_the_truth_is_drawn_beside_what_was_measured(page):
+    found = step(page, "notices")
+    assert "true effect" not in page.effects.alt
+    page.set(truth=True)
+    page.wait()
+    said = page.effects.alt.split("; ")
+    assert len(said) == 3
+    for words, row in zip(said[1:], (found.table.iloc[0], found.rounds.iloc[0]), strict=True):
+        true = row["true"] if "true" in row else row["true_change"]
+        assert words.endswith(f"true effect {signed(true, 1)}")
+    assert "all together" in said[2]
