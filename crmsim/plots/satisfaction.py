@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .style import GREY, LIGHT, OKABE_ITO, Page, a_page, add_words, dark
+from .style import GREY, LIGHT, OKABE_ITO, Page, a_page, add_words, dark, minus, need, word_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -161,20 +161,8 @@ add_words(
 
 def _named(page: Page, key: Any, names: Mapping[str, str] | None) -> str:
     """The word to show for a key: the user's, ours for a latent variable, or the key itself."""
-    if names is not None and key in names:
-        return str(names[key])
-    if key in PLACES:
-        return page.say(f"sa_{key}")
-    return str(key).replace("_", " ")
-
-
-def _need(frame: pd.DataFrame, columns: Sequence[str], figure: str) -> None:
-    if missing := [c for c in columns if c not in frame]:
-        raise ValueError(
-            f"{figure}: the table has no column {missing[0]!r}; it has {', '.join(map(str, frame))}"
-        )
-    if frame.empty:
-        raise ValueError(f"{figure}: the table is empty")
+    own = key in PLACES and not (names and key in names)
+    return page.say(f"sa_{key}") if own else word_for(key, names)
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -182,7 +170,7 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _number(value: float, digits: int = 2) -> str:
-    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    return minus(f"{value:.{digits}f}")
 
 
 # -- path model ------------------------------------------------------------------------------------
@@ -214,7 +202,7 @@ def path_diagram(
         if consistent
         else ["estimate", "lower", "upper"]
     )
-    _need(paths, ["source", "target", columns[0]], "path_diagram")
+    need(paths, ["source", "target", columns[0]], "path_diagram", "pls.pls")
     table = paths[["source", "target"]].copy()
     for name, column in zip(("value", "lower", "upper"), columns, strict=True):
         table[name] = paths.get(column, np.nan)
@@ -363,7 +351,7 @@ def importance_performance(
     improve first (重点改进区) is shaded.
     """
     wanted = ["importance", "performance", "quadrant", "cross_performance", "cross_importance"]
-    _need(table, wanted, "importance_performance")
+    need(table, wanted, "importance_performance", "satisfaction.importance_performance")
     with a_page(ax, language) as page:
         ax = page.ax
         x, y = float(table["cross_performance"].iloc[0]), float(table["cross_importance"].iloc[0])
@@ -482,7 +470,7 @@ def driver_importance(
     unit, drawn as a black bar. methods: which of them; LMG, regression, correlation and stated importance
     if not given. Raises ValueError for an unknown method and a truth that leaves out a driver.
     """
-    _need(shares, ["method", "driver", "share"], "driver_importance")
+    need(shares, ["method", "driver", "share"], "driver_importance", "drivers.drivers")
     there = list(dict.fromkeys(shares["method"]))
     usual = [m for m in ("lmg", "coefficient", "correlation", "stated") if m in there]
     chosen = list(methods) if methods is not None else (usual or there)
@@ -592,7 +580,7 @@ def index_by_wave(
     if measure not in ("index", "top_box", "nps"):
         raise ValueError(f'index_by_wave: measure must be "index", "top_box" or "nps", not {measure!r}')
     ends = [measure, f"{measure}_lower", f"{measure}_upper"]
-    _need(table, ["wave", *ends], "index_by_wave")
+    need(table, ["wave", *ends], "index_by_wave", "satisfaction.by_wave")
     table = table[table[measure].notna()]
     if table.empty:
         raise ValueError(f"index_by_wave: no wave has {measure!r}")
@@ -673,7 +661,7 @@ def kano(
     table: as `analysis.satisfaction.kano` gives it, the feature as index. Dots have the colour of the most
     frequent category; the quadrants at .5 are named after the category their coefficients point to.
     """
-    _need(table, ["better", "worse", "category"], "kano")
+    need(table, ["better", "worse", "category"], "kano", "satisfaction.kano")
     with a_page(ax, language) as page:
         ax = page.ax
         ax.set_xlim(-0.03, 1.03)

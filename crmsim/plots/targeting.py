@@ -23,6 +23,7 @@ from .style import (
     dark,
     minus,
     money_size,
+    need,
     writer,
 )
 
@@ -276,8 +277,8 @@ def calibration(
     """
     models = _named(tables, "calibration")
     for name, table in models.items():
-        if lacking := [c for c in ("customers", "predicted", "actual", "low", "high") if c not in table]:
-            raise ValueError(f"calibration: {name or 'the table'} lacks {lacking[0]}")
+        columns = ("customers", "predicted", "actual", "low", "high")
+        need(table, columns, "calibration", "targeting.calibration_table" + (f" for {name}" if name else ""))
     colours = _colours(list(models))
     with a_page(ax, language) as page:
         page.ax.plot(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .style import GREY, LIGHT, OKABE_ITO, POLICY_COLOURS, Page, a_page, add_words, money_size, writer
+from .style import GREY, LIGHT, OKABE_ITO, POLICY_COLOURS, Page, a_page, add_words, money_size, need, writer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -219,13 +219,10 @@ def forecast_by_group(
     means: what `holdout_means` gives. groups: words for the groups where they are not repeat purchases.
     """
     known = ("group", "customers", "actual")
-    if lacking := [name for name in known if name not in means]:
-        raise ValueError(
-            f"forecast_by_group: column {lacking[0]!r} is missing; give what holdout_means gives"
-        )
+    need(means, known, "forecast_by_group", "value.holdout_means")
     models = [str(c) for c in means.columns if c not in known]
-    if not len(means) or not models:
-        raise ValueError("forecast_by_group: the table needs a group and a model")
+    if not models:
+        raise ValueError("forecast_by_group: the table needs a model")
     with a_page(ax, language) as page:
         x = np.arange(len(means))
         actual = means["actual"].to_numpy(float)
