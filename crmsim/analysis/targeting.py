@@ -237,6 +237,62 @@ def outcomes(source: Any, panel: pd.DataFrame, horizon: int = 3) -> pd.DataFrame
     return pd.DataFrame(out, index=panel.index, columns=["left", "bought", "spent", "offered"])
 
 
+def past_offers(
+    source: Any,
+    until: int | None = None,
+    *,
+    horizon: int = 3,
+    pause: int = 6,
+    span: int = 36,
+    rows: int = 60_000,
+    seed: int | np.random.Generator = 0,
+) -> pd.DataFrame:
+    """Customers who got an offer, beside those who got none at the time: an experiment if chance decided.
+
+    source: a `Database`, or its tables by name. until: last month whose outcome may be looked at, the last of
+    the record when left out. A row a customer and month, of the `span` months before in which some were
+    offered something, and of those whose last offer is more than `pause` months ago: the columns of
+    `monthly_features` (what was known at the end of the month) and of `outcomes` over the `horizon` months
+    after, where `offered` is 1 for an offer in the first of them. Of the many without an offer at most three
+    for one with (at least 1,000, at most `rows`) are kept, drawn with `seed`. Who has none now may get one
+    within the horizon, which hides a little of the effect. Former customers under contract, whom a campaign
+    wins back, are not among them. Empty where no such month is in the record.
+    """
+    now = last_month(source) if until is None else until
+    rng = np.random.default_rng(seed)
+    offers = read_table(source, "offers")
+    made = set(offers["month"]) if len(offers) else set()
+    months = [month for month in range(max(now - span, 3), now - horizon + 1) if month + 1 in made]
+    if not months:
+        return pd.DataFrame(columns=["customer", "month", *FEATURES, "left", "bought", "spent", "offered"])
+    panel = monthly_features(source, months)
+    panel = panel[panel["since_offer"] > pause].reset_index(drop=True)
+    panel = panel.join(outcomes(source, panel, horizon))
+    got = panel["offered"].to_numpy() == 1
+    # of the many without an offer some are enough; drawn by chance, they bias nothing
+    keep = np.flatnonzero(~got)
+    keep = np.sort(rng.choice(keep, min(len(keep), max(3 * int(got.sum()), 1_000), rows), replace=False))
+    keep = np.sort(np.concatenate((np.flatnonzero(got), keep)))
+    return panel.iloc[keep].reset_index(drop=True)
+
+
+def selection_auc(offers: pd.DataFrame) -> float:
+    """How well the firm's data tell who got an offer: near 0.5 where chance decided, as an experiment needs.
+
+    offers: what `past_offers` gives. The AUC of a logistic model of `offered` on `FEATURES`, each half of the
+    customers scored by the model of the other half, so that a model that only remembers does not count.
+    Raises ValueError with fewer than ten rows with and without an offer in a half, ImportError without
+    scikit-learn.
+    """
+    _, place = np.unique(offers["customer"].to_numpy(), return_inverse=True)
+    odd = place % 2 == 1
+    score = np.empty(len(offers))
+    for half in (odd, ~odd):
+        model = fit_churn(offers.loc[~half, list(FEATURES)], offers.loc[~half, "offered"], "logistic")
+        score[half] = model.score(offers.loc[half])
+    return auc(offers["offered"], score)
+
+
 # -- scores ----------------------------------------------------------------------------------------------
 
 
@@ -588,6 +644,9 @@ class XLearner(TLearner):
     def _effect(self, X: Floats) -> Floats:
         return self._share * _mean(self._lack, X) + (1 - self._share) * _mean(self._gain, X)
 
+
+CHANCE = 0.55
+"""A `selection_auc` up to this passes for chance."""
 
 LEARNERS: tuple[type[_Learner], ...] = (SLearner, TLearner, XLearner)
 
@@ -1058,24 +1117,14 @@ def _grade_uplift(
     scores: Mapping[str, Floats],
 ) -> None:  # fmt: skip
     """Learners fitted on past offers, three months of outcome, judged on who has no offer running."""
-    horizon, pause = 3, 6
-    now = last - 1
-    months = range(max(now - 36, 3), now - horizon + 1)
-    panel = monthly_features(source, months) if len(months) else pd.DataFrame()
-    if len(panel):
-        panel = panel[panel["since_offer"] > pause].reset_index(drop=True)
-    after = outcomes(source, panel, horizon) if len(panel) else pd.DataFrame({"offered": []})
-    # of the many without an offer some are enough; drawn by chance, they bias nothing
-    got = after["offered"].to_numpy() == 1
-    keep = np.flatnonzero(~got)
-    keep = np.sort(rng.choice(keep, min(len(keep), max(3 * int(got.sum()), 1_000), rows), replace=False))
-    keep = np.sort(np.concatenate((np.flatnonzero(got), keep)))
-    panel, after = panel.iloc[keep].reset_index(drop=True), after.iloc[keep].reset_index(drop=True)
+    pause, now = 6, last - 1
+    after = past_offers(source, now, pause=pause, rows=rows, seed=rng)
+    panel = after[["customer", "month", *FEATURES]]
     if not 200 <= after["offered"].sum() <= len(after) - 200:
         sheet.notes.append("Fewer than 200 offers, or customers without one: uplift is not graded.")
         return
-    chosen = auc(after["offered"], fit_churn(panel, after["offered"], "logistic").score(panel))
-    if chosen > 0.55:
+    chosen = selection_auc(after)
+    if chosen > CHANCE:
         sheet.notes.append(
             f"Offers were not made by chance (AUC {chosen:.2f} of who got one): the learners are biased "
             "where the features do not tell why."

@@ -763,7 +763,9 @@ class GammaGamma(_Model):
         x, z = _whole(frequency, "frequency"), _column(monetary_value, "monetary_value")
         if (x < 1).any():
             raise ValueError("frequency must be at least 1: without a purchase there is no mean amount.")
-        return _answer(betainc(self.p * x, self.q, x * z / (self.gamma + x * z)))
+        return _answer(
+            np.asarray(betainc(self.p * x, self.q, x * z / (self.gamma + x * z)), dtype=np.float64)
+        )
 
 
 def fit_gamma_gamma(frequency: npt.ArrayLike, monetary_value: npt.ArrayLike) -> GammaGamma:

@@ -47,8 +47,8 @@ add_words(
         ),
         "me_one": ("{name}: {list}", "{name}：{list}"),
         "me_words": (
-            "Cronbach's alpha, composite reliability (CR) and average variance extracted (AVE) of concepts with "
-            "several questions. {list}.",
+            "Cronbach's alpha, composite reliability (CR) and average variance extracted (AVE) of "
+            "concepts with several questions. {list}.",
             "多题概念的克隆巴赫系数（α）、组合信度（CR）与平均方差提取量（AVE）。{list}。",
         ),
         "me_apart": (
