@@ -264,6 +264,7 @@ def analyse(options: argparse.Namespace) -> None:
             horizon=options.ahead,
             break_even=options.break_even,
             growth=options.growth,
+            offer_cost=options.offer_cost,
         )
         folder = Results(options.out or f"results/{_file_name(path.stem)}-report", options)
         if folder.folder.resolve() == path.resolve().parent:
@@ -813,6 +814,10 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--growth", metavar="SHARE", type=_growth, default=0.0,
         help="target: by how much customers are to bring more than the year before (0%%)",
+    )  # fmt: skip
+    add(
+        "--offer-cost", metavar="SHARE", type=_growth, default=0.15,
+        help="cost of an offer to one customer, in mean bills or purchases (0.15)",
     )  # fmt: skip
     add = made["facts"].add_argument
     add("--replications", metavar="R", type=_whole, default=5, help="how often, for the standard error (5)")

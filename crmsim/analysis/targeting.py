@@ -20,7 +20,7 @@ Sources, named again at each formula:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
@@ -251,12 +251,14 @@ def past_offers(
 
     source: a `Database`, or its tables by name. until: last month whose outcome may be looked at, the last of
     the record when left out. A row a customer and month, of the `span` months before in which some were
-    offered something, and of those whose last offer is more than `pause` months ago: the columns of
-    `monthly_features` (what was known at the end of the month) and of `outcomes` over the `horizon` months
-    after, where `offered` is 1 for an offer in the first of them. Of the many without an offer at most three
+    offered something: the columns of `monthly_features` (what was known at the end of the month) and of
+    `outcomes` over the `horizon` months after, where `offered` is 1 for an offer in the first of them. In are
+    customers whose last offer is more than `pause` months ago and who have not been silent for longer than
+    anybody with an offer, since a campaign that leaves the silent out makes them no control group; former
+    customers under contract, whom a campaign wins back, are not. Of the many without an offer at most three
     for one with (at least 1,000, at most `rows`) are kept, drawn with `seed`. Who has none now may get one
-    within the horizon, which hides a little of the effect. Former customers under contract, whom a campaign
-    wins back, are not among them. Empty where no such month is in the record.
+    within the horizon, which hides a little of the effect. Empty where no such month is in the record.
+    Raises ValueError as `monthly_features` does.
     """
     now = last_month(source) if until is None else until
     rng = np.random.default_rng(seed)
@@ -268,6 +270,9 @@ def past_offers(
     panel = monthly_features(source, months)
     panel = panel[panel["since_offer"] > pause].reset_index(drop=True)
     panel = panel.join(outcomes(source, panel, horizon))
+    # whom a campaign leaves out for a long silence is no control
+    longest = panel.loc[panel["offered"] == 1, "recency"].max()
+    panel = panel[panel["recency"] <= longest].reset_index(drop=True)
     got = panel["offered"].to_numpy() == 1
     # of the many without an offer some are enough; drawn by chance, they bias nothing
     keep = np.flatnonzero(~got)
@@ -783,6 +788,42 @@ def uplift_at(
     _share("share", share)
     border = np.sort(s)[::-1][max(math.ceil(share * len(s) - 1e-9), 1) - 1]
     return _uplift(y[s >= border], t[s >= border])
+
+
+def bootstrap_interval(
+    measure: Callable[[npt.NDArray[np.intp]], float],
+    customers: npt.ArrayLike,
+    *,
+    resamples: int = 200,
+    confidence: float = 0.95,
+    seed: int | np.random.Generator = 0,
+) -> tuple[float, float]:
+    """Interval of a measure from customers drawn anew, each with all rows (percentile bootstrap, Efron 1979).
+
+    measure: takes the numbers of rows, with repetition, and gives a number in any unit; what is not finite is
+    left out. customers: who each row is of; a customer's rows belong together, since they are alike. Returns
+    the lower and the upper end; NaN where no resample gave a number. Raises ValueError for a confidence
+    outside 0 to 1 and fewer than one resample.
+    """
+    if resamples < 1 or not 0 < confidence < 1:
+        raise ValueError(f"resamples={resamples!r}, confidence={confidence!r}: give at least 1, and 0 to 1")
+    rng = np.random.default_rng(seed)
+    _, who = np.unique(np.asarray(customers), return_inverse=True)
+    order = np.argsort(who, kind="stable")
+    size = np.bincount(who)
+    start = np.cumsum(size) - size
+    found = []
+    for _ in range(resamples):
+        drawn = rng.integers(0, len(size), len(size))
+        many = size[drawn]
+        ends = np.cumsum(many)
+        rows = np.arange(ends[-1]) - np.repeat(ends - many, many) + np.repeat(start[drawn], many)
+        found.append(measure(order[rows]))
+    finite = np.array(found)[np.isfinite(found)]
+    if not len(finite):
+        return math.nan, math.nan
+    low, high = np.quantile(finite, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
 
 
 def uplift_table(

@@ -38,7 +38,9 @@ _HOMES = {
         "CAUSE_COLOURS", "GREY", "LAYER_COLOURS", "LIGHT", "OKABE_ITO", "POLICY_COLOURS", "chinese_font",
         "save_figure", "words",
     ),
-    "targeting": ("calibration", "lift_curve", "profit_curves", "report_card", "uplift_curves"),
+    "targeting": (
+        "calibration", "lift_curve", "offer_response", "profit_curves", "report_card", "uplift_curves",
+    ),
     "value": (
         "equity_waterfall", "forecast_by_group", "markov_clv", "purchase_tracking", "purchases_by_period",
         "spend_distribution", "value_parts",
