@@ -264,6 +264,7 @@ def analyse(options: argparse.Namespace) -> None:
             horizon=options.ahead,
             break_even=options.break_even,
             growth=options.growth,
+            offer_cost=options.offer_cost,
         )
         folder = Results(options.out or f"results/{_file_name(path.stem)}-report", options)
         if folder.folder.resolve() == path.resolve().parent:
@@ -816,6 +817,10 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--growth", metavar="SHARE", type=_growth, default=0.0,
         help="target: by how much customers are to bring more than the year before (0%%)",
+    )  # fmt: skip
+    add(
+        "--offer-cost", metavar="SHARE", type=_growth, default=0.15,
+        help="cost of an offer to one customer, in mean bills or purchases (0.15)",
     )  # fmt: skip
     add = made["facts"].add_argument
     add("numbers", metavar="NUMBER", nargs="*", help="which facts, such as 52; all when none is named")

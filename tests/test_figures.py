@@ -8,7 +8,7 @@ import pytest
 from test_plots import assert_readable, texts
 
 from crmsim import plots
-from crmsim.analysis import churn, drivers, satisfaction
+from crmsim.analysis import churn, drivers, pls, satisfaction, value
 from crmsim.plots import style
 
 
@@ -62,7 +62,35 @@ def silence() -> pd.DataFrame:
     )
 
 
+def chain() -> tuple[pd.DataFrame, np.ndarray]:
+    """The example of Pfeifer & Carraway (2000)."""
+    step, reward = value.recency_chain([0.3, 0.2, 0.15, 0.05], 40.0, 4.0)
+    return step, value.markov_clv(step, reward, discount_rate=0.2)
+
+
+def spend() -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    frequency = rng.integers(1, 6, 900)
+    amount = rng.gamma(6.25 * frequency) / rng.gamma(3.744, 1 / 15.44, 900) / frequency
+    return value.spend_distribution(value.GammaGamma(6.25, 3.744, 15.44), frequency, amount)
+
+
+BLOCKS = {"image": "abc", "quality": "def", "loyalty": "gh", "value": "i"}
+
+
+def answers() -> pd.DataFrame:
+    """Image and quality are one concept, loyalty is measured badly, value by one question."""
+    rng = np.random.default_rng(5)
+    one, two, three = rng.normal(size=(3, 500))
+    true = {"image": one, "quality": one, "loyalty": 0.5 * two, "value": three}
+    return pd.DataFrame({q: true[k] + 0.7 * rng.normal(size=500) for k, v in BLOCKS.items() for q in v})
+
+
 FIGURES = {
+    "chain": lambda **k: plots.markov_clv(*chain(), names={"former": "旧"}, **k),
+    "spend": lambda **k: plots.spend_distribution(spend(), **k),
+    "reliability": lambda **k: plots.reliability(pls.reliability(answers(), BLOCKS), **k),
+    "htmt": lambda **k: plots.htmt(pls.htmt(answers(), BLOCKS), **k),
     "gaps": lambda **k: plots.gap_bars(gaps(), **k),
     "recommendation": lambda **k: plots.recommendation_by_wave(waves(), **k),
     "contrast": lambda **k: plots.penalty_reward_bars(contrast(), **k),
@@ -87,7 +115,7 @@ def test_figures_can_be_read(name, monkeypatch):
     monkeypatch.setattr(style, "chinese_font", lambda: "DejaVu Sans")
     zh = FIGURES[name](language="zh")
     words = plots.words(zh) + zh.get_title(loc="left") + zh.get_xlabel() + zh.get_ylabel()
-    known = {"price", "staff", "shop", "water", "bill", "app", "mini", "max"}
+    known = {"gamma", "price", "staff", "shop", "water", "bill", "app", "mini", "max"}
     assert set(re.findall("[a-z]{3,}", words)) <= known
 
 
@@ -145,3 +173,44 @@ def test_loss_and_value_by_group():
     gained = 100 * table["gained"].iloc[-1]
     assert title(plots.survival_without(table)).startswith(f"At most {gained:.0f} % of the customers more")
     assert title(plots.silence_rule(silence())) == "A rule of 4 months is right most often: 90 % of verdicts"
+
+
+def test_the_chain_shows_where_contacts_no_longer_pay():
+    step, worth = chain()
+    ax = plots.markov_clv(step, worth, currency="USD")
+    # the lifetime values that Pfeifer & Carraway print
+    assert worth == pytest.approx([52.320, 5.554, 1.251, -1.820, 0], abs=0.001)
+    assert title(ax) == "Lifetime value runs from \N{MINUS SIGN}1.8 USD in state 4 to 52.3 USD in state 1"
+    assert [t.get_text() for t in ax.texts[:8]] == ["30", "70", "20", "80", "15", "85", "5", "95"]
+    wide = np.array([bar.get_width() for bar in ax.patches])
+    assert wide / wide[0] == pytest.approx(worth / worth[0])
+    with pytest.raises(ValueError, match="4 values for 5 states"):
+        plots.markov_clv(step, worth[:4])
+    with pytest.raises(ValueError, match="square table"):
+        plots.markov_clv(step.iloc[:2], worth[:2])
+
+
+def test_spend_of_the_model_beside_the_observed():
+    table = spend()
+    ax = plots.spend_distribution(table)
+    heights = np.array([bar.get_height() for bar in ax.patches])
+    assert heights == pytest.approx(100 * table["observed"] / 900)
+    assert heights.sum() == pytest.approx(100)
+    line = ax.get_lines()[0].get_ydata()
+    assert line == pytest.approx(100 * table["fitted"] / 900)
+    off = np.abs(heights - line).sum() / 2
+    assert f"{off:.1f} %" in title(ax) and off < 8  # the truth fits its own sample
+
+
+def test_what_is_measured_badly_and_not_told_apart_is_named():
+    ax = plots.reliability(pls.reliability(answers(), BLOCKS))
+    assert title(ax) == "Below the usual limits (alpha and CR .7, AVE .5): loyalty (alpha)"
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["image", "quality", "loyalty"]
+    ratios = pls.htmt(answers(), BLOCKS)
+    assert title(plots.htmt(ratios)) == "Hardly told apart, ratio at or above 0.9: image and quality"
+    lower = ratios.drop(index="quality", columns="quality")
+    assert title(plots.htmt(lower)).startswith("All concepts are told apart: the highest ratio is ")
+    with pytest.raises(ValueError, match="at least two concepts"):
+        plots.htmt(ratios.iloc[:1])
+    with pytest.raises(ValueError, match="no concept has more than one question"):
+        plots.reliability(pls.reliability(answers(), {"a": "a", "b": "b"}))

@@ -538,6 +538,14 @@ def test_figures_say_what_they_show(open_market, monopoly):
     flat = loyalty.satisfaction_loyalty(points["satisfaction"], points["behaviour"])
     title = plots.satisfaction_loyalty(flat).get_title(loc="left")
     assert title == "Loyalty hardly depends on satisfaction"
+    u = np.tile(np.linspace(0, 1, 100), 4)
+    firm = np.repeat(["water utility", "retail shop", "car repair", "telephone company"], 100)
+    steep = np.repeat([0.2, 0.6, 0.4, 0.9], 100)
+    four = plots.satisfaction_loyalty(loyalty.satisfaction_loyalty(100 * u, 100 * steep * u, by=firm))
+    title = four.get_title(loc="left").replace("\n", " ")
+    assert re.search(r"most telephone company \+\d+ \(.*\), least water utility \+\d+ \(", title)
+    assert title.count("+") == 2 and four.get_title(loc="left").count("\n") == 1
+    assert_readable(four.get_figure())
     table = pd.DataFrame({"standard": ["a", "b"], "auc": [0.5, 0.8], "low": [0.4, 0.7], "high": [0.6, 0.9]})
     ax = plots.standards_and_churn(table, names={"b": "price"})
     assert ax.get_title(loc="left").startswith("Price foretells churn best: 80 %")

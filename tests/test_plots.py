@@ -350,6 +350,15 @@ def test_the_best_installed_chinese_font_is_taken():
     assert style.find_font(["DejaVu Sans"]) is None
 
 
+@pytest.mark.skipif(style.chinese_font() is None, reason="no Chinese font is installed")
+def test_chinese_names_are_drawn_in_an_english_figure(tmp_path, recwarn):
+    """matplotlib warns of each letter that no font has."""
+    ax = plots.survival({"基准": curve(0.02), "挽留电话": curve(0.018)}, note="某订阅服务")
+    plots.save_figure(ax, tmp_path / "named")
+    assert not [w for w in recwarn if "missing from" in str(w.message)]
+    assert style.families("en")[0] == "DejaVu Sans"  # Latin letters look as they do without
+
+
 def test_an_unknown_language_is_told():
     with pytest.raises(ValueError, match="language 'fr' is not known"):
         plots.survival({"none": curve(0.02)}, language="fr")

@@ -695,6 +695,10 @@ def test_the_mailing_figure_parts_the_cells():
         round(100 * plan.table.loc[c, "rate"], 6) for c in plan.chosen
     ]
     assert len(above) + len(below) == 5
+    assert ax.get_xlabel() == "cells, from 5 to 1"
+    later = plan.table.iloc[[2, 3]]
+    assert plots.response_by_cell(later, 0.25).get_xlabel() == "cells, from 3 to 2"
+    assert plots.response_by_cell(later.head(1), 0.25).get_xlabel() == "cell 3"
     with pytest.raises(ValueError, match="break_even must be a rate"):
         plots.response_by_cell(plan.table, 25)
     with pytest.raises(ValueError, match="column 'rate' is missing"):

@@ -470,5 +470,5 @@ def test_figure_of_calibration(chinese):
     assert ax.get_title(loc="left").startswith("Right is off by")
     np.testing.assert_allclose(ax.lines[1].get_ydata(), 100 * tables["right"]["actual"])
     assert "平均偏差" in plots.calibration(tables["bold"], language=chinese).get_title(loc="left")
-    with pytest.raises(ValueError, match="lacks predicted"):
+    with pytest.raises(ValueError, match="column 'predicted' is missing"):
         plots.calibration(tables["bold"].drop(columns="predicted"))

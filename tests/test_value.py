@@ -34,6 +34,7 @@ from crmsim.analysis.value import (
     recency_chain,
     referral_value,
     retention_value,
+    spend_distribution,
     track_purchases,
     tracking_errors,
     transition_matrix,
@@ -483,6 +484,31 @@ def test_gamma_gamma_mean_of_a_simulation():
     for group in (frequency == 1, frequency == 7, money > 60, money < 15):
         error = following[group].std() / group.sum() ** 0.5
         assert guess[group].mean() == pytest.approx(following[group].mean(), abs=4 * error)
+
+
+def test_the_distribution_of_spend_is_the_integral_of_the_likelihood():
+    model = GammaGamma(6.25, 3.744, 15.44)
+    rng = np.random.default_rng(4)
+    n = 40_000
+    mean = rng.gamma(model.p * 3, size=n) / rng.gamma(model.q, 1 / model.gamma, n) / 3
+    cut = np.array([10.0, 25, 60])
+    share = model.distribution(cut, 3)
+    assert share == pytest.approx((mean[:, None] <= cut).mean(axis=0), abs=4 * 0.5 / np.sqrt(n))
+    assert isinstance(model.distribution(10, 3), float) and model.distribution(0, 1) == 0
+    with pytest.raises(ValueError, match="at least 1"):
+        model.distribution(10, 0)
+
+
+def test_spend_is_counted_by_class(gamma_gamma, halves):
+    table = spend_distribution(gamma_gamma, halves["frequency"], halves["monetary_value"], bins=10)
+    again = halves.loc[halves["frequency"] > 0, "monetary_value"]
+    assert len(table) == 10 and np.isinf(table["high"].iloc[-1])
+    assert table["observed"].sum() == len(again) == 946
+    assert table["fitted"].sum() == pytest.approx(946)
+    inside = (again >= table["low"][2]) & (again < table["high"][2])
+    assert table["observed"][2] == inside.sum()
+    with pytest.raises(ValueError, match="0 customers bought again"):
+        spend_distribution(gamma_gamma, [0, 0], [np.nan, np.nan])
 
 
 def test_gamma_gamma_likelihood_is_that_of_the_story():

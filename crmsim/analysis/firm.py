@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..data.database import Database
     from .drivers import Drivers
     from .forecast import ModelChoice
+    from .sections_campaign import Trial
 
 # not those of the locale, for the page is in English
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -34,7 +35,8 @@ class Settings:
     value counts. break_even: share of those mailed who must respond for a mailing to pay, cost of a contact
     over margin of a response. window: months in which a purchase counts as a response. growth: by how much
     customers are to bring more than the year before (0.05 for 5 %), the target of the transaction
-    performance. bootstrap: resamples for intervals. seed: of their luck.
+    performance. offer_cost: of an offer to one customer, in mean bills or purchases. bootstrap: resamples
+    for intervals. seed: of their luck.
     """
 
     margin: float = 0.4
@@ -43,6 +45,7 @@ class Settings:
     break_even: float = 0.05
     window: int = 3
     growth: float = 0.0
+    offer_cost: float = 0.15
     bootstrap: int = 200
     seed: int = 1
 
@@ -54,6 +57,10 @@ class Settings:
                 raise ValueError(
                     f"{name.replace('_', ' ')} {getattr(self, name):g}: give a share above 0 and up to 1"
                 )
+        if not 0 <= self.offer_cost < 1000:
+            raise ValueError(
+                f"offer cost {self.offer_cost:g}: give it in mean bills or purchases, such as 0.15"
+            )
         if not -1 < self.growth < 100:
             raise ValueError(f"growth {self.growth:g}: give a share such as 0.05 for 5 %")
         if self.horizon < 1 or self.window < 1:
@@ -71,6 +78,8 @@ class Firm(Mapping[str, pd.DataFrame]):
         self.valued: pd.DataFrame | None = None
         self.drivers: Drivers | None = None
         self.forecast: ModelChoice | None = None
+        self.past_offers: pd.DataFrame | None = None
+        self.trial: Trial | None = None
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         if name not in self.tables:

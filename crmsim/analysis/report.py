@@ -19,7 +19,7 @@ from ..data.schema import BY_NAME
 from ..data.transactions import DataError
 from . import sections_attitude as attitude
 from . import sections_behaviour as behaviour
-from . import sections_value
+from . import sections_campaign, sections_value
 from .firm import Firm, Settings
 from .pages import Sheet, many, page, percent
 
@@ -41,10 +41,10 @@ def write_report(
     """Write the report into a folder: index.html, figures/*.png, tables/*.csv; gives the sections back.
 
     folder: one that is not there, or empty; it is there when the report is whole, not before. only: keys of
-    the sections wanted (see `SECTIONS`), all by default; churn and truth know more after value, and truth
-    after satisfaction. progress: a bar over the sections. strict: stop at a fault of the program, for tests
-    (a fault in the data is told on the page). ValueError for a folder that holds something and for unknown
-    sections, DataError for a file without any table of the customer database.
+    the sections wanted (see `SECTIONS`), all by default; churn, campaign and truth know more after value, and
+    truth after satisfaction. progress: a bar over the sections. strict: stop at a fault of the program, for
+    tests (a fault in the data is told on the page). ValueError for a folder that holds something and for
+    unknown sections, DataError for a file without any table of the customer database.
     """
     from tqdm.auto import tqdm
 
@@ -106,8 +106,8 @@ def _foot(firm: Firm, settings: Settings) -> str:
     return (
         f"Made by crmsim {__version__} from {firm.database.path.name}. Assumed, since the tables do not "
         f"tell: {percent(settings.margin)} of revenue is kept as margin, money is discounted by "
-        f"{percent(settings.discount_rate)} a month, value counts {many(settings.horizon, 'month')} ahead. "
-        "Intervals are 95 %."
+        f"{percent(settings.discount_rate)} a month, value counts {many(settings.horizon, 'month')} ahead, "
+        f"an offer costs {settings.offer_cost:g} of a mean bill or purchase. Intervals are 95 %."
     )
 
 
@@ -119,6 +119,7 @@ SECTIONS: tuple[tuple[str, str, str, Section], ...] = (
     ("rfm", "Recency, frequency, money", "RFM分析", behaviour.rfm_section),
     ("value", "Customer value", "客户价值", sections_value.value_section),
     ("churn", "Churn", "客户流失", behaviour.churn_section),
+    ("campaign", "Offers and campaigns", "优惠与挽留活动", sections_campaign.campaign_section),
     ("satisfaction", "Satisfaction", "客户满意度", attitude.satisfaction_section),
     ("loyalty", "Loyalty", "客户忠诚", attitude.loyalty_section),
     ("service", "Service", "客户服务", attitude.service_section),

@@ -16,6 +16,7 @@ from . import churn, drivers, loyalty, pls, portfolio, sampling, satisfaction, t
 from .firm import Firm, Settings, plain, row_with
 from .forecast import chances_alive
 from .pages import Sheet, count, listed, many, number, percent, word
+from .sections_campaign import true_offers
 
 FEW = 30  # respondents from whom drivers and paths are estimated at least
 SOON = 20  # seconds within which a call should be answered, in the usual 80/20 rule
@@ -221,6 +222,8 @@ def _model(sheet: Sheet, firm: Firm, settings: Settings) -> None:
     if fit.why_not:
         sheet.cannot(f"Consistent PLS is not shown: {fit.why_not.rstrip('.')}.")
     sheet.figure("model", "path_diagram", fit.paths, fit.latents)
+    sheet.figure("reliability", "reliability", fit.latents)
+    sheet.figure("htmt", "htmt", fit.htmt)
     sheet.table(
         "latents", latents, "Indices and reliability",
         {
@@ -599,6 +602,9 @@ def truth_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
     if firm.has("survey") or len(firm.waves):
         with sheet.part("Satisfaction measured and true", "测得满意度与真实满意度"):
             _true_satisfaction(sheet, firm)
+    if firm.has("offers") and (firm.contract or firm.has("purchases")):
+        with sheet.part("What offers truly change", "优惠的真实效果"):
+            true_offers(sheet, firm, settings)
     with sheet.part("The methods graded", "成绩单"):
         _grades(sheet, firm, settings)
     if firm.drivers is not None:

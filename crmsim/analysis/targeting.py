@@ -20,7 +20,7 @@ Sources, named again at each formula:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
@@ -235,6 +235,67 @@ def outcomes(source: Any, panel: pd.DataFrame, horizon: int = 3) -> pd.DataFrame
         for k, values in enumerate(found):
             out[rows, k] = values[place[rows]]
     return pd.DataFrame(out, index=panel.index, columns=["left", "bought", "spent", "offered"])
+
+
+def past_offers(
+    source: Any,
+    until: int | None = None,
+    *,
+    horizon: int = 3,
+    pause: int = 6,
+    span: int = 36,
+    rows: int = 60_000,
+    seed: int | np.random.Generator = 0,
+) -> pd.DataFrame:
+    """Customers who got an offer, beside those who got none at the time: an experiment if chance decided.
+
+    source: a `Database`, or its tables by name. until: last month whose outcome may be looked at, the last of
+    the record when left out. A row a customer and month, of the `span` months before in which some were
+    offered something: the columns of `monthly_features` (what was known at the end of the month) and of
+    `outcomes` over the `horizon` months after, where `offered` is 1 for an offer in the first of them. In are
+    customers whose last offer is more than `pause` months ago and who have not been silent for longer than
+    anybody with an offer, since a campaign that leaves the silent out makes them no control group; former
+    customers under contract, whom a campaign wins back, are not. Of the many without an offer at most three
+    for one with (at least 1,000, at most `rows`) are kept, drawn with `seed`. Who has none now may get one
+    within the horizon, which hides a little of the effect. Empty where no such month is in the record.
+    Raises ValueError as `monthly_features` does.
+    """
+    now = last_month(source) if until is None else until
+    rng = np.random.default_rng(seed)
+    offers = read_table(source, "offers")
+    made = set(offers["month"]) if len(offers) else set()
+    months = [month for month in range(max(now - span, 3), now - horizon + 1) if month + 1 in made]
+    if not months:
+        return pd.DataFrame(columns=["customer", "month", *FEATURES, "left", "bought", "spent", "offered"])
+    panel = monthly_features(source, months)
+    panel = panel[panel["since_offer"] > pause].reset_index(drop=True)
+    panel = panel.join(outcomes(source, panel, horizon))
+    # whom a campaign leaves out for a long silence is no control
+    longest = panel.loc[panel["offered"] == 1, "recency"].max()
+    panel = panel[panel["recency"] <= longest].reset_index(drop=True)
+    got = panel["offered"].to_numpy() == 1
+    # of the many without an offer some are enough; drawn by chance, they bias nothing
+    keep = np.flatnonzero(~got)
+    keep = np.sort(rng.choice(keep, min(len(keep), max(3 * int(got.sum()), 1_000), rows), replace=False))
+    keep = np.sort(np.concatenate((np.flatnonzero(got), keep)))
+    return panel.iloc[keep].reset_index(drop=True)
+
+
+def selection_auc(offers: pd.DataFrame) -> float:
+    """How well the firm's data tell who got an offer: near 0.5 where chance decided, as an experiment needs.
+
+    offers: what `past_offers` gives. The AUC of a logistic model of `offered` on `FEATURES`, each half of the
+    customers scored by the model of the other half, so that a model that only remembers does not count.
+    Raises ValueError with fewer than ten rows with and without an offer in a half, ImportError without
+    scikit-learn.
+    """
+    _, place = np.unique(offers["customer"].to_numpy(), return_inverse=True)
+    odd = place % 2 == 1
+    score = np.empty(len(offers))
+    for half in (odd, ~odd):
+        model = fit_churn(offers.loc[~half, list(FEATURES)], offers.loc[~half, "offered"], "logistic")
+        score[half] = model.score(offers.loc[half])
+    return auc(offers["offered"], score)
 
 
 # -- scores ----------------------------------------------------------------------------------------------
@@ -589,6 +650,9 @@ class XLearner(TLearner):
         return self._share * _mean(self._lack, X) + (1 - self._share) * _mean(self._gain, X)
 
 
+CHANCE = 0.55
+"""A `selection_auc` up to this passes for chance."""
+
 LEARNERS: tuple[type[_Learner], ...] = (SLearner, TLearner, XLearner)
 
 
@@ -724,6 +788,42 @@ def uplift_at(
     _share("share", share)
     border = np.sort(s)[::-1][max(math.ceil(share * len(s) - 1e-9), 1) - 1]
     return _uplift(y[s >= border], t[s >= border])
+
+
+def bootstrap_interval(
+    measure: Callable[[npt.NDArray[np.intp]], float],
+    customers: npt.ArrayLike,
+    *,
+    resamples: int = 200,
+    confidence: float = 0.95,
+    seed: int | np.random.Generator = 0,
+) -> tuple[float, float]:
+    """Interval of a measure from customers drawn anew, each with all rows (percentile bootstrap, Efron 1979).
+
+    measure: takes the numbers of rows, with repetition, and gives a number in any unit; what is not finite is
+    left out. customers: who each row is of; a customer's rows belong together, since they are alike. Returns
+    the lower and the upper end; NaN where no resample gave a number. Raises ValueError for a confidence
+    outside 0 to 1 and fewer than one resample.
+    """
+    if resamples < 1 or not 0 < confidence < 1:
+        raise ValueError(f"resamples={resamples!r}, confidence={confidence!r}: give at least 1, and 0 to 1")
+    rng = np.random.default_rng(seed)
+    _, who = np.unique(np.asarray(customers), return_inverse=True)
+    order = np.argsort(who, kind="stable")
+    size = np.bincount(who)
+    start = np.cumsum(size) - size
+    found = []
+    for _ in range(resamples):
+        drawn = rng.integers(0, len(size), len(size))
+        many = size[drawn]
+        ends = np.cumsum(many)
+        rows = np.arange(ends[-1]) - np.repeat(ends - many, many) + np.repeat(start[drawn], many)
+        found.append(measure(order[rows]))
+    finite = np.array(found)[np.isfinite(found)]
+    if not len(finite):
+        return math.nan, math.nan
+    low, high = np.quantile(finite, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
 
 
 def uplift_table(
@@ -1058,24 +1158,14 @@ def _grade_uplift(
     scores: Mapping[str, Floats],
 ) -> None:  # fmt: skip
     """Learners fitted on past offers, three months of outcome, judged on who has no offer running."""
-    horizon, pause = 3, 6
-    now = last - 1
-    months = range(max(now - 36, 3), now - horizon + 1)
-    panel = monthly_features(source, months) if len(months) else pd.DataFrame()
-    if len(panel):
-        panel = panel[panel["since_offer"] > pause].reset_index(drop=True)
-    after = outcomes(source, panel, horizon) if len(panel) else pd.DataFrame({"offered": []})
-    # of the many without an offer some are enough; drawn by chance, they bias nothing
-    got = after["offered"].to_numpy() == 1
-    keep = np.flatnonzero(~got)
-    keep = np.sort(rng.choice(keep, min(len(keep), max(3 * int(got.sum()), 1_000), rows), replace=False))
-    keep = np.sort(np.concatenate((np.flatnonzero(got), keep)))
-    panel, after = panel.iloc[keep].reset_index(drop=True), after.iloc[keep].reset_index(drop=True)
+    pause, now = 6, last - 1
+    after = past_offers(source, now, pause=pause, rows=rows, seed=rng)
+    panel = after[["customer", "month", *FEATURES]]
     if not 200 <= after["offered"].sum() <= len(after) - 200:
         sheet.notes.append("Fewer than 200 offers, or customers without one: uplift is not graded.")
         return
-    chosen = auc(after["offered"], fit_churn(panel, after["offered"], "logistic").score(panel))
-    if chosen > 0.55:
+    chosen = selection_auc(after)
+    if chosen > CHANCE:
         sheet.notes.append(
             f"Offers were not made by chance (AUC {chosen:.2f} of who got one): the learners are biased "
             "where the features do not tell why."

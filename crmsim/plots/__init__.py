@@ -24,6 +24,7 @@ _HOMES = {
     "loyalty": (
         "ceiling", "loyalty_layers", "loyalty_types", "satisfaction_loyalty", "standards_and_churn",
     ),
+    "measurement": ("htmt", "reliability"),
     "opening": ("market_opening",),
     "portfolio": (
         "abc_curve", "margin_turnover", "response_by_cell", "rfm_cube", "sales_mix_bars", "tier_flows",
@@ -38,9 +39,12 @@ _HOMES = {
         "CAUSE_COLOURS", "GREY", "LAYER_COLOURS", "LIGHT", "OKABE_ITO", "POLICY_COLOURS", "chinese_font",
         "save_figure", "words",
     ),
-    "targeting": ("calibration", "lift_curve", "profit_curves", "report_card", "uplift_curves"),
+    "targeting": (
+        "calibration", "lift_curve", "offer_response", "profit_curves", "report_card", "uplift_curves",
+    ),
     "value": (
-        "equity_waterfall", "forecast_by_group", "purchase_tracking", "purchases_by_period", "value_parts",
+        "equity_waterfall", "forecast_by_group", "markov_clv", "purchase_tracking", "purchases_by_period",
+        "spend_distribution", "value_parts",
     ),
     "world": (
         "churn_by_cause", "customers_kept", "facts", "money", "policy_effects", "service_month",

@@ -8,13 +8,13 @@ same columns. `names` gives the words to show for questions and the like.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from .style import GREY, LIGHT, OKABE_ITO, a_page, add_words, dark, minus
+from .style import GREY, OKABE_ITO, a_page, add_words, dark, need, signed, word_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,21 +89,6 @@ add_words(
 )
 
 
-def _word(key: Any, names: Mapping[Any, str] | None) -> str:
-    return str(names[key]) if names and key in names else str(key).replace("_", " ")
-
-
-def _need(frame: Any, columns: Sequence[str], who: str, source: str) -> None:
-    if lacking := [c for c in columns if not isinstance(frame, pd.DataFrame) or c not in frame]:
-        raise ValueError(f"{who}: column {lacking[0]!r} is missing; give the table of {source}")
-    if not len(frame):
-        raise ValueError(f"{who}: the table is empty")
-
-
-def _signed(value: float, digits: int = 1) -> str:
-    return minus(f"{value:+.{digits}f}")
-
-
 def gap_bars(
     gaps: pd.DataFrame,
     ax: Axes | None = None,
@@ -119,7 +104,7 @@ def gap_bars(
     gaps: of `analysis.satisfaction.gap_scores`, a row a question: perceived, expected, gap, lower, upper.
     expected: a word in place of "expected", such as "important". A gap whose interval holds 0 is grey.
     """
-    _need(gaps, ("perceived", "expected", "gap", "lower", "upper"), "gap_bars", "satisfaction.gap_scores")
+    need(gaps, ("perceived", "expected", "gap", "lower", "upper"), "gap_bars", "satisfaction.gap_scores")
     table = gaps.sort_values("gap", kind="stable")
     with a_page(ax, language, height=max(4.2, 2.2 + 0.55 * len(table))) as page:
         wanted = expected or page.say("an_expected")
@@ -135,14 +120,14 @@ def gap_bars(
                 markersize=13 * page.scale,
             )  # fmt: skip
             page.ax.annotate(
-                _signed(row["gap"]), (max(row["expected"], row["perceived"]), y), (14, 0), va="center",
+                signed(row["gap"]), (max(row["expected"], row["perceived"]), y), (14, 0), va="center",
                 textcoords="offset points", fontsize=page.size, color=dark(colour),
             )  # fmt: skip
         for key, gap, low, high in zip(
             table.index, table["gap"], table["lower"], table["upper"], strict=True
         ):
-            words = {"gap": _signed(gap), "low": _signed(low), "high": _signed(high)}
-            told.append(page.say("an_gap_one", name=_word(key, names), **words))
+            words = {"gap": signed(gap), "low": signed(low), "high": signed(high)}
+            told.append(page.say("an_gap_one", name=word_for(key, names), **words))
         ring: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 11 * page.scale}
         page.ax.plot([], [], color=GREY, label=page.say("an_perceived"), **ring)
         page.ax.plot(
@@ -153,15 +138,12 @@ def gap_bars(
         room = 0.12 * max(float(ends.max() - ends.min()), 0.1)
         page.ax.set_xlim(float(ends.min()) - room, float(ends.max()) + 2 * room)
         page.ax.set_ylim(-0.6, len(table) - 0.4)
-        page.ax.set_yticks(place, [_word(key, names) for key in table.index])
-        page.ax.tick_params(axis="y", length=0)
-        page.ax.grid(visible=False, axis="y")
-        page.ax.grid(axis="x", color=LIGHT)
+        page.rows(place, [word_for(key, names) for key in table.index])
         page.axes_words(page.say("an_answer"), "")
         worst = table.iloc[0]
         short = float(worst["upper"]) < 0
         found = page.say(
-            "an_gap_title" if short else "an_gap_none", name=_word(table.index[0], names),
+            "an_gap_title" if short else "an_gap_none", name=word_for(table.index[0], names),
             gap=f"{-float(worst['gap']):.1f}",
         )  # fmt: skip
         sentence = page.say("an_gap_words", expected=wanted, list=page.listed(told))
@@ -182,7 +164,7 @@ def recommendation_by_wave(
     it has them nps_lower, nps_upper, month. Waves in which it was not asked are left out.
     """
     columns = ("wave", "promoters", "passives", "detractors", "nps")
-    _need(waves, columns, "recommendation_by_wave", "satisfaction.by_wave")
+    need(waves, columns, "recommendation_by_wave", "satisfaction.by_wave")
     table = waves[waves["nps"].notna()].reset_index(drop=True)
     if not len(table):
         raise ValueError("recommendation_by_wave: no wave asked how likely one is to recommend")
@@ -201,27 +183,26 @@ def recommendation_by_wave(
                     )  # fmt: skip
             left = left + share
         for y, row in zip(place, table.to_dict("records"), strict=True):
-            text = page.say("an_nps", value=_signed(row["nps"], 0))
+            text = page.say("an_nps", value=signed(row["nps"], 0))
             low, high = row.get("nps_lower", math.nan), row.get("nps_upper", math.nan)
             if low == low and high == high:
-                text += f"\n[{_signed(low, 0)}, {_signed(high, 0)}]"
+                text += f"\n[{signed(low, 0)}, {signed(high, 0)}]"
             page.ax.annotate(
                 text, (100, y), (10, 0), textcoords="offset points", va="center", fontsize=page.size
             )
         page.legend(0.9)
         page.ax.set_xlim(0, 100)
-        page.ax.set_yticks(place, when)
-        page.ax.tick_params(axis="y", length=0)
+        page.rows(place, when)
         page.ax.grid(visible=False)
         page.axes_words(page.say("an_share"), page.say("an_month" if by_month else "an_wave"))
         last = table.iloc[-1]
         found = page.say(
             "an_nps_title", promoters=100 * last["promoters"], detractors=100 * last["detractors"],
-            value=_signed(float(last["nps"]), 0),
+            value=signed(float(last["nps"]), 0),
         )  # fmt: skip
         told = [
             page.say(
-                "an_nps_one", when=w, value=_signed(row["nps"], 0), **{k: 100 * row[k] for k in NPS_COLOURS}
+                "an_nps_one", when=w, value=signed(row["nps"], 0), **{k: 100 * row[k] for k in NPS_COLOURS}
             )
             for w, row in zip(when, table.to_dict("records"), strict=True)
         ]
@@ -243,7 +224,7 @@ def penalty_reward_bars(
     colour of the kind where the interval bears it out, else are grey.
     """
     columns = ("penalty", "reward", "kind", "sure")
-    _need(table, columns, "penalty_reward_bars", "drivers.penalty_reward")
+    need(table, columns, "penalty_reward_bars", "drivers.penalty_reward")
     shown = table.assign(reach=table["penalty"].abs() + table["reward"].abs())
     shown = shown.sort_values("reach", ascending=False, kind="stable")
     with a_page(ax, language, height=max(4.2, 2.2 + 0.6 * len(shown))) as page:
@@ -259,15 +240,15 @@ def penalty_reward_bars(
                 )  # fmt: skip
                 seen.add(label)
                 page.ax.annotate(
-                    _signed(row[name], 2), (row[name], y), (-6 if side == "right" else 6, 0), va="center",
+                    signed(row[name], 2), (row[name], y), (-6 if side == "right" else 6, 0), va="center",
                     textcoords="offset points", ha=side, fontsize=0.9 * page.size,
                 )  # fmt: skip
             told.append(
                 page.say(
                     "an_contrast_one",
-                    name=_word(key, names),
-                    penalty=_signed(row["penalty"], 2),
-                    reward=_signed(row["reward"], 2),
+                    name=word_for(key, names),
+                    penalty=signed(row["penalty"], 2),
+                    reward=signed(row["reward"], 2),
                     kind=label,
                 )
             )
@@ -275,18 +256,15 @@ def penalty_reward_bars(
         widest = 1.25 * float(shown[["penalty", "reward"]].abs().to_numpy().max())
         page.ax.set_xlim(min(-widest, 0), widest)
         page.ax.axvline(0, color="black", linewidth=1.2)
-        page.ax.set_yticks(place, [_word(key, names) for key in shown.index])
-        page.ax.tick_params(axis="y", length=0)
-        page.ax.grid(visible=False, axis="y")
-        page.ax.grid(axis="x", color=LIGHT)
+        page.rows(place, [word_for(key, names) for key in shown.index])
         words = (
             f"\N{LEFTWARDS ARROW} {page.say('an_penalty')}    {page.say('an_reward')} \N{RIGHTWARDS ARROW}"
         )
         page.axes_words(f"{words}\n{page.say('an_points')}", "")
         bad, good = shown["penalty"].idxmin(), shown["reward"].idxmax()
         found = page.say(
-            "an_contrast_title", bad=_word(bad, names), penalty=_signed(float(shown["penalty"].min()), 2),
-            good=_word(good, names), reward=_signed(float(shown["reward"].max()), 2),
+            "an_contrast_title", bad=word_for(bad, names), penalty=signed(float(shown["penalty"].min()), 2),
+            good=word_for(good, names), reward=signed(float(shown["reward"].max()), 2),
         )  # fmt: skip
         return page.finish(title or found, page.say("an_contrast_words", list=page.listed(told)), note)
 
@@ -315,16 +293,13 @@ def pairwise_weights(
                 page.percent(x / 100), (x, y), (6, 0), textcoords="offset points", va="center",
                 fontsize=page.size,
             )  # fmt: skip
-        page.ax.set_yticks(place, [_word(key, names) for key in weights.index])
-        page.ax.tick_params(axis="y", length=0)
+        page.rows(place, [word_for(key, names) for key in weights.index])
         page.ax.set_xlim(0, 1.15 * float(share.max()))
-        page.ax.grid(visible=False, axis="y")
-        page.ax.grid(axis="x", color=LIGHT)
         page.axes_words(page.say("an_weight"), "")
         verdict = page.say("an_consistent" if found.consistent else "an_contradict", cr=found.cr)
-        said = [f"{_word(key, names)} {page.percent(w)}" for key, w in weights.items()]
+        said = [f"{word_for(key, names)} {page.percent(w)}" for key, w in weights.items()]
         top = page.say(
-            "an_weight_title", name=_word(weights.index[0], names), weight=page.percent(weights.iloc[0]),
+            "an_weight_title", name=word_for(weights.index[0], names), weight=page.percent(weights.iloc[0]),
             verdict=verdict,
         )  # fmt: skip
         return page.finish(title or top, page.say("an_weight_words", list=page.listed(said)), note)

@@ -13,7 +13,18 @@ import numpy as np
 import pandas as pd
 
 from ..vocabulary import ChurnCause
-from .style import CAUSE_COLOURS, GREY, LIGHT, OKABE_ITO, POLICY_COLOURS, Page, a_page, add_words, dark
+from .style import (
+    CAUSE_COLOURS,
+    GREY,
+    OKABE_ITO,
+    POLICY_COLOURS,
+    Page,
+    a_page,
+    add_words,
+    dark,
+    need,
+    word_for,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -160,15 +171,6 @@ add_words(
 )
 
 
-def _check(frame: pd.DataFrame, names: Sequence[str], who: str, giver: str) -> None:
-    if lacking := [name for name in names if name not in frame]:
-        raise ValueError(
-            f"{who}: column {lacking[0]!r} is missing; analysis.churn.{giver} gives such a table"
-        )
-    if not len(frame):
-        raise ValueError(f"{who}: the table is empty")
-
-
 def _parts(frame: pd.DataFrame, known: set[str], who: str) -> dict[str, pd.DataFrame]:
     """The table of each group, in order; one, called "", where there are none."""
     others = [name for name in frame.columns if name not in known]
@@ -203,7 +205,7 @@ def cohort_matrix(
     Cells have their numbers in up to 13 rows and columns, else there is a scale of the colours. kept: words
     for who is counted, where it is not those still there.
     """
-    _check(cohorts, ["cohort", "age", "customers", "retained", "retention"], "cohort_matrix", "cohorts")
+    need(cohorts, ["cohort", "age", "customers", "retained", "retention"], "cohort_matrix", "churn.cohorts")
     shown = cohorts[cohorts["age"] > 0]
     if not len(shown):
         raise ValueError("cohort_matrix: no cohort is old enough to have an age above 0")
@@ -265,7 +267,7 @@ def survival_curves(
     survival: of `analysis.churn.survival`: time (months), survival, low, high, and perhaps a column of
     groups. still: words for the axis where being there is judged by something else than a contract.
     """
-    _check(survival, ["time", "survival", "low", "high"], "survival_curves", "survival")
+    need(survival, ["time", "survival", "low", "high"], "survival_curves", "churn.survival")
     with a_page(ax, language) as page:
         parts = _parts(survival, _SURVIVAL, "survival_curves")
         until = min(float(part["time"].max()) for part in parts.values())
@@ -311,7 +313,7 @@ def incidence_by_cause(
 
     incidence: of `analysis.churn.incidence` for one group: cause, time (months), incidence.
     """
-    _check(incidence, ["cause", "time", "incidence"], "incidence_by_cause", "incidence")
+    need(incidence, ["cause", "time", "incidence"], "incidence_by_cause", "churn.incidence")
     known = {"cause", "time", "at_risk", "left", "incidence", "error", "low", "high"}
     if groups := [name for name in incidence.columns if name not in known]:
         raise ValueError(f"incidence_by_cause: draw one group of {groups[0]} at a time")
@@ -358,7 +360,7 @@ def hazard_by_tenure(
 
     hazards: of `analysis.churn.hazards`: low_time, high_time (months), exposure, left, hazard, low, high.
     """
-    _check(hazards, sorted(_HAZARD), "hazard_by_tenure", "hazards")
+    need(hazards, sorted(_HAZARD), "hazard_by_tenure", "churn.hazards")
     with a_page(ax, language) as page:
         parts = _parts(hazards, _HAZARD, "hazard_by_tenure")
         ends: dict[str, tuple[float, float, str]] = {}
@@ -415,13 +417,11 @@ def stated_causes(
 
     table: `StatedAndTrue.table` of `analysis.churn.stated_and_true`: cause, stated, true.
     """
-    _check(table, ["cause", "stated", "true"], "stated_causes", "stated_and_true")
+    need(table, ["cause", "stated", "true"], "stated_causes", "churn.stated_and_true")
     rows = table[(table["stated"] > 0) | (table["true"] > 0)].sort_values("true", ignore_index=True)
     if not len(rows):
         raise ValueError("stated_causes: no cause has a share")
     with a_page(ax, language) as page:
-        page.ax.grid(axis="y", visible=False)
-        page.ax.grid(axis="x", color=LIGHT, linewidth=0.8)
         names = [_cause(c, page) for c in rows["cause"]]
         shares = 100 * rows[["stated", "true"]].to_numpy(dtype=float)
         for k, (cause, (said, was)) in enumerate(zip(rows["cause"], shares, strict=True)):
@@ -440,8 +440,7 @@ def stated_causes(
         page.ax.set_xlim(-0.02 * float(shares.max()), 1.45 * float(shares.max()))
         page.ax.set_xticks([t for t in page.ax.get_xticks() if 0 <= t <= 100])  # beyond is room for words
         page.ax.set_ylim(-0.6, len(rows) - 0.4)
-        page.ax.set_yticks(range(len(rows)), names)
-        page.ax.tick_params(axis="y", length=0)
+        page.rows(range(len(rows)), names)
         page.axes_words(page.say("churn.share"), "")
         gap = rows["stated"] - rows["true"]
         if float(gap.max()) < 0.005:
@@ -474,15 +473,12 @@ def hazard_ratios(
     high. The row whose ratio is 1 without an interval is the baseline. names: words for groups or terms.
     """
     table = found if isinstance(found, pd.DataFrame) else found.table
-    _check(table, ["hazard_ratio", "low", "high"], "hazard_ratios", "hazard_ratios")
+    need(table, ["hazard_ratio", "low", "high"], "hazard_ratios", "churn.hazard_ratios")
     label = "term" if "term" in table else str(table.columns[0])
     base = table[(table["hazard_ratio"] == 1) & ~(table["low"] < table["high"])]
     rows = table.drop(base.index).sort_values("hazard_ratio", ignore_index=True)
     if not len(rows):
         raise ValueError("hazard_ratios: there is only a baseline")
-
-    def word(key: Any) -> str:
-        return str(names[key]) if names and key in names else str(key).replace("_", " ")
 
     with a_page(ax, language, height=max(4.0, 2.0 + 0.55 * len(rows))) as page:
         ratio, low, high = (rows[c].to_numpy(float) for c in ("hazard_ratio", "low", "high"))
@@ -503,19 +499,20 @@ def hazard_ratios(
         page.ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
         page.ax.set_xticks([], minor=True)
         page.ax.set_ylim(-0.6, len(rows) - 0.4)
-        page.ax.set_yticks(place, [word(key) for key in rows[label]])
-        page.ax.tick_params(axis="y", length=0)
-        page.ax.grid(axis="y", visible=False)
-        page.ax.grid(axis="x", color=LIGHT, linewidth=0.8)
+        page.rows(place, [word_for(key, names) for key in rows[label]])
         page.axes_words(page.say("churn.ratio"), "")
-        baseline = page.say("churn.ratio_base", name=word(base[label].iloc[0])) if len(base) else ""
+        baseline = (
+            page.say("churn.ratio_base", name=word_for(base[label].iloc[0], names)) if len(base) else ""
+        )
         if sure.any():
             k = int(np.where(sure, np.abs(np.log(ratio)), -1).argmax())
-            text = page.say("churn.ratio_title", worst=word(rows[label][k]), high=ratio[k], base=baseline)
+            text = page.say(
+                "churn.ratio_title", worst=word_for(rows[label][k], names), high=ratio[k], base=baseline
+            )
         else:
             text = page.say("churn.ratio_none")
         told = [
-            f"{word(key)} {x:.2f} [{a:.2f}, {b:.2f}]"
+            f"{word_for(key, names)} {x:.2f} [{a:.2f}, {b:.2f}]"
             for key, x, a, b in zip(rows[label], ratio, low, high, strict=True)
         ]
         return page.finish(title or text, page.say("churn.ratio_words", list=page.listed(told)), note)
@@ -535,10 +532,10 @@ def expected_loss(
     table: of `analysis.churn.expected_loss` by group: the group (first column), share_of_loss,
     share_of_value. names: words for the groups. 预期流失损失.
     """
-    _check(table, ["share_of_loss", "share_of_value"], "expected_loss", "expected_loss")
+    need(table, ["share_of_loss", "share_of_value"], "expected_loss", "churn.expected_loss")
     rows = table.sort_values("share_of_loss", ignore_index=True)
     keys = rows[rows.columns[0]]
-    words = [str(names[k]) if names and k in names else str(k).replace("_", " ") for k in keys]
+    words = [word_for(key, names) for key in keys]
     with a_page(ax, language, height=max(4.0, 2.2 + 0.8 * len(rows))) as page:
         place = np.arange(len(rows))
         for column, shift, colour, key in (
@@ -555,10 +552,7 @@ def expected_loss(
         page.legend(0.9)
         both = rows[["share_of_loss", "share_of_value"]].to_numpy(float)
         page.ax.set_xlim(min(0.0, 110 * float(both.min())), 114 * float(both.max()))
-        page.ax.set_yticks(place, words)
-        page.ax.tick_params(axis="y", length=0)
-        page.ax.grid(axis="y", visible=False)
-        page.ax.grid(axis="x", color=LIGHT, linewidth=0.8)
+        page.rows(place, words)
         page.axes_words(page.say("churn.shares"), "")
         told = [
             {"name": name, "loss": page.percent(loss), "value": page.percent(worth)}
@@ -584,7 +578,7 @@ def survival_without(
     table: of `analysis.churn.survival_without` for one group: time (months), survival, without. removed: a
     word for the causes that are taken away.
     """
-    _check(table, ["time", "survival", "without"], "survival_without", "survival_without")
+    need(table, ["time", "survival", "without"], "survival_without", "churn.survival_without")
     with a_page(ax, language) as page:
         time = table["time"].to_numpy(float)
         now, then = (100 * table[c].to_numpy(float) for c in ("survival", "without"))
@@ -621,7 +615,7 @@ def silence_rule(
         "recall": OKABE_ITO["green"],
         "alarm_rate": OKABE_ITO["vermillion"],
     }
-    _check(table, ["gap", *lines, "accuracy"], "silence_rule", "inactivity_errors")
+    need(table, ["gap", *lines, "accuracy"], "silence_rule", "churn.inactivity_errors")
     with a_page(ax, language) as page:
         x = table["gap"].to_numpy(float)
         ends = {}

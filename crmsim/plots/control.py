@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .style import GREY, LIGHT, OKABE_ITO, a_page, add_words, dark, minus
+from .style import GREY, LIGHT, OKABE_ITO, a_page, add_words, dark, minus, need
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,7 +83,12 @@ def control_chart(
     places, other labels one after the other. what: what the figure is; x: name of the horizontal axis.
     share: show shares in per cent. Raises ValueError for a table without the columns of a chart.
     """
-    _need(table, ["value", "centre", "lower", "upper", "base", "signal", "why"], "control_chart")
+    need(
+        table,
+        ["value", "centre", "lower", "upper", "base", "signal", "why"],
+        "control_chart",
+        "analysis.control",
+    )
     factor = 100.0 if share else 1.0
     with a_page(ax, language) as page:
         ax = page.ax
@@ -174,7 +179,12 @@ def project_effects(
     table: `PdcaCycle.table`: round, project, effect, low, high, true, decision, right, mode. Projects that
     were kept are blue, dropped ones grey. In teaching mode the foot says so.
     """
-    _need(table, ["round", "project", "effect", "low", "high", "true", "decision", "mode"], "project_effects")
+    need(
+        table,
+        ["round", "project", "effect", "low", "high", "true", "decision", "mode"],
+        "project_effects",
+        "PdcaCycle",
+    )
     with a_page(ax, language) as page:
         ax = page.ax
         ax.grid(visible=False)
@@ -217,10 +227,3 @@ def project_effects(
         if teaching:
             sentence = f"{sentence[:-1]} ({page.say('co_teaching')}){sentence[-1]}"
         return page.finish(title or text, sentence, foot)
-
-
-def _need(table: Any, columns: list[str], who: str) -> None:
-    if lacking := [c for c in columns if not isinstance(table, pd.DataFrame) or c not in table]:
-        raise ValueError(f"{who}: column {lacking[0]!r} is missing; give the table the docstring names")
-    if not len(table):
-        raise ValueError(f"{who}: the table is empty")

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..vocabulary import LoyaltyLayer, LoyaltyType
-from .style import GREY, LAYER_COLOURS, LIGHT, OKABE_ITO, POLICY_COLOURS, a_page, add_words, dark
+from .style import GREY, LAYER_COLOURS, OKABE_ITO, POLICY_COLOURS, a_page, add_words, dark, need
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,6 +58,10 @@ add_words(
         "loyalty.curve_groups": (
             "Rise of loyalty with satisfaction: {list}",
             "忠诚度随满意度的上升：{list}",
+        ),
+        "loyalty.curve_many": (
+            "Rise of loyalty with satisfaction: most {best}, least {least}",
+            "忠诚度随满意度的上升：最大{best}，最小{least}",
         ),
         "loyalty.curve_words": (
             "Mean loyalty by tenths of satisfaction, with intervals: {list}.",
@@ -209,10 +213,7 @@ def satisfaction_loyalty(
     table = curve if isinstance(curve, pd.DataFrame) else curve.table
     shape = None if isinstance(curve, pd.DataFrame) else curve.shape
     needed = ("satisfaction", "loyalty", "low", "high")
-    if lacking := [name for name in needed if name not in table]:
-        raise ValueError(f"satisfaction_loyalty: column {lacking[0]!r} is missing in the table")
-    if not len(table):
-        raise ValueError("satisfaction_loyalty: the table is empty")
+    need(table, needed, "satisfaction_loyalty", "loyalty.satisfaction_loyalty")
     parts = {"": table}
     if "group" in table:
         parts = {str(name): part for name, part in table.groupby("group", sort=False, observed=True)}
@@ -251,7 +252,12 @@ def satisfaction_loyalty(
                 )
                 for row in shape.itertuples(index=False)
             ]
-            found = page.say("loyalty.curve_groups", list=page.listed(each))
+            if len(each) > 2:
+                rise = shape["rise"].to_numpy(float)
+                best, least = each[int(rise.argmax())], each[int(rise.argmin())]
+                found = page.say("loyalty.curve_many", best=best, least=least)
+            else:
+                found = page.say("loyalty.curve_groups", list=page.listed(each))
         else:
             rise = float(table["loyalty"].iloc[-1] - table["loyalty"].iloc[0])
             word = "" if shape is None else str(shape["shape"].iloc[0])
@@ -276,9 +282,8 @@ def loyalty_layers(
 
     table: of `analysis.loyalty.layer_shares` for one group: layer, share, low, high.
     """
-    if lacking := [name for name in ("layer", "share", "low", "high") if name not in table]:
-        raise ValueError(f"loyalty_layers: column {lacking[0]!r} is missing in the table")
-    if not len(table) or table["layer"].duplicated().any():
+    need(table, ("layer", "share", "low", "high"), "loyalty_layers", "loyalty.layer_shares")
+    if table["layer"].duplicated().any():
         raise ValueError("loyalty_layers: give the table of one group, with a row a layer")
     with a_page(ax, language, height=5.2) as page:
         rows = table.set_index("layer").reindex([k for k in LAYER_COLOURS if k in set(table["layer"])])
@@ -292,11 +297,8 @@ def loyalty_layers(
                 page.percent(x / 100), (end, y), (8, 0), textcoords="offset points", va="center",
                 fontsize=page.size,
             )  # fmt: skip
-        page.ax.set_yticks(place, names)
-        page.ax.tick_params(axis="y", length=0)
+        page.rows(place, names)
         page.ax.set_xlim(0, 1.12 * float(np.nanmax(high)))
-        page.ax.grid(visible=False, axis="y")
-        page.ax.grid(axis="x", color=LIGHT)
         page.axes_words(page.say("loyalty.share"), "")
         deepest, none = float(share[-1]), float(share[0])
         found = page.say(
@@ -321,8 +323,8 @@ def standards_and_churn(
     table: of `analysis.loyalty.standards_and_churn`: standard, n, left, auc, low, high; standards without an
     auc are left out. names: words for the standards.
     """
-    if lacking := [name for name in ("standard", "auc", "low", "high") if name not in table]:
-        raise ValueError(f"standards_and_churn: column {lacking[0]!r} is missing in the table")
+    columns = ("standard", "auc", "low", "high")
+    need(table, columns, "standards_and_churn", "loyalty.standards_and_churn")
     shown = table[table["auc"].notna()].sort_values("auc", ignore_index=True)
     if not len(shown):
         raise ValueError("standards_and_churn: no standard has an auc")
@@ -346,10 +348,7 @@ def standards_and_churn(
         )  # fmt: skip
         page.ax.set_xlim(min(40.0, float(low.min()) - 3), min(103.0, float(high.max()) + 8))
         page.ax.set_ylim(-0.6, len(shown) - 0.1)
-        page.ax.set_yticks(place, words)
-        page.ax.tick_params(axis="y", length=0)
-        page.ax.grid(visible=False, axis="y")
-        page.ax.grid(axis="x", color=LIGHT)
+        page.rows(place, words)
         page.axes_words(page.say("loyalty.auc"), "")
         key = "loyalty.standards_title" if sure[-1] else "loyalty.standards_none"
         found = page.say(key, best=words[-1], auc=float(auc[-1]))

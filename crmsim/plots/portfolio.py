@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..vocabulary import ValueTier
-from .style import GREY, LIGHT, OKABE_ITO, Page, a_page, add_words, apart, broken, dark
+from .style import GREY, LIGHT, OKABE_ITO, Page, a_page, add_words, apart, broken, dark, need
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -107,6 +107,7 @@ add_words(
             "By cell of recency and frequency, 5 the best: {what}. Highest: {top}; lowest: {low}.",
             "按最近消费与消费频率分格，5为最高：{what}。最高：{top}；最低：{low}。",
         ),
+        "pf_cell_one": ("cell {first}", "单元格{first}"),
         "pf_cell": ("cells, from {first} to {last}", "由{first}至{last}的单元格"),
         "pf_break": ("break-even {rate}", "盈亏平衡 {rate}"),
         "pf_mail_title": (
@@ -139,14 +140,6 @@ add_words(
 )  # fmt: skip
 
 
-def _need(frame: Any, columns: tuple[str, ...], who: str, source: str) -> None:
-    for name in columns:
-        if not isinstance(frame, pd.DataFrame) or name not in frame:
-            raise ValueError(f"{who}: column {name!r} is missing; give the table that {source} returns")
-    if not len(frame):
-        raise ValueError(f"{who}: the table has no row")
-
-
 def abc_curve(
     customers: pd.DataFrame,
     ax: Axes | None = None,
@@ -161,7 +154,7 @@ def abc_curve(
     dashed line of equal customers is the Gini coefficient.
     """
     who = "abc_curve"
-    _need(customers, ("cumulative", "customers", "class"), who, "abc(...).table")
+    need(customers, ("cumulative", "customers", "class"), who, "abc(...).table")
     table = customers.sort_values("customers")
     x = np.concatenate([[0.0], 100 * table["customers"].to_numpy()])
     y = np.concatenate([[0.0], 100 * table["cumulative"].to_numpy()])
@@ -222,7 +215,7 @@ def margin_turnover(
     are named, those with the largest sales first.
     """
     who = "margin_turnover"
-    _need(products, ("sales", "margin_rate", "turnover", "cross_ratio"), who, "product_ratios(...).table")
+    need(products, ("sales", "margin_rate", "turnover", "cross_ratio"), who, "product_ratios(...).table")
     known = np.isfinite(products[["margin_rate", "turnover", "cross_ratio"]].to_numpy(float)).all(axis=1)
     table: pd.DataFrame = products[known]
     if not len(table):
@@ -332,7 +325,7 @@ def sales_mix_bars(
     products: `product_ratios(...).table`. largest: products shown; the others are put together.
     """
     who = "sales_mix_bars"
-    _need(products, ("sales", "margin"), who, "product_ratios(...).table")
+    need(products, ("sales", "margin"), who, "product_ratios(...).table")
     table = products[["sales", "margin"]].sort_values("sales", ascending=False)
     table.index = table.index.map(lambda key: " ".join(map(str, key)) if isinstance(key, tuple) else str(key))
     if not (table.sum() > 0).all():
@@ -391,11 +384,11 @@ def rfm_cube(
     customers is left white.
     """
     who = "rfm_cube"
-    _need(cells, ("r", "f", "customers"), who, "cells(scored, outcome)")
+    need(cells, ("r", "f", "customers"), who, "cells(scored, outcome)")
     show = show or ("rate" if "rate" in cells else "count")
     if show not in _COLUMN:
         raise ValueError(f'{who}: show={show!r} is not known; give "rate", "lift" or "count"')
-    _need(cells, (_COLUMN[show],), who, "cells(scored, outcome)")
+    need(cells, (_COLUMN[show],), who, "cells(scored, outcome)")
     if not cells["customers"].sum() > 0:
         raise ValueError(f"{who}: the cells have no customers")
     scale = 100.0 if show == "rate" else 1.0
@@ -511,7 +504,7 @@ def response_by_cell(
     break_even: the rate, 0 to 1. Cells without customers are left out; up to 30 cells have their intervals.
     """
     who = "response_by_cell"
-    _need(response, ("customers", "rate", "low", "high"), who, "cells(scored, outcome)")
+    need(response, ("customers", "rate", "low", "high"), who, "cells(scored, outcome)")
     if not 0 < break_even <= 1:
         raise ValueError(f"{who}: break_even must be a rate above 0 and up to 1, not {break_even!r}")
     table = response[response["customers"] > 0]
@@ -544,7 +537,8 @@ def response_by_cell(
         axes.set_xticks(place[::every], labels[::every])
         axes.set_xlim(-0.7, len(table) - 0.3)
         page.legend()
-        page.axes_words(page.say("pf_cell", first=labels[0], last=labels[-1]), page.say("pf_rate"))
+        key = "pf_cell" if len(labels) > 1 else "pf_cell_one"
+        page.axes_words(page.say(key, first=labels[0], last=labels[-1]), page.say("pf_rate"))
         chosen = list(labels[pays])
         told = page.listed(chosen[:12]) if chosen else page.say("pf_mail_none")
         if len(chosen) > 12:
@@ -570,7 +564,7 @@ def tier_flows(
     """
     who = "tier_flows"
     columns = ("period", "next_period", "state", "next_state", "customers")
-    _need(transitions, columns, who, "transitions(...).table")
+    need(transitions, columns, who, "transitions(...).table")
     table = transitions.assign(
         state=transitions["state"].astype(str), next_state=transitions["next_state"].astype(str)
     )

@@ -6,7 +6,7 @@ columns.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,6 @@ import pandas as pd
 
 from .style import (
     GREY,
-    LIGHT,
     OKABE_ITO,
     Page,
     a_page,
@@ -22,6 +21,7 @@ from .style import (
     broken,
     dark,
     money_size,
+    need,
     writer,
 )
 
@@ -111,14 +111,6 @@ add_words(
 )  # fmt: skip
 
 
-def _need(frame: Any, columns: Sequence[str], who: str, source: str) -> None:
-    for name in columns:
-        if not isinstance(frame, pd.DataFrame) or name not in frame:
-            raise ValueError(f"{who}: column {name!r} is missing; give the table that {source} returns")
-    if not len(frame):
-        raise ValueError(f"{who}: the table has no row")
-
-
 def _names(page: Page, index: pd.Index[Any]) -> list[str]:
     """The words of an index, of one level or several; a dash of words for what is missing."""
 
@@ -145,7 +137,7 @@ def sales_over_time(
     table: `analysis.portfolio.sales_over_time`: period (as 2024-05, 2024Q2 or 2024), sales.
     """
     who = "sales_over_time"
-    _need(table, ("period", "sales"), who, "analysis.portfolio.sales_over_time")
+    need(table, ("period", "sales"), who, "analysis.portfolio.sales_over_time")
     names = [str(p) for p in table["period"]]
     kind = "ss_quarters" if "Q" in names[0] else "ss_months" if "-" in names[0] else "ss_years"
     year = {"ss_months": 12, "ss_quarters": 4, "ss_years": 1}[kind]
@@ -218,7 +210,7 @@ def composition_bars(
     speaks of the group whose share of sales is furthest above its share of customers.
     """
     who = "composition_bars"
-    _need(table, ("customer_share", "value_share"), who, "analysis.portfolio.composition")
+    need(table, ("customer_share", "value_share"), who, "analysis.portfolio.composition")
     share = 100 * table[["customer_share", "value_share"]].astype(float)
     with a_page(ax, language) as page:
         own = names or {}
@@ -239,11 +231,8 @@ def composition_bars(
                     page.percent(x / 100), (max(x, 0.0), y), (5, 0), textcoords="offset points", va="center",
                     fontsize=0.85 * page.size,
                 )  # fmt: skip
-        page.ax.set_yticks(place, [broken(str(name), 24) for name in share.index])
-        page.ax.tick_params(axis="y", length=0)
+        page.rows(place, [broken(str(name), 24) for name in share.index])
         page.ax.set_xlim(min(0.0, 1.1 * float(share.min().min())), 1.14 * float(share.max().max()))
-        page.ax.grid(visible=False, axis="y")
-        page.ax.grid(axis="x", color=LIGHT, linewidth=0.8)
         page.legend(0.9)
         page.axes_words(page.say("ss_share"), "")
         more = share["value_share"] - share["customer_share"]
@@ -282,7 +271,7 @@ def target_bars(
     customers shown; the title speaks of all of them too.
     """
     who = "target_bars"
-    _need(table, ("sales", "target"), who, "analysis.portfolio.performance(sales, target)")
+    need(table, ("sales", "target"), who, "analysis.portfolio.performance(sales, target)")
     known = table[table["target"].notna() & (table["target"] > 0)]
     if not len(known):
         raise ValueError(f"{who}: no customer has a target above 0")
@@ -308,12 +297,9 @@ def target_bars(
                 page.percent(x / goal), (max(x, goal), y), (7, 0), textcoords="offset points", va="center",
                 fontsize=0.85 * page.size,
             )  # fmt: skip
-        page.ax.set_yticks(place, [broken(name, 24) for name in _names(page, shown.index)])
-        page.ax.tick_params(axis="y", length=0)
+        page.rows(place, [broken(name, 24) for name in _names(page, shown.index)])
         page.ax.set_xlim(min(0.0, 1.1 * float(sales.min())), 1.16 * float(max(sales.max(), target.max())))
         page.ax.xaxis.set_major_formatter("{x:,.4g}")
-        page.ax.grid(visible=False, axis="y")
-        page.ax.grid(axis="x", color=LIGHT, linewidth=0.8)
         page.legend(0.9)
         page.axes_words(page.say("ss_sales", unit=page.bracket(page.money_unit(size, currency))), "")
         whole = float(known["sales"].sum() / known["target"].sum())
@@ -345,7 +331,7 @@ def contribution_ranks(
     """
     who = "contribution_ranks"
     source = "analysis.portfolio.product_ratios(...).table"
-    _need(products, ("sales_mix", "margin_rate", "cross_ratio"), who, source)
+    need(products, ("sales_mix", "margin_rate", "cross_ratio"), who, source)
     figures = products[["sales_mix", "margin_rate", "cross_ratio"]].to_numpy(dtype=float)
     known = products[np.isfinite(figures).all(axis=1)]
     if len(known) < 2:

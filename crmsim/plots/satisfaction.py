@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .style import GREY, LIGHT, OKABE_ITO, Page, a_page, add_words, dark
+from .style import GREY, LIGHT, OKABE_ITO, Page, a_page, add_words, dark, minus, need, word_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -159,22 +159,10 @@ add_words(
 )
 
 
-def _named(page: Page, key: Any, names: Mapping[str, str] | None) -> str:
+def latent_name(page: Page, key: Any, names: Mapping[str, str] | None) -> str:
     """The word to show for a key: the user's, ours for a latent variable, or the key itself."""
-    if names is not None and key in names:
-        return str(names[key])
-    if key in PLACES:
-        return page.say(f"sa_{key}")
-    return str(key).replace("_", " ")
-
-
-def _need(frame: pd.DataFrame, columns: Sequence[str], figure: str) -> None:
-    if missing := [c for c in columns if c not in frame]:
-        raise ValueError(
-            f"{figure}: the table has no column {missing[0]!r}; it has {', '.join(map(str, frame))}"
-        )
-    if frame.empty:
-        raise ValueError(f"{figure}: the table is empty")
+    own = key in PLACES and not (names and key in names)
+    return page.say(f"sa_{key}") if own else word_for(key, names)
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -182,7 +170,7 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _number(value: float, digits: int = 2) -> str:
-    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    return minus(f"{value:.{digits}f}")
 
 
 # -- path model ------------------------------------------------------------------------------------
@@ -214,7 +202,7 @@ def path_diagram(
         if consistent
         else ["estimate", "lower", "upper"]
     )
-    _need(paths, ["source", "target", columns[0]], "path_diagram")
+    need(paths, ["source", "target", columns[0]], "path_diagram", "pls.pls")
     table = paths[["source", "target"]].copy()
     for name, column in zip(("value", "lower", "upper"), columns, strict=True):
         table[name] = paths.get(column, np.nan)
@@ -246,7 +234,13 @@ def path_diagram(
                 ]
             up = 0.065 if below else 0
             ax.text(
-                x, y + up, _named(page, key, names), ha="center", va="center", fontsize=page.size, zorder=4
+                x,
+                y + up,
+                latent_name(page, key, names),
+                ha="center",
+                va="center",
+                fontsize=page.size,
+                zorder=4,
             )
             if below:
                 ax.text(
@@ -276,7 +270,7 @@ def path_diagram(
                 linespacing=1.05, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.92},
             )  # fmt: skip
             ends = f" [{_number(lower)}, {_number(upper)}]" if known else ""
-            who = f"{_named(page, row['source'], names)} → {_named(page, row['target'], names)}"
+            who = f"{latent_name(page, row['source'], names)} → {latent_name(page, row['target'], names)}"
             listed.append(f"{who} {_number(value)}{ends}")
         xs, ys = zip(*at.values(), strict=True)
         ax.set_xlim(min(0.0, *xs) - 0.32, max(3.0, *xs) + 0.32)
@@ -289,12 +283,14 @@ def path_diagram(
         if len(into) > 1:
             second = into.iloc[1]
             then = page.say(
-                "sa_path_then", name=_named(page, second["source"], names), value=_number(second["value"])
+                "sa_path_then",
+                name=latent_name(page, second["source"], names),
+                value=_number(second["value"]),
             )
         found = page.say(
             "sa_path_title",
-            target=_named(page, target, names),
-            first=_named(page, first["source"], names),
+            target=latent_name(page, target, names),
+            first=latent_name(page, first["source"], names),
             value=_number(first["value"]),
             then=then,
         )
@@ -363,7 +359,7 @@ def importance_performance(
     improve first (重点改进区) is shaded.
     """
     wanted = ["importance", "performance", "quadrant", "cross_performance", "cross_importance"]
-    _need(table, wanted, "importance_performance")
+    need(table, wanted, "importance_performance", "satisfaction.importance_performance")
     with a_page(ax, language) as page:
         ax = page.ax
         x, y = float(table["cross_performance"].iloc[0]), float(table["cross_importance"].iloc[0])
@@ -387,7 +383,7 @@ def importance_performance(
                 fontsize=0.9 * page.size, color=dark(QUADRANT_COLOURS[key]), fontweight="bold",
             )  # fmt: skip
         colours = [QUADRANT_COLOURS[q] for q in table["quadrant"]]
-        shown = [_named(page, k, names) for k in table.index]
+        shown = [latent_name(page, k, names) for k in table.index]
         _labelled_points(page, table["performance"], table["importance"], shown, colours, (x, y))
         page.axes_words(page.say("sa_performance"), page.say("sa_importance"))
         parts = []
@@ -398,7 +394,7 @@ def importance_performance(
                     page.say("sa_ipa_one", name=page.say(f"sa_{key}"), list=page.say("sa_and").join(here))
                 )
         urgent = table[table["quadrant"] == "concentrate"].sort_values("importance", ascending=False)
-        first = page.say("sa_and").join(_named(page, k, names) for k in urgent.index)
+        first = page.say("sa_and").join(latent_name(page, k, names) for k in urgent.index)
         found = page.say("sa_ipa_title", list=first) if first else page.say("sa_ipa_none")
         sentence = page.say("sa_ipa_words", x=x, y=y, list=page.say("sa_stop").join(parts))
         return page.finish(title or found, sentence, note)
@@ -482,7 +478,7 @@ def driver_importance(
     unit, drawn as a black bar. methods: which of them; LMG, regression, correlation and stated importance
     if not given. Raises ValueError for an unknown method and a truth that leaves out a driver.
     """
-    _need(shares, ["method", "driver", "share"], "driver_importance")
+    need(shares, ["method", "driver", "share"], "driver_importance", "drivers.drivers")
     there = list(dict.fromkeys(shares["method"]))
     usual = [m for m in ("lmg", "coefficient", "correlation", "stated") if m in there]
     chosen = list(methods) if methods is not None else (usual or there)
@@ -531,7 +527,7 @@ def driver_importance(
             )  # fmt: skip
         for row in range(len(order) - 1):
             ax.axhline(row + 0.5, color=LIGHT, linewidth=0.8)
-        ax.set_yticks(range(len(order)), [_named(page, d, names) for d in order], fontsize=page.size)
+        ax.set_yticks(range(len(order)), [latent_name(page, d, names) for d in order], fontsize=page.size)
         ax.tick_params(axis="y", length=0)
         ax.set_ylim(-0.5, len(order) - 0.5)
         ax.set_xlim(left=0)
@@ -550,7 +546,7 @@ def driver_importance(
             first = table.loc[chosen[0], "share"]
             found = page.say(
                 "sa_driver_title",
-                driver=_named(page, first.idxmax(), names),
+                driver=latent_name(page, first.idxmax(), names),
                 method=_method(page, chosen[0]),
                 share=100 * first.max(),
             )
@@ -560,7 +556,7 @@ def driver_importance(
             if weights is not None:
                 values.append(f"{page.say('sa_truth')} {weights[d]:.0f} %")
             said.append(
-                page.say("sa_ipa_one", name=_named(page, d, names), list=page.say("sa_and").join(values))
+                page.say("sa_ipa_one", name=latent_name(page, d, names), list=page.say("sa_and").join(values))
             )
         sentence = page.say("sa_driver_words", n=len(chosen), list=page.say("sa_stop").join(said))
         return page.finish(title or found, sentence, note)
@@ -592,7 +588,7 @@ def index_by_wave(
     if measure not in ("index", "top_box", "nps"):
         raise ValueError(f'index_by_wave: measure must be "index", "top_box" or "nps", not {measure!r}')
     ends = [measure, f"{measure}_lower", f"{measure}_upper"]
-    _need(table, ["wave", *ends], "index_by_wave")
+    need(table, ["wave", *ends], "index_by_wave", "satisfaction.by_wave")
     table = table[table[measure].notna()]
     if table.empty:
         raise ValueError(f"index_by_wave: no wave has {measure!r}")
@@ -673,7 +669,7 @@ def kano(
     table: as `analysis.satisfaction.kano` gives it, the feature as index. Dots have the colour of the most
     frequent category; the quadrants at .5 are named after the category their coefficients point to.
     """
-    _need(table, ["better", "worse", "category"], "kano")
+    need(table, ["better", "worse", "category"], "kano", "satisfaction.kano")
     with a_page(ax, language) as page:
         ax = page.ax
         ax.set_xlim(-0.03, 1.03)
@@ -688,7 +684,7 @@ def kano(
                 color=dark(KANO_COLOURS[key]),
             )  # fmt: skip
         known = table[table["better"].notna()]
-        shown = [_named(page, k, names) for k in known.index]
+        shown = [latent_name(page, k, names) for k in known.index]
         colours = [KANO_COLOURS.get(c, GREY) for c in known["category"]]
         _labelled_points(page, -known["worse"], known["better"], shown, colours, (0.5, 0.5))
         page.axes_words(page.say("sa_worse"), page.say("sa_better"))

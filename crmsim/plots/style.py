@@ -167,6 +167,13 @@ class Page:
         self.ax.set_xlabel(x, fontsize=self.size)
         self.ax.set_ylabel(y, fontsize=self.size)
 
+    def rows(self, places: Any, names: Sequence[str]) -> None:
+        """Names of rows at the left; the lines of the grid stand upright, between the values."""
+        self.ax.set_yticks(places, names)
+        self.ax.tick_params(axis="y", length=0)
+        self.ax.grid(visible=False, axis="y")
+        self.ax.grid(visible=True, axis="x", color=LIGHT, linewidth=0.8)
+
     def value(self, x: float, y: float, text: str) -> None:
         """A number above a bar."""
         self.ax.annotate(
@@ -294,8 +301,11 @@ def _style(language: Language) -> Any:
 
 
 def families(language: Language) -> list[str]:
-    font = chinese_font() if language == "zh" else None
-    return [font, "DejaVu Sans"] if font else ["DejaVu Sans"]
+    """Fonts in the order in which a letter is looked for: English figures may hold Chinese names."""
+    font = chinese_font()
+    if font is None:
+        return ["DejaVu Sans"]
+    return [font, "DejaVu Sans"] if language == "zh" else ["DejaVu Sans", font]
 
 
 def spoken(language: str) -> tuple[Language, str]:
@@ -408,6 +418,24 @@ def _even_lines(text: str, wide: int) -> list[str]:
                 lines = textwrap.wrap(text, width)
                 break
     return [line.replace("\N{NO-BREAK SPACE}%", " %") for line in lines]
+
+
+def need(frame: Any, columns: Sequence[str], who: str, source: str) -> None:
+    """ValueError unless the frame has these columns and a row; `source` is what gives such a table."""
+    if lacking := [c for c in columns if not isinstance(frame, pd.DataFrame) or c not in frame]:
+        raise ValueError(f"{who}: column {lacking[0]!r} is missing; give the table of {source}")
+    if not len(frame):
+        raise ValueError(f"{who}: the table is empty")
+
+
+def word_for(key: Any, names: Mapping[Any, str] | None) -> str:
+    """The user's word for a key, or the key itself with spaces."""
+    return str(names[key]) if names and key in names else str(key).replace("_", " ")
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """A number with its sign."""
+    return minus(f"{value:+.{digits}f}")
 
 
 def minus(text: str) -> str:

@@ -23,6 +23,7 @@ from .style import (
     dark,
     minus,
     money_size,
+    need,
     writer,
 )
 
@@ -78,6 +79,18 @@ add_words(
             "dashed line both are the same. Mean distance: {list}.",
             "按预测值十等分的实际比例及区间；虚线上二者相同。平均偏差：{list}。",
         ),
+        "tg_with": ("with an offer", "有优惠"),
+        "tg_without": ("without", "无优惠"),
+        "tg_response": ("response, %", "响应率，%"),
+        "tg_response_title": (
+            "With an offer {offered} on average, without {others}",
+            "有优惠平均{offered}，无优惠{others}",
+        ),
+        "tg_response_words": (
+            "{what}, by period, with and without an offer, with intervals: {list}.",
+            "{what}（按时期，有无优惠及区间）：{list}。",
+        ),
+        "tg_response_one": ("{when} {offered} and {others}", "{when} {offered}与{others}"),
         "tg_best": ("best possible", "最佳可能"),
         "tg_at": ("{value} at {share:.0f} %", "{share:.0f}%时{value}"),
         "tg_grade": ("guessing = 0, truth = 1", "随机 = 0，真相 = 1"),
@@ -276,8 +289,8 @@ def calibration(
     """
     models = _named(tables, "calibration")
     for name, table in models.items():
-        if lacking := [c for c in ("customers", "predicted", "actual", "low", "high") if c not in table]:
-            raise ValueError(f"calibration: {name or 'the table'} lacks {lacking[0]}")
+        columns = ("customers", "predicted", "actual", "low", "high")
+        need(table, columns, "calibration", "targeting.calibration_table" + (f" for {name}" if name else ""))
     colours = _colours(list(models))
     with a_page(ax, language) as page:
         page.ax.plot(
@@ -302,6 +315,60 @@ def calibration(
         found = page.say(key, best=best, low=off[best], worst=worst, high=off[worst])
         listed = page.listed(f"{name} {x:.1f}".strip() for name, x in off.items())
         return page.finish(title or found, page.say("tg_calibration_words", list=listed), note)
+
+
+def offer_response(
+    table: pd.DataFrame,
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    response: str = "",
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """Share who responded with an offer (dot) and without one (ring), by period, with intervals: 响应率.
+
+    table: a row a period: period, offered, others (shares), and of both the number (offered_n, others_n) and
+    the interval (offered_low, offered_high, others_low, others_high). response: words for the axis. The two
+    groups can be compared only where chance decided who got an offer (`analysis.targeting.selection_auc`).
+    """
+    kinds = {"others": GREY, "offered": OKABE_ITO["blue"]}
+    columns = [f"{kind}{end}" for kind in kinds for end in ("", "_n", "_low", "_high")]
+    need(table, ["period", *columns], "offer_response", "shares by period that the docstring describes")
+    with a_page(ax, language) as page:
+        place = np.arange(len(table))
+        mean = {}
+        for kind, colour in kinds.items():
+            rate, low, high = (100 * table[f"{kind}{end}"].to_numpy(float) for end in ("", "_low", "_high"))
+            x = place + (0.12 if kind == "offered" else -0.12)
+            page.ax.vlines(x, low, high, color=colour, linewidth=2.2, alpha=0.7)
+            page.ax.plot(
+                x, rate, "o", linestyle="", markersize=11 * page.scale, markeredgewidth=2.4,
+                markeredgecolor=colour, color=colour if kind == "offered" else "white",
+                label=page.say("tg_with" if kind == "offered" else "tg_without"),
+            )  # fmt: skip
+            mean[kind] = float(np.average(rate, weights=table[f"{kind}_n"])) / 100
+        page.legend(0.9)
+        ends = 100 * table[[c for c in columns if c.endswith(("low", "high"))]].to_numpy(float)
+        room = 0.08 * max(float(ends.max() - ends.min()), 1.0)
+        page.ax.set_ylim(max(0.0, float(ends.min()) - room), min(100.5, float(ends.max()) + room))
+        page.ax.set_xlim(-0.6, len(table) - 0.4)
+        every = max(1, math.ceil(len(table) / 9))
+        page.ax.set_xticks(place[::every], [str(p) for p in table["period"]][::every])
+        what = response or page.say("tg_response")
+        page.axes_words("", what)
+        told = [
+            page.say("tg_response_one", when=when, offered=page.percent(a), others=page.percent(b))
+            for when, a, b in zip(table["period"], table["offered"], table["others"], strict=True)
+        ]
+        found = page.say(
+            "tg_response_title",
+            offered=f"{100 * mean['offered']:.1f} %",
+            others=f"{100 * mean['others']:.1f} %",
+        )
+        what = what[:1].upper() + what[1:].removesuffix(", %").removesuffix("，%")
+        sentence = page.say("tg_response_words", what=what, list=page.listed(told))
+        return page.finish(title or found, sentence, note)
 
 
 TASK_COLOURS = {

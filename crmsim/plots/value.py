@@ -6,13 +6,25 @@ Each takes what a function of `crmsim.analysis.value` returns, or a table with t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from .style import GREY, LIGHT, OKABE_ITO, POLICY_COLOURS, Page, a_page, add_words, money_size, writer
+from .style import (
+    GREY,
+    LIGHT,
+    OKABE_ITO,
+    POLICY_COLOURS,
+    Page,
+    a_page,
+    add_words,
+    money_size,
+    need,
+    word_for,
+    writer,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,6 +114,32 @@ add_words(
         "expansion_road": ("expansion", "交叉与提升销售"),
         "retention_road": ("retention", "延长客户生命周期"),
         "vl_equity": ("customer equity{unit}", "客户资产{unit}"),
+        "vl_spend": ("mean amount of a customer's repeat purchases{unit}", "客户重复购买的平均金额{unit}"),
+        "vl_buyers": ("repeat buyers, %", "重复购买客户，%"),
+        "vl_observed": ("observed", "观测"),
+        "vl_fitted": ("gamma-gamma model", "gamma-gamma模型"),
+        "vl_and_above": ("{amount}\nand above", "{amount}\n及以上"),
+        "vl_spend_title": (
+            "The model puts {off:.1f} % of the repeat buyers into another class of spend than observed",
+            "模型将{off:.1f}%的重复购买客户归入与观测不同的金额档",
+        ),
+        "vl_spend_words": (
+            "Share of {n} repeat buyers by mean amount, observed and as the model expects; in the class with "
+            "most, {low} to {high}: {observed:.1f} % and {fitted:.1f} %.",
+            "{n}位重复购买客户按平均金额的分布（观测与模型）；人数最多的一档{low}至{high}：{observed:.1f}%与{fitted:.1f}%。",
+        ),
+        "vl_from": ("state now", "当前状态"),
+        "vl_to": ("chance of each state in the next period, %", "下一期各状态的概率，%"),
+        "vl_lifetime_value": ("lifetime value{unit}", "终生价值{unit}"),
+        "vl_markov_title": (
+            "Lifetime value runs from {low} in state {worst} to {high} in state {best}",
+            "终生价值从状态{worst}的{low}到状态{best}的{high}",
+        ),
+        "vl_markov_words": (
+            "Chance to pass from each state to each other in a period, and the lifetime value of a customer "
+            "in it: {list}.",
+            "每期各状态间的转移概率及各状态客户的终生价值：{list}。",
+        ),
         "vl_up": ("Customer equity rises by {change}: {list}", "客户资产增加{change}：{list}"),
         "vl_down": ("Customer equity falls by {change}: {list}", "客户资产减少{change}：{list}"),
         "vl_equity_words": (
@@ -219,13 +257,10 @@ def forecast_by_group(
     means: what `holdout_means` gives. groups: words for the groups where they are not repeat purchases.
     """
     known = ("group", "customers", "actual")
-    if lacking := [name for name in known if name not in means]:
-        raise ValueError(
-            f"forecast_by_group: column {lacking[0]!r} is missing; give what holdout_means gives"
-        )
+    need(means, known, "forecast_by_group", "value.holdout_means")
     models = [str(c) for c in means.columns if c not in known]
-    if not len(means) or not models:
-        raise ValueError("forecast_by_group: the table needs a group and a model")
+    if not models:
+        raise ValueError("forecast_by_group: the table needs a model")
     with a_page(ax, language) as page:
         x = np.arange(len(means))
         actual = means["actual"].to_numpy(float)
@@ -333,6 +368,139 @@ def value_parts(
         found = page.say("vl_parts_title", share=100 * float((place == 0).mean()), held=held, ahead=ahead)
         listed = page.listed(f"{page.say(p)} {100 * total[p] / everything:.0f} %" for p in parts)
         return page.finish(title or found, page.say("vl_parts_words", list=listed), note)
+
+
+def spend_distribution(
+    table: pd.DataFrame,
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    currency: str = "",
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """Repeat buyers by the mean amount they spend, observed (bars) and as a gamma-gamma model expects (line).
+
+    table: of `analysis.value.spend_distribution`: low, high (money), observed, fitted (customers); the last
+    class has no upper end. 购买金额分布：观测与拟合.
+    """
+    need(table, ("low", "high", "observed", "fitted"), "spend_distribution", "value.spend_distribution")
+    low, observed, fitted = (table[c].to_numpy(float) for c in ("low", "observed", "fitted"))
+    n = float(observed.sum())
+    if n <= 0:
+        raise ValueError("spend_distribution: nobody is observed")
+    observed, fitted = 100 * observed / n, 100 * fitted / n
+    with a_page(ax, language) as page:
+        place = np.arange(len(table))
+        page.ax.bar(place, observed, width=0.9, color="#C4C4C4", label=page.say("vl_observed"))
+        page.ax.plot(
+            place, fitted, color=OKABE_ITO["blue"], linewidth=3, marker="o", markersize=8 * page.scale,
+            label=page.say("vl_fitted"),
+        )  # fmt: skip
+        page.legend(0.9)
+        digits = 0 if low[-1] >= 20 else 2
+
+        def money(x: float) -> str:
+            return f"{x:,.{digits}f}"
+
+        # a bar lies between two ticks; the last is open above
+        step = max(1, math.ceil(len(low) / 10))
+        ticks = [*range(0, len(low) - step, step), len(low) - 1]
+        words = [*(money(low[k]) for k in ticks[:-1]), page.say("vl_and_above", amount=money(low[-1]))]
+        page.ax.set_xticks([k - (0.5 if k < len(low) - 1 else 0.0) for k in ticks], words)
+        page.ax.set_xlim(-0.6, len(low) - 0.4)
+        page.ax.set_ylim(0, 1.08 * float(max(observed.max(), fitted.max())))
+        page.axes_words(page.say("vl_spend", unit=page.bracket(currency)), page.say("vl_buyers"))
+        most = int(observed[:-1].argmax())
+        found = page.say("vl_spend_title", off=float(np.abs(observed - fitted).sum() / 2))
+        sentence = page.say(
+            "vl_spend_words", n=f"{n:,.0f}", low=money(low[most]), high=money(low[most + 1]),
+            observed=observed[most], fitted=fitted[most],
+        )  # fmt: skip
+        return page.finish(title or found, sentence, note)
+
+
+def markov_clv(
+    transition: pd.DataFrame,
+    values: Any,
+    ax: Axes | None = None,
+    note: str = "",
+    *,
+    names: Mapping[Any, str] | None = None,
+    currency: str = "",
+    title: str = "",
+    language: str = "en",
+) -> Axes:
+    """A Markov chain of customers: chances to pass from state to state, and the lifetime value in each.
+
+    transition: square, of `analysis.value.transition_matrix` or `recency_chain`, rows (from) sum to 1;
+    values: lifetime value by state, of `analysis.value.markov_clv`, in the order of the rows. names: words
+    for the states. Bars stand right of the matrix, red below 0. 马尔可夫链客户终生价值.
+    """
+    step, worth = np.asarray(transition, dtype=float), np.asarray(values, dtype=float)
+    if not isinstance(transition, pd.DataFrame) or not len(step) or step.shape != (len(step), len(step)):
+        raise ValueError(
+            "markov_clv: transition must be a square table; give that of value.transition_matrix"
+        )
+    if worth.shape != (len(step),):
+        raise ValueError(f"markov_clv: {worth.size} values for {len(step)} states; give one value a state")
+    states = [word_for(key, names) for key in transition.index]
+    n = len(states)
+    size = money_size(float(np.abs(worth).max()))
+    write = writer(pd.Series(worth / size), False)
+    with a_page(ax, language) as page:
+        unit = page.money_unit(size, currency)
+        page.ax.grid(visible=False)
+        page.ax.spines[["left", "bottom"]].set_visible(False)
+        shade = np.ma.masked_less(step, 0.0005)
+        page.ax.pcolormesh(
+            np.arange(n + 1) - 0.5, np.arange(n + 1) - 0.5, shade, cmap="Blues", vmin=0, vmax=1.35,
+            edgecolors="white", linewidth=2,
+        )  # fmt: skip
+        for i, j in zip(*np.nonzero(step >= 0.0005), strict=True):
+            page.ax.text(
+                j, i, f"{100 * step[i, j]:.0f}" if step[i, j] >= 0.005 else "<1", ha="center", va="center",
+                color="white" if step[i, j] > 0.7 else "black", fontsize=page.size * min(1.0, 10 / n),
+            )  # fmt: skip
+        # the bars take as much room as the matrix, at least four cells; 0 stands right of the lowest
+        room = max(4.0, 0.8 * n)
+        lowest, highest = min(0.0, float(worth.min())), max(0.0, float(worth.max()))
+        span = (highest - lowest) or 1.0
+        zero = n + 0.4 + room * 0.72 * -lowest / span + (0.1 * room if lowest < 0 else 0.0)
+        for y, value in enumerate(worth):
+            wide = room * 0.72 * value / span
+            page.ax.barh(y, wide, 0.62, left=zero, color=OKABE_ITO["vermillion" if value < 0 else "blue"])
+            page.ax.annotate(
+                write(value / size, ""), (zero + max(wide, 0.0), y), (6, 0), textcoords="offset points",
+                va="center", fontsize=page.size,
+            )  # fmt: skip
+        page.ax.plot([zero, zero], [-0.5, n - 0.5], color="black", linewidth=1.2)
+        page.ax.set_xlim(-0.5, n + 0.4 + room)
+        page.ax.set_ylim(n - 0.5, -0.5)
+        page.ax.set_yticks(range(n), states)
+        page.ax.set_xticks(range(n), states if n <= 6 else [str(k + 1) for k in range(n)])
+        page.ax.tick_params(length=0)
+        beside = page.ax.get_xaxis_transform()
+        for x, text in (
+            ((n - 1) / 2, page.say("vl_to")),
+            (n + 0.4 + room / 2, page.say("vl_lifetime_value", unit=page.bracket(unit))),
+        ):
+            page.ax.annotate(
+                text, (x, 0), (0, -2.2 * page.size), xycoords=beside, textcoords="offset points", ha="center",
+                va="top", fontsize=page.size,
+            )  # fmt: skip
+        page.axes_words(" ", page.say("vl_from"))
+        best, worst = int(worth.argmax()), int(worth.argmin())
+
+        def money(value: float) -> str:
+            return f"{write(value / size, '')} {unit}".strip()
+
+        found = page.say(
+            "vl_markov_title", low=money(worth[worst]), worst=states[worst], high=money(worth[best]),
+            best=states[best],
+        )  # fmt: skip
+        told = [f"{state} {money(value)}" for state, value in zip(states, worth, strict=True)]
+        return page.finish(title or found, page.say("vl_markov_words", list=page.listed(told)), note)
 
 
 ROAD_COLOURS = {
