@@ -10,31 +10,12 @@ pytest.importorskip("anywidget", reason="pages need the extra `course`")
 
 from crmsim.simulation.engine import simulate
 from crmsim.simulation.scenario import Scenario
-from crmsim.teaching.pages import complaints, show
+from crmsim.teaching.pages import complaints
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 SIZE, MONTHS = 1000, 30
-
-
-@pytest.fixture(scope="module")
-def made():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(complaints, "SOON", 2)
-        page = show("complaints", customers=SIZE, months=MONTHS)
-        page.clean = page.wait()
-        yield page
-
-
-@pytest.fixture
-def page(made):
-    """The page with its defaults, computed anew only after a test that moved something."""
-    if made.language != "en":
-        made.guard(made._other_language)
-    if made.found is not made.clean or made.error:
-        made.panel.reset()
-        made.refresh()
-        made.clean = made.wait()
-    return made
+# the fixture `page` makes it
+PAGE = "complaints", {"customers": SIZE, "months": MONTHS}, {"SOON": 2}
 
 
 def both(page):
