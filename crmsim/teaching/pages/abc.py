@@ -173,7 +173,7 @@ class AbcLorenz(Page):
 
     def compute(self, values: dict[str, Any], task: Task) -> Iterator[Any]:
         if self.scenario.purchase.contract:
-            raise ValueError(self.text("contract", scenario=self.scenario.name))
+            raise ValueError(self.text("contract", scenario=self.industry))
         a, b = values["a"] / 100, values["b"] / 100
         if a + b > 0.995:
             raise ValueError(self.text("cuts", a=100 * a, b=100 * b))
@@ -223,7 +223,7 @@ class AbcLorenz(Page):
         self.say(
             self.text("sentence", top=top, low=low, high=high, a=a["customer_share"], c=c["customer_share"],
                       c_sales=c["sales_share"], who=who),
-            self.text("foot", scenario=self.scenario.name, seed=self.seed, n=whole, samples=RESAMPLES,
+            self.text("foot", scenario=self.industry, seed=self.seed, n=whole, samples=RESAMPLES,
                       customers=self.scenario.population.size, months=int(values["period"]),
                       many=self.text("many", k=len(found.groups))),
         )  # fmt: skip

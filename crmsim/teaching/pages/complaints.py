@@ -269,7 +269,7 @@ class ComplaintTree(Page):
         if tree is not self._drawn:
             self._draw_tree(found)
             self._drawn = tree
-        foot = self.text("foot", scenario=world.name, seed=self.seed, customers=world.population.size,
+        foot = self.text("foot", scenario=self.industry, seed=self.seed, customers=world.population.size,
                          n=tree["n"], arms=len(ARMS), problems=tree["count"].sum())  # fmt: skip
         if not len(kept):
             self.say(self.text("waiting"), foot)

@@ -23,7 +23,7 @@ from ..picture import Picture
 from ..uncertainty import interval, signed
 from ..words import Pair, pick, term
 from ..worker import Task
-from .choices import preset_choice, scenario_name, with_quality
+from .choices import preset_choice, with_quality
 
 SOON, THOROUGH = 8, 40
 RUNGS = len(RelationshipStage)
@@ -152,7 +152,7 @@ class Ladder(Page):
             second = Parameter("payment.cure", label=TEXT["cure"], help=TEXT["cure_help"])
         return [
             Group(TEXT["look_group"], [
-                preset_choice(scenario),
+                preset_choice(self),
                 Number("month", TEXT["month"], months, 0, months, 1, help=TEXT["month_help"], whole=True),
             ]),
             Group(TEXT["levers"], [
@@ -290,7 +290,7 @@ class Ladder(Page):
                                  change=change)  # fmt: skip
         population = found["world"].population
         foot = self.text(
-            "foot", scenario=scenario_name(found["world"], self.language), seed=self.seed, n=found["n"],
+            "foot", scenario=self.industry, seed=self.seed, n=found["n"],
             customers=round(population.size * population.initial_share),
             desk=self.text("desk") if self.scenario.service.desk != "none" else "",
         )  # fmt: skip

@@ -24,7 +24,7 @@ from ..picture import Picture
 from ..uncertainty import Interval, interval, signed
 from ..words import Pair, pick, term
 from ..worker import Task
-from .choices import preset_choice, quality, scenario_name, with_quality
+from .choices import preset_choice, quality, with_quality
 from .population import layers_of
 
 SOON, THOROUGH = 8, 40
@@ -158,7 +158,7 @@ class LayerTower(Page):
                 Parameter("market.switching_cost_shift", -30, 30),
             ]),
             Group(TEXT["world_group"], [
-                preset_choice(self.scenario),
+                preset_choice(self),
                 Parameter("market.openness"),
                 Parameter("market.alternative_mean", max(0, market.alternative_mean - 20),
                           min(100, market.alternative_mean + 20)),
@@ -237,7 +237,7 @@ class LayerTower(Page):
         here = counts[:, :, 0]
         everyone = here.sum(axis=1)
         foot = self.text(
-            "foot", scenario=scenario_name(found["world"], self.language), seed=self.seed, n=found["n"],
+            "foot", scenario=self.industry, seed=self.seed, n=found["n"],
             customers=round(found["world"].population.size * found["world"].population.initial_share),
             threshold=found["world"].loyalty.threshold,
             desk=self.text("desk") if self.scenario.service.desk != "none" else "",

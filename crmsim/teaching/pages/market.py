@@ -293,7 +293,7 @@ class MarketOpens(Page):
         world = found["world"]
         self.say(
             sentence,
-            self.text("foot", scenario=world.name, seed=self.seed, customers=world.population.size,
+            self.text("foot", scenario=self.industry, seed=self.seed, customers=world.population.size,
                       n=found["n"]),
         )  # fmt: skip
 

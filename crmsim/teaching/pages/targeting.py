@@ -24,7 +24,7 @@ from ..titles import fitted
 from ..uncertainty import Interval, interval, signed
 from ..words import Pair
 from ..worker import Task
-from .choices import preset_choice, scenario_name
+from .choices import preset_choice
 
 # The call is made in this month, when the firm has come to know its customers; its effect is followed
 # for so many months, and a customer kept is worth his margin of so many more.
@@ -348,7 +348,7 @@ class TargetingGame(Page):
                 Number("price", TEXT["price"], 0.14, 0, 1, 0.02, ("bills", "月账单"), TEXT["price_help"]),
                 Number("months", TEXT["months"], FOLLOWED, 1, FOLLOWED, 1, ("months", "月"),
                        TEXT["months_help"], whole=True),
-                preset_choice(self.scenario),
+                preset_choice(self),
             ]),
         ]  # fmt: skip
 
@@ -493,7 +493,7 @@ class TargetingGame(Page):
             )  # fmt: skip
         self.say(
             told,
-            self.text("foot", scenario=scenario_name(self.scenario, self.language), seed=self.seed,
+            self.text("foot", scenario=self.industry, seed=self.seed,
                       customers=self._size, n=found["worlds"], month=DECISION, worth=WORTH),
         )  # fmt: skip
 

@@ -22,7 +22,7 @@ from ..page import Page
 from ..picture import Picture
 from ..words import Pair, term
 from ..worker import Task
-from .choices import make_policy, policy_choice, policy_name_of, preset_choice, scenario_name, strength
+from .choices import make_policy, policy_choice, policy_pair, preset_choice, strength
 
 TEXT: dict[str, Pair] = {
     "world_group": ("The world", "世界"),
@@ -171,7 +171,7 @@ class TwoLivesPage(Page):
                        whole=True),
             ]),
             Group(TEXT["policy_group"], [policy_choice(self.scenario, "dunning"), strength()]),
-            Group(TEXT["world_group"], [preset_choice(self.scenario)]),
+            Group(TEXT["world_group"], [preset_choice(self)]),
         ]  # fmt: skip
 
     def build(self) -> Sequence[Any]:
@@ -263,7 +263,7 @@ class TwoLivesPage(Page):
         self._seen_month = month
         self.panel.set({"customer": found["customer"], "month": month})
         self.told.value = f"<span>{html.escape(found['told'] or '')}</span>"
-        policy = self.pick(policy_name_of(found["policy"]))
+        policy = self.pick(policy_pair(found["policy"]))
         ends = [_end(life) for life in (lives.without, lives.with_policies)]
         title, said = (self._both(lives, ends, policy, pictured) for pictured in (True, False))
         if self._shown_key != id(lives):
@@ -278,7 +278,7 @@ class TwoLivesPage(Page):
         scenario: Scenario = lives.scenario
         self.say(
             self.text(key, lives=said, month=lives.parted, draw=draw),
-            self.text("foot", scenario=scenario_name(scenario, self.language), policy=policy, seed=self.seed,
+            self.text("foot", scenario=self.industry, policy=policy, seed=self.seed,
                       customers=round(scenario.population.size * scenario.population.initial_share)),
         )  # fmt: skip
         if found["whole"]:
