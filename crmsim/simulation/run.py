@@ -179,22 +179,26 @@ class Run:
         names = [t.name for t in self.scenario.touchpoints]
         state_names = [*list(STATE)[:-1], *[f"perception_{n}" for n in names]]
         scratch_names = [n for n in SCRATCH if n != "drop"]
-        frames = []
-        for month, ids, state, scratch in self._lives:
-            frame = pd.DataFrame(state, columns=state_names)
-            month_part = pd.DataFrame(scratch[:, : len(scratch_names)], columns=scratch_names)
-            drops = scratch[:, SCRATCH_INDEX["drop"] : SCRATCH_INDEX["drop"] + len(names)]
-            drop_part = pd.DataFrame(drops, columns=[f"drop_{n}" for n in names])
-            unused = [
-                c
-                for c in month_part
-                if str(c).startswith(("draws", "luck", "more_luck")) or c in ("tally", "gap", "was_active")
-            ]
-            frame = pd.concat([frame, month_part.drop(columns=unused), drop_part], axis=1)
-            frame.insert(0, "month", month)
-            frame.insert(0, "customer", ids)
-            frames.append(frame)
-        return pd.concat(frames).set_index(["customer", "month"]).sort_index()
+        unused = ("tally", "gap", "was_active")
+        used = [
+            k
+            for k, name in enumerate(scratch_names)
+            if not name.startswith(("draws", "luck", "more_luck")) and name not in unused
+        ]
+        first = SCRATCH_INDEX["drop"]
+        drops = range(first, first + len(names))
+        months, ids, states, scratch = zip(*self._lives, strict=True)
+        index = pd.MultiIndex.from_arrays(
+            [np.concatenate(ids), np.repeat(months, [len(k) for k in ids])], names=["customer", "month"]
+        )
+        # one table at the end: made month by month, it takes longer than the run
+        table = np.hstack([np.concatenate(states), np.concatenate(scratch)[:, [*used, *drops]]])
+        columns = [
+            *state_names,
+            *(scratch_names[k] for k in used),
+            *(f"drop_{n}" for n in names),
+        ]
+        return pd.DataFrame(table, index=index, columns=columns).sort_index()
 
     def path(self, column: str) -> np.ndarray:
         """One column of the state of the followed customers through time, such as "layer" or "trust".
