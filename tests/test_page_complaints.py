@@ -111,11 +111,20 @@ def test_both_languages(page):
     assert all(pair[0] and pair[1] for pair in complaints.TEXT.values())
 
 
+def test_another_horizon_and_other_problems_simulate_nothing(page, monkeypatch):
+    before = page.found
+    monkeypatch.setattr(complaints, "simulate", lambda *a, **k: pytest.fail("simulated again"))
+    page.set(horizon=9, which="major")
+    after = page.wait()
+    assert (after["kept"] == before["kept"]).all()
+    assert after["tree"]["count"].sum() < before["tree"]["count"].sum()
+
+
 def test_errors_are_told_in_words(page, monkeypatch):
     with pytest.raises(ValueError, match="voice must be from 2 to 98"):
         page.set(voice=100)
     monkeypatch.setattr(complaints, "simulate", lambda *a, **k: (_ for _ in ()).throw(ValueError("no ears")))
-    page.refresh()
+    page.set(quick=0.4)
     with pytest.raises(RuntimeError, match="This cannot be shown: no ears"):
         page.wait()
 
