@@ -105,8 +105,8 @@ TEXT: dict[str, Pair] = {
         "客户最多的一级是{rung}，{x:,.0f}人（{low:,.0f} 至 {high:,.0f}）。请拉动一个杠杆。",
     ),
     "foot": (
-        "{scenario}, seed {seed}, {customers:,} customers at the start, {n} pair(s) of worlds on the same "
-        "luck, means and 95 % intervals; thin outline: all levers untouched; "
+        "{scenario}, seed {seed}, {customers:,} customers at the start, pairs of worlds on the same luck: "
+        "{n}, means and 95 % intervals; thin outline: all levers untouched; "
         "the bar of the potential is cut where it is longer{desk}",
         "{scenario}，种子{seed}，初始{customers:,}名客户，{n}对运气相同的世界，均值与95%区间；"
         "细框：杠杆未改动；潜在客户的条过长时截断{desk}",

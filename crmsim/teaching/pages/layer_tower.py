@@ -108,7 +108,7 @@ TEXT: dict[str, Pair] = {
         "与未改动的世界相比，情感层及以上的比例变化{d}个百分点（{low} 至 {high}）。",
     ),
     "foot": (
-        "{scenario}, seed {seed}, {customers:,} customers at the start, {n} world(s), 95 % intervals; "
+        "{scenario}, seed {seed}, {customers:,} customers at the start, worlds: {n}, 95 % intervals; "
         "threshold {threshold:g} points; columns of conditions overlap{desk}",
         "{scenario}，种子{seed}，初始{customers:,}名客户，{n}个世界，95%区间；"
         "门槛{threshold:g}分；各条件的比例可重叠{desk}",

@@ -87,9 +87,8 @@ TEXT: dict[str, Pair] = {
         "在这一对世界中，初始每千名客户里，{name}使留到期末的人数变化{d}名；一对世界尚无区间。",
     ),
     "foot": (
-        "{scenario}, seed {seed}, {customers:,} customers at the start, {n} pair(s) of worlds on the "
-            "same luck; "
-        "95 % interval; {dot}",
+        "{scenario}, seed {seed}, {customers:,} customers at the start, pairs of worlds on the same luck: "
+        "{n}; 95 % interval; {dot}",
         "{scenario}，种子{seed}，初始{customers:,}名客户，{n}对运气相同的世界；95%区间；{dot}",
     ),
     "dot": ("each dot is one customer", "每个圆点是一位客户"),

@@ -307,7 +307,8 @@ class RfmCube(Page):
                 a["even"] = left.axhline(0, color=red, lw=2.5)
                 a["even_word"] = left.annotate(
                     "", (1, 0), (-2, 4), xycoords=left.get_yaxis_transform(), textcoords="offset points",
-                    ha="right", va="bottom", color="#A63F00", fontsize=14)  # fmt: skip
+                    ha="right", va="bottom", color="#A63F00", fontsize=14,
+                    bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})  # fmt: skip
                 left.set_xlabel(self.text("bars_x"))
                 left.set_ylabel(self.text("bars_y"))
                 left.set_title(self.text("bars"), fontsize=15)
