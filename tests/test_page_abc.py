@@ -13,24 +13,8 @@ from crmsim.teaching.pages import abc, show
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 SIZE = 1_000
-
-
-@pytest.fixture(scope="module")
-def page():
-    page = show("abc", customers=SIZE)
-    page.wait()
-    return page
-
-
-@pytest.fixture(autouse=True)
-def as_it_was(page):
-    """The page as it opened, computed anew only after a test that moved something."""
-    clean = page.found
-    yield
-    if page.found is not clean or page.error:
-        page.panel.reset()
-        page.refresh()
-        page.wait()
+# the fixture `page` makes it
+PAGE = "abc", {"customers": SIZE}, {}
 
 
 def asked(page, **values):

@@ -11,32 +11,13 @@ pytest.importorskip("anywidget", reason="pages need the extra `course`")
 from crmsim.analysis.churn import stated_and_true
 from crmsim.simulation.engine import simulate
 from crmsim.simulation.scenario import Scenario
-from crmsim.teaching.pages import churn, show
+from crmsim.teaching.pages import churn
 from crmsim.vocabulary import ChurnCause
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 SIZE, MONTHS = 600, 36
-
-
-@pytest.fixture(scope="module")
-def made():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(churn, "SOON", 2)
-        page = show("churn", customers=SIZE, months=MONTHS)
-        page.clean = page.wait()
-        yield page
-
-
-@pytest.fixture
-def page(made):
-    """The page with its defaults, computed anew only after a test that moved something."""
-    if made.language != "en":
-        made.guard(made._other_language)
-    if made.found is not made.clean or made.error:
-        made.panel.reset()
-        made.refresh()
-        made.clean = made.wait()
-    return made
+# the fixture `page` makes it
+PAGE = "churn", {"customers": SIZE, "months": MONTHS}, {"SOON": 2}
 
 
 def causes(found):

@@ -10,31 +10,12 @@ pytest.importorskip("anywidget", reason="pages need the extra `course`")
 
 from crmsim.simulation.engine import simulate
 from crmsim.simulation.scenario import Scenario
-from crmsim.teaching.pages import complaints, show
+from crmsim.teaching.pages import complaints
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 SIZE, MONTHS = 1000, 30
-
-
-@pytest.fixture(scope="module")
-def made():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(complaints, "SOON", 2)
-        page = show("complaints", customers=SIZE, months=MONTHS)
-        page.clean = page.wait()
-        yield page
-
-
-@pytest.fixture
-def page(made):
-    """The page with its defaults, computed anew only after a test that moved something."""
-    if made.language != "en":
-        made.guard(made._other_language)
-    if made.found is not made.clean or made.error:
-        made.panel.reset()
-        made.refresh()
-        made.clean = made.wait()
-    return made
+# the fixture `page` makes it
+PAGE = "complaints", {"customers": SIZE, "months": MONTHS}, {"SOON": 2}
 
 
 def both(page):
@@ -130,11 +111,20 @@ def test_both_languages(page):
     assert all(pair[0] and pair[1] for pair in complaints.TEXT.values())
 
 
+def test_another_horizon_and_other_problems_simulate_nothing(page, monkeypatch):
+    before = page.found
+    monkeypatch.setattr(complaints, "simulate", lambda *a, **k: pytest.fail("simulated again"))
+    page.set(horizon=9, which="major")
+    after = page.wait()
+    assert (after["kept"] == before["kept"]).all()
+    assert after["tree"]["count"].sum() < before["tree"]["count"].sum()
+
+
 def test_errors_are_told_in_words(page, monkeypatch):
     with pytest.raises(ValueError, match="voice must be from 2 to 98"):
         page.set(voice=100)
     monkeypatch.setattr(complaints, "simulate", lambda *a, **k: (_ for _ in ()).throw(ValueError("no ears")))
-    page.refresh()
+    page.set(quick=0.4)
     with pytest.raises(RuntimeError, match="This cannot be shown: no ears"):
         page.wait()
 

@@ -12,31 +12,12 @@ from crmsim.analysis.loyalty import loyalty_types
 from crmsim.research.opening import OpenedWorld, Opening, opened
 from crmsim.research.worlds import World
 from crmsim.simulation.engine import simulate
-from crmsim.teaching.pages import market, show
+from crmsim.teaching.pages import market
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 SIZE, MONTHS = 800, 72
-
-
-@pytest.fixture(scope="module")
-def made():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(market, "SOON", 2)
-        page = show("market", customers=SIZE, months=MONTHS)
-        page.clean = page.wait()
-        yield page
-
-
-@pytest.fixture
-def page(made):
-    """The page with its defaults, computed anew only after a test that moved something."""
-    if made.language != "en":
-        made.guard(made._other_language)
-    if made.found is not made.clean or made.error:
-        made.panel.reset()
-        made.refresh()
-        made.clean = made.wait()
-    return made
+# the fixture `page` makes it
+PAGE = "market", {"customers": SIZE, "months": MONTHS}, {"SOON": 2}
 
 
 def test_numbers_are_those_of_the_runs(page):

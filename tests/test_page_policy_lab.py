@@ -15,6 +15,7 @@ from crmsim.simulation.policies import policy
 from crmsim.simulation.scenario import Scenario
 from crmsim.teaching import names, show, story
 from crmsim.teaching.pages import policy_lab
+from crmsim.teaching.pages.choices import make_policy
 from crmsim.vocabulary import ChurnCause
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -211,8 +212,7 @@ def test_every_measure_on_offer_works_in_its_industry(preset):
     page.wait()
     for _, name in page.panel.controls["policy"].widget.options:
         for strength in (0.0, 2.0):
-            chosen = page._policy({"policy": name, "strength": strength})
-            run = simulate(world, [chosen], 1, progress=False)
+            run = simulate(world, [make_policy(name, strength)], 1, progress=False)
             assert np.isfinite(run.equity)
     assert page.scenario.name == preset
     page.close()
@@ -236,6 +236,16 @@ def test_no_payments_are_dunned_where_nothing_is_billed():
     page = show("policy-lab", "retail", customers=200, months=4)
     offered = [name for _, name in page.panel.controls["policy"].widget.options]
     assert "dunning" not in offered and "payment.cure" not in page.values
+    page.close()
+
+
+def test_another_industry_keeps_the_measure_where_it_acts():
+    page = show("policy-lab", "subscription", customers=200, months=4, policy="quality_control", strength=2.0)
+    page.set(preset="water_utility")
+    assert page.wait()["name"] == "quality_control" and page.values["strength"] == 2.0
+    page.set(policy="hire_agents")
+    page.set(preset="retail")  # which has no desk
+    assert page.wait()["name"] == "complaint_handling" and page.values["strength"] == 2.0
     page.close()
 
 

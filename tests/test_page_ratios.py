@@ -8,27 +8,11 @@ import pytest
 pytest.importorskip("anywidget", reason="pages need the extra `course`")
 
 from crmsim.data.samples import load_dataset
-from crmsim.teaching.pages import ratios, show
+from crmsim.teaching.pages import ratios
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
-
-
-@pytest.fixture(scope="module")
-def page():
-    page = show("ratios")
-    page.wait()
-    return page
-
-
-@pytest.fixture(autouse=True)
-def as_it_was(page):
-    """The page as it opened, computed anew only after a test that moved something."""
-    clean = page.found
-    yield
-    if page.found is not clean or page.error:
-        page.panel.reset()
-        page.refresh()
-        page.wait()
+# the fixture `page` makes it
+PAGE = "ratios", {}, {}
 
 
 def asked(page, **values):

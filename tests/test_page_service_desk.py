@@ -12,32 +12,12 @@ from crmsim.simulation.engine import simulate
 from crmsim.simulation.erlang import ErlangA
 from crmsim.simulation.rules import contact_experience, satisfaction_lost
 from crmsim.simulation.stations_report import event_log
-from crmsim.teaching.pages import service_desk, show
+from crmsim.teaching.pages import service_desk
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 SIZE = 6000
-
-
-@pytest.fixture(scope="module")
-def made():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(service_desk, "SOON", 2)
-        patch.setattr(service_desk, "YEARS", 1)
-        page = show("service-desk", customers=SIZE, months=3, calls=4.0)
-        page.clean = page.wait()
-        yield page
-
-
-@pytest.fixture
-def page(made):
-    """The page with its defaults, computed anew only after a test that moved something."""
-    if made.language != "en":
-        made.guard(made._other_language)
-    if made.found is not made.clean or made.error:
-        made.panel.reset()
-        made.set(calls=4.0)
-        made.clean = made.wait()
-    return made
+# the fixture `page` makes it
+PAGE = "service-desk", {"customers": SIZE, "months": 3, "calls": 4.0}, {"SOON": 2, "YEARS": 1}
 
 
 def month_of(page, k=0):

@@ -14,26 +14,8 @@ from crmsim.teaching.pages import show, survey
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 SIZE = 3_000
-
-
-@pytest.fixture(scope="module")
-def page():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(survey, "REPEATS", 10)
-        page = show("survey", customers=SIZE)
-        page.wait()
-        yield page
-
-
-@pytest.fixture(autouse=True)
-def as_it_was(page):
-    """The page as it opened, computed anew only after a test that moved something."""
-    clean = page.found
-    yield
-    if page.found is not clean or page.error:
-        page.panel.reset()
-        page.refresh()
-        page.wait()
+# the fixture `page` makes it
+PAGE = "survey", {"customers": SIZE}, {"REPEATS": 10}
 
 
 def asked(page, **values):

@@ -10,7 +10,7 @@ import html
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -95,6 +95,13 @@ class Step:
     meaning: str = ""
 
 
+@lru_cache(maxsize=512)
+def _described(rule: Callable[..., float]) -> tuple[list[str], str]:
+    """A rule's arguments without the parameters, and what it is: asked again for every month of a life."""
+    arguments = [name for name in inspect.signature(rule).parameters if name != "p"]
+    return arguments, (inspect.getdoc(rule) or "").split("\n")[0]
+
+
 class ObservedCustomer(Customer):
     """A customer whose month is written down in `steps`."""
 
@@ -115,8 +122,7 @@ class ObservedCustomer(Customer):
             stage(self, rule, self.around.p)
 
     def _noted(self, name: str, function: Callable[..., float]) -> Callable[..., float]:
-        names = [a for a in inspect.signature(function).parameters if a != "p"]
-        meaning = (inspect.getdoc(function) or "").split("\n")[0]
+        names, meaning = _described(function)
 
         def noted(*arguments: Any) -> float:
             output = function(*arguments)

@@ -65,7 +65,7 @@ class Run:
         rows: list[dict[str, float]],
         costs: list[dict[str, float]],
         lives: list[Any],
-        log: list[pd.DataFrame] | None,
+        log: list[dict[str, np.ndarray]] | None,
         again: Callable[..., Run] | None = None,
         service: Operations | None = None,
     ) -> None:
@@ -152,7 +152,8 @@ class Run:
         if self._log is None:
             self._repeat()
         assert self._log is not None
-        return pd.concat(self._log, ignore_index=True)
+        months = self._log
+        return pd.DataFrame({name: np.concatenate([m[name] for m in months]) for name in months[0]})
 
     def _repeat(self) -> None:
         """The run once more with the same luck, keeping what happened."""
@@ -178,22 +179,26 @@ class Run:
         names = [t.name for t in self.scenario.touchpoints]
         state_names = [*list(STATE)[:-1], *[f"perception_{n}" for n in names]]
         scratch_names = [n for n in SCRATCH if n != "drop"]
-        frames = []
-        for month, ids, state, scratch in self._lives:
-            frame = pd.DataFrame(state, columns=state_names)
-            month_part = pd.DataFrame(scratch[:, : len(scratch_names)], columns=scratch_names)
-            drops = scratch[:, SCRATCH_INDEX["drop"] : SCRATCH_INDEX["drop"] + len(names)]
-            drop_part = pd.DataFrame(drops, columns=[f"drop_{n}" for n in names])
-            unused = [
-                c
-                for c in month_part
-                if str(c).startswith(("draws", "luck", "more_luck")) or c in ("tally", "gap", "was_active")
-            ]
-            frame = pd.concat([frame, month_part.drop(columns=unused), drop_part], axis=1)
-            frame.insert(0, "month", month)
-            frame.insert(0, "customer", ids)
-            frames.append(frame)
-        return pd.concat(frames).set_index(["customer", "month"]).sort_index()
+        unused = ("tally", "gap", "was_active")
+        used = [
+            k
+            for k, name in enumerate(scratch_names)
+            if not name.startswith(("draws", "luck", "more_luck")) and name not in unused
+        ]
+        first = SCRATCH_INDEX["drop"]
+        drops = range(first, first + len(names))
+        months, ids, states, scratch = zip(*self._lives, strict=True)
+        index = pd.MultiIndex.from_arrays(
+            [np.concatenate(ids), np.repeat(months, [len(k) for k in ids])], names=["customer", "month"]
+        )
+        # one table at the end: made month by month, it takes longer than the run
+        table = np.hstack([np.concatenate(states), np.concatenate(scratch)[:, [*used, *drops]]])
+        columns = [
+            *state_names,
+            *(scratch_names[k] for k in used),
+            *(f"drop_{n}" for n in names),
+        ]
+        return pd.DataFrame(table, index=index, columns=columns).sort_index()
 
     def path(self, column: str) -> np.ndarray:
         """One column of the state of the followed customers through time, such as "layer" or "trust".
@@ -495,33 +500,36 @@ def monthly_table(raw: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def month_events(people: People, scratch: np.ndarray, month: int) -> pd.DataFrame:
-    """The log of one month from the kept scratch columns."""
-    import pandas as pd
-
+def month_events(people: People, scratch: np.ndarray, month: int) -> dict[str, np.ndarray]:
+    """The log of one month from the kept scratch columns, as the columns of `Run.events`."""
     ids = people.live_ids()
 
     def column(k: int) -> np.ndarray:
         return scratch[: people.blocks, k * STRIDE : k * STRIDE + BLOCK].reshape(-1)[: people.live]
 
-    parts = []
+    # customers, their event or events, amounts: a table, made every month, would take longer than the month
+    parts: list[tuple[np.ndarray, Any, Any]] = []
     joined = np.flatnonzero(people.live_column("joined") == month)
-    parts.append(pd.DataFrame({"customer": ids[joined], "event": "joined", "amount": 0.0}))
+    parts.append((ids[joined], "joined", 0.0))
     spent, severity = column(SCRATCH_INDEX["spent"]), column(SCRATCH_INDEX["severity"])
     amounts = {"bought": spent, "failed": severity}
     for name, event in EVENTS:
         values = column(SCRATCH_INDEX[name])
         rows = np.flatnonzero(values > 0)
-        amount = amounts.get(name, values)[rows]
-        parts.append(pd.DataFrame({"customer": ids[rows], "event": event, "amount": amount.astype(float)}))
+        parts.append((ids[rows], event, amounts.get(name, values)[rows]))
     cause = column(SCRATCH_INDEX["exit_cause"]).astype(int)
     rows = np.flatnonzero(cause > 0)
     words = np.array(["", *[f"left_{c}" for c in CAUSES]], dtype=object)
-    parts.append(pd.DataFrame({"customer": ids[rows], "event": words[cause[rows]], "amount": 0.0}))
+    parts.append((ids[rows], words[cause[rows]], 0.0))
     offered = np.flatnonzero(people.column("last_offer") == month)
-    parts.append(pd.DataFrame({"customer": people.all[offered], "event": "offer", "amount": 0.0}))
+    parts.append((people.all[offered], "offer", 0.0))
     back = np.flatnonzero(people.live_column("returned") == month)
-    parts.append(pd.DataFrame({"customer": ids[back], "event": "returned", "amount": 0.0}))
-    frame = pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
-    frame.insert(0, "month", month)
-    return frame
+    parts.append((ids[back], "returned", 0.0))
+    who, what, much = zip(*parts, strict=True)
+    sizes = [part.size for part in who]
+    return {
+        "month": np.full(sum(sizes), month),
+        "customer": np.concatenate(who),
+        "event": np.concatenate([np.full(n, w, dtype=object) for n, w in zip(sizes, what, strict=True)]),
+        "amount": np.concatenate([np.full(n, x, dtype=float) for n, x in zip(sizes, much, strict=True)]),
+    }

@@ -36,6 +36,8 @@ class Control:
             parts[-1].add_class("cs-help")
         self.box = ipywidgets.VBox(parts)
         self.box.add_class("cs-control")
+        if label and hasattr(widget, "options"):
+            self.box.add_class("cs-choice")
 
     @property
     def value(self) -> Any:

@@ -418,6 +418,13 @@ POLICIES: dict[str, tuple[str, str]] = {
 }
 
 # units of parameters and policies, as declared
+PRESETS: dict[str, tuple[str, str]] = {
+    "retail": ("retail", "零售商店"),
+    "subscription": ("subscription", "订阅服务"),
+    "water_utility": ("water utility", "A市供水"),
+    "car_repair": ("car repair", "汽车维修"),
+}
+
 UNITS: dict[str, str] = {
     "": "",
     "agents": "名坐席",

@@ -27,6 +27,7 @@ Reset, progress, errors in words, the switch between English and Chinese, the pa
 
 from __future__ import annotations
 
+import contextlib
 import html
 import re
 import threading
@@ -44,7 +45,7 @@ from ..simulation.engine import Stopped
 from ..simulation.policies import PolicyError
 from ..simulation.scenario import Scenario, ScenarioError
 from .controls import Group, Panel
-from .words import Pair, pick, say
+from .words import Pair, pick, say, scenario_words
 from .worker import Task, Worker
 
 
@@ -93,6 +94,8 @@ class Page:
     at_once: ClassVar[bool] = True
     # controls that make the page anew, as another scenario has other parameters
     remake: ClassVar[tuple[str, ...]] = ("preset",)
+    # controls that keep their value then, where the new page can hold it
+    keep: ClassVar[tuple[str, ...]] = ("policy", "strength")
     # whether worlds are compared on the same luck, which the page then says
     same_luck: ClassVar[bool] = False
     # the page's own style sheet in static/, besides page.css
@@ -121,8 +124,8 @@ class Page:
         self.root.add_class("cs-page")
         self.root.add_class(f"cs-{self.name}")
         # the scenario given may have the name of no preset, and can be chosen again
-        self._given = Scenario.from_name(self.preset if scenario is None else scenario)
-        self._use(self._given)
+        self.given = Scenario.from_name(self.preset if scenario is None else scenario)
+        self._use(self.given)
         self._make({})
         self.set(**values)
 
@@ -157,6 +160,11 @@ class Page:
         """Words of the page's own `texts` in its language, with the values put in."""
         words = self.pick(self.texts[key]).format(**values)
         return words if self.language == "zh" else PERCENT.sub(" %", words)
+
+    @property
+    def industry(self) -> str:
+        """The scenario's name in the page's language, for a foot."""
+        return self.pick(scenario_words(self.scenario.name))
 
     def world(self, values: dict[str, Any], **more: Any) -> Scenario:
         """The scenario with the controls' parameters. Raises ScenarioError."""
@@ -228,7 +236,7 @@ class Page:
     # -- how it works ------------------------------------------------------------------------------
 
     def _use(self, scenario: Scenario | str) -> None:
-        found = self._given if scenario == self._given.name else Scenario.from_name(scenario)
+        found = self.given if scenario == self.given.name else Scenario.from_name(scenario)
         self.scenario = found.replace(population__size=self._size, population__months=self._months)
 
     def _make(self, values: dict[str, Any]) -> None:
@@ -316,7 +324,13 @@ class Page:
         self.found = None
         if "preset" in self.panel.values:
             self._use(self.panel.values["preset"])
-        self._make({key: self.panel.values[key] for key in self.remake if key in self.panel.values})
+        before = self.panel.values
+        self._make({key: before[key] for key in self.remake if key in before})
+        for key in self.keep:
+            if key in before and key in self.panel.controls:
+                # the measure chosen may have nothing to act on in the new industry
+                with contextlib.suppress(ValueError):
+                    self.panel.set({key: before[key]})
 
     def _reset_all(self) -> None:
         before = {key: self.panel.values[key] for key in self.remake if key in self.panel.values}

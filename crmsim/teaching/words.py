@@ -9,7 +9,7 @@ from typing import Any
 
 from ..simulation.scenario import Scenario
 from ..vocabulary import Measure, Term
-from .names import DISTURBANCE, PARAMETERS, POLICIES, SETTINGS, TIER, TOUCHPOINT, UNITS, Name
+from .names import DISTURBANCE, PARAMETERS, POLICIES, PRESETS, SETTINGS, TIER, TOUCHPOINT, UNITS, Name
 
 Pair = tuple[str, str]
 
@@ -92,6 +92,11 @@ def policy_words(policy: str, number: str, meaning: str) -> tuple[Pair, Pair]:
 def policy_name(policy: str) -> Pair:
     """A policy's name in both languages."""
     return POLICIES.get(policy, (policy.replace("_", " "), ""))
+
+
+def scenario_words(name: str) -> Pair:
+    """A preset's name in both languages; a scenario of the reader's own has the name it was given."""
+    return PRESETS.get(name, (name, ""))
 
 
 def unit_words(unit: str, language: str, currency: str = "") -> str:

@@ -128,6 +128,10 @@ class AbcLorenz(Page):
     preset = "retail"
     months = 12
 
+    def __init__(self, *given: Any, **more: Any) -> None:
+        self._runs: dict[tuple[Scenario, int], Any] = {}
+        super().__init__(*given, **more)
+
     def groups(self) -> Sequence[Group]:
         purchase = self.scenario.purchase
         return [
@@ -173,14 +177,18 @@ class AbcLorenz(Page):
 
     def compute(self, values: dict[str, Any], task: Task) -> Iterator[Any]:
         if self.scenario.purchase.contract:
-            raise ValueError(self.text("contract", scenario=self.scenario.name))
+            raise ValueError(self.text("contract", scenario=self.industry))
         a, b = values["a"] / 100, values["b"] / 100
         if a + b > 0.995:
             raise ValueError(self.text("cuts", a=100 * a, b=100 * b))
         usual = self.scenario.replace(population__months=int(values["period"]))
-        runs = [simulate(world, seed=self.seed, stop=task.stop, progress=False)
-                for world in (self._spread(values), usual)]  # fmt: skip
-        run, before = runs
+        wanted = [(world, self.seed) for world in (self._spread(values), usual)]
+        # other cuts, or other groups, look at the same customers
+        self._runs = {
+            key: self._runs.get(key) or simulate(key[0], seed=key[1], stop=task.stop, progress=False)
+            for key in wanted
+        }
+        run, before = (self._runs[key] for key in wanted)
         sales = _sales(run)
         people = profiles(run).set_index("customer")
         people["source"] = run.customers["source"]
@@ -223,7 +231,7 @@ class AbcLorenz(Page):
         self.say(
             self.text("sentence", top=top, low=low, high=high, a=a["customer_share"], c=c["customer_share"],
                       c_sales=c["sales_share"], who=who),
-            self.text("foot", scenario=self.scenario.name, seed=self.seed, n=whole, samples=RESAMPLES,
+            self.text("foot", scenario=self.industry, seed=self.seed, n=whole, samples=RESAMPLES,
                       customers=self.scenario.population.size, months=int(values["period"]),
                       many=self.text("many", k=len(found.groups))),
         )  # fmt: skip

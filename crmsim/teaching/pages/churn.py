@@ -253,7 +253,7 @@ class WhyTheyLeave(Page):
                                  survey=survey, **cuts).strip()  # fmt: skip
         self.say(
             sentence,
-            self.text("foot", scenario=world.name, seed=self.seed, customers=world.population.size,
+            self.text("foot", scenario=self.industry, seed=self.seed, customers=world.population.size,
                       n=found["n"], ledger=self.text(found["ledger"])),
         )  # fmt: skip
 

@@ -14,7 +14,7 @@ from ...simulation.engine import simulate
 from ...simulation.scenario import Scenario
 from ..controls import Choice, Group, Number, Parameter
 from ..page import Card, Page
-from ..picture import Picture
+from ..picture import Picture, wipe
 from ..uncertainty import Interval, interval, share, signed
 from ..words import Pair, pick
 from ..worker import Task
@@ -135,6 +135,8 @@ class ComplaintTree(Page):
 
     def __init__(self, *given: Any, **more: Any) -> None:
         self._reference: tuple[Any, np.ndarray] = (None, np.zeros(0))
+        # the worlds lived last: what became of the problems in each, how many stayed
+        self._lived: tuple[Any, list[Problems], list[list[float]]] = (None, [], [])
         super().__init__(*given, **more)
 
     def drawn(self, key: str, **values: Any) -> str:
@@ -183,17 +185,22 @@ class ComplaintTree(Page):
             "recovery": today.replace(**recovered),
             "both": today.replace(**voiced, **recovered),
         }
-        wanted = THOROUGH if values["run"] else SOON
-        problems: list[Problems] = []
-        kept: list[list[float]] = []
+        # another horizon, or other problems, look at the same worlds
+        key = (self.seed, *worlds.values())
+        if self._lived[0] != key:
+            self._lived = (key, [], [])
+        _, problems, kept = self._lived
+        wanted = max(len(kept), THOROUGH if values["run"] else SOON)
         look = {"world": today, "which": values["which"], "horizon": int(values["horizon"])}
-        for k in range(wanted):
+        if kept:
+            yield {**look, "tree": _together(problems, **_chosen(values)), "kept": np.array(kept)}
+        for k in range(len(kept), wanted):
             run, met = self._live(worlds["both"], k, task)
-            problems.append(met)
             if k == 0:
-                tree = _together(problems, **_chosen(values))
+                tree = _together([met], **_chosen(values))
                 yield {**look, "tree": tree, "kept": np.zeros((0, 4))}
             rest = [self._simulate(worlds[arm], k, task) for arm in ARMS[:3]]
+            problems.append(met)
             kept.append([1000 * float(one.survival().iloc[-1]) for one in (*rest, run)])
             if k in (0, wanted - 1):
                 tree = tree if k == 0 else _together(problems, **_chosen(values))
@@ -269,7 +276,7 @@ class ComplaintTree(Page):
         if tree is not self._drawn:
             self._draw_tree(found)
             self._drawn = tree
-        foot = self.text("foot", scenario=world.name, seed=self.seed, customers=world.population.size,
+        foot = self.text("foot", scenario=self.industry, seed=self.seed, customers=world.population.size,
                          n=tree["n"], arms=len(ARMS), problems=tree["count"].sum())  # fmt: skip
         if not len(kept):
             self.say(self.text("waiting"), foot)
@@ -380,12 +387,12 @@ class ComplaintTree(Page):
                 middles.append(far[k] + wide[k] / 2)
             places = apart(middles, [0.155] * 4, -0.06, 1.14)
             for k, name in enumerate(LEAVES):
-                ax.text(4.98, places[k], self.drawn("leaf", name=self.drawn(name), n=n[k]), va="center",
+                ax.text(4.94, places[k], self.drawn("leaf", name=self.drawn(name), n=n[k]), va="center",
                         fontsize=14.5, color=dark(COLOURS[name]))  # fmt: skip
                 stay = tree["stay"][k]
                 if count[k]:
                     told = self.drawn("stay", x=100 * stay.mean)
-                    ax.text(6.83, places[k], told, va="center", fontsize=14, fontweight="bold")
+                    ax.text(6.66, places[k], told, va="center", fontsize=14, fontweight="bold")
                     ax.text(8.86, places[k], f"{100 * stay.low:.1f}–{100 * stay.high:.1f}", va="center",
                             ha="right", fontsize=11, color=GREY)  # fmt: skip
 
@@ -395,10 +402,11 @@ class ComplaintTree(Page):
         title = self.drawn("satisfaction")
         with self.leaves.drawing(title) as (left, right):
             for ax, rows in ((left, tree["change"]), (right, tree["stay"])):
-                ax.clear()
+                wipe(ax)
+                ax.grid(visible=False)
                 ax.grid(axis="x")
-                ax.spines[["top", "right"]].set_visible(False)
-                ax.set_ylim(-0.6, 3.6)
+                # room above the points for the word on the line
+                ax.set_ylim(-0.6, 4.15)
                 times = 100 if ax is right else 1
                 for k, name in enumerate(LEAVES):
                     if tree["count"][k] and math.isfinite(rows[k].mean):
@@ -413,7 +421,7 @@ class ComplaintTree(Page):
             left.axvline(0, color=OKABE_ITO["black"], lw=1.4)
             quiet = 100 * tree["quiet"].mean
             right.axvline(quiet, color=OKABE_ITO["black"], lw=1.4, ls="--")
-            right.text(quiet, 3.62, self.drawn("without") + " ", ha="right", va="top", fontsize=11.5)
+            right.text(quiet, 4.13, self.drawn("without") + " ", ha="right", va="top", fontsize=11.5)
             left.set_title(title, fontsize=12.5, x=-0.7 if self.leaves.language == "en" else -0.4)
             right.set_title(self.drawn("staying", n=found["horizon"]), fontsize=12.5, x=0.02)
 
@@ -422,7 +430,7 @@ class ComplaintTree(Page):
         key = {1: "more", -1: "less", 0: "same"}[beyond.sure if len(kept) > 1 else 0]
         title = self.drawn(key, both=signed(gains["both"].mean), sum=signed(added.mean))
         with self.gains.drawing(title) as (ax,):
-            ax.clear()
+            wipe(ax)
             ax.grid(False)
             ax.spines[["top", "right", "bottom"]].set_visible(False)
             ax.set_xticks([])

@@ -25,7 +25,7 @@ from ..titles import fitted
 from ..uncertainty import Interval, interval, signed
 from ..words import Pair
 from ..worker import Task
-from .choices import preset_choice, scenario_name
+from .choices import preset_choice
 
 # worlds shown after the first; Run shows more, searches on some and judges on others that it never saw
 SOON, THOROUGH, SEARCHED, HELD_OUT = 6, 10, 4, 20
@@ -251,7 +251,7 @@ class EquityBudget(Page):
         usual = _round(0.03 * size)
         found = [
             Group(TEXT["firm"], [
-                preset_choice(self.scenario),
+                preset_choice(self),
                 Number("budget", TEXT["budget"], usual, 0, 4 * usual, usual / 50,
                        (f"{self.scenario.currency} a month", f"{self.scenario.currency}/月"),
                        TEXT["budget_help"]),
@@ -427,7 +427,7 @@ class EquityBudget(Page):
             )  # fmt: skip
         self.say(
             told,
-            self.text("foot", scenario=scenario_name(self.scenario, self.language), seed=self.seed,
+            self.text("foot", scenario=self.industry, seed=self.seed,
                       customers=self.scenario.population.size, months=self.scenario.population.months,
                       n=len(pairs)),
         )  # fmt: skip

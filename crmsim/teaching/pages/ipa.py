@@ -20,7 +20,8 @@ from ..controls import Choice, Group, Number, Switch
 from ..page import Card, Page, static
 from ..words import Pair
 from ..worker import Task
-from .survey import Answers, Population, ask, industry, points, population
+from .choices import preset_choice
+from .survey import Answers, Population, ask, points, population
 
 # samples of the respondents drawn anew for the intervals
 RESAMPLES = 60
@@ -162,7 +163,7 @@ class ImportancePerformance(Page):
                        ("dashed rings: true weight and true quality", "虚线圆：真实权重与真实质量")),
             ]),
             Group(("The survey (调查)", "调查"), [
-                industry(self.scenario),
+                preset_choice(self, ("Firm (企业)", "企业")),
                 Number("size", ("Customers asked (样本量)", "样本量"), min(6_000, most), 500,
                        max(most, 1000), 100,
                        whole=True),
@@ -307,7 +308,7 @@ class ImportancePerformance(Page):
         self.say(
             self.text(key, x=x, y=y, n=len(mend), all=len(table), quadrant=quadrant, method=method,
                       truth=told, sure=sure, first=self._called(first) if first else nothing),
-            self.text("foot", scenario=self.scenario.name, seed=self.seed, samples=RESAMPLES,
+            self.text("foot", scenario=self.industry, seed=self.seed, samples=RESAMPLES,
                       customers=self.scenario.population.size, month=self.scenario.population.months),
         )  # fmt: skip
 

@@ -23,7 +23,7 @@ from ..picture import Picture
 from ..uncertainty import interval, signed
 from ..words import Pair, pick, term
 from ..worker import Task
-from .choices import preset_choice, scenario_name, with_quality
+from .choices import preset_choice, with_quality
 
 SOON, THOROUGH = 8, 40
 RUNGS = len(RelationshipStage)
@@ -105,8 +105,8 @@ TEXT: dict[str, Pair] = {
         "客户最多的一级是{rung}，{x:,.0f}人（{low:,.0f} 至 {high:,.0f}）。请拉动一个杠杆。",
     ),
     "foot": (
-        "{scenario}, seed {seed}, {customers:,} customers at the start, {n} pair(s) of worlds on the same "
-        "luck, means and 95 % intervals; thin outline: all levers untouched; "
+        "{scenario}, seed {seed}, {customers:,} customers at the start, pairs of worlds on the same luck: "
+        "{n}, means and 95 % intervals; thin outline: all levers untouched; "
         "the bar of the potential is cut where it is longer{desk}",
         "{scenario}，种子{seed}，初始{customers:,}名客户，{n}对运气相同的世界，均值与95%区间；"
         "细框：杠杆未改动；潜在客户的条过长时截断{desk}",
@@ -152,7 +152,7 @@ class Ladder(Page):
             second = Parameter("payment.cure", label=TEXT["cure"], help=TEXT["cure_help"])
         return [
             Group(TEXT["look_group"], [
-                preset_choice(scenario),
+                preset_choice(self),
                 Number("month", TEXT["month"], months, 0, months, 1, help=TEXT["month_help"], whole=True),
             ]),
             Group(TEXT["levers"], [
@@ -290,7 +290,7 @@ class Ladder(Page):
                                  change=change)  # fmt: skip
         population = found["world"].population
         foot = self.text(
-            "foot", scenario=scenario_name(found["world"], self.language), seed=self.seed, n=found["n"],
+            "foot", scenario=self.industry, seed=self.seed, n=found["n"],
             customers=round(population.size * population.initial_share),
             desk=self.text("desk") if self.scenario.service.desk != "none" else "",
         )  # fmt: skip

@@ -24,7 +24,7 @@ from ..picture import Picture
 from ..uncertainty import Interval, interval, signed
 from ..words import Pair, pick, term
 from ..worker import Task
-from .choices import preset_choice, quality, scenario_name, with_quality
+from .choices import preset_choice, quality, with_quality
 from .population import layers_of
 
 SOON, THOROUGH = 8, 40
@@ -108,7 +108,7 @@ TEXT: dict[str, Pair] = {
         "与未改动的世界相比，情感层及以上的比例变化{d}个百分点（{low} 至 {high}）。",
     ),
     "foot": (
-        "{scenario}, seed {seed}, {customers:,} customers at the start, {n} world(s), 95 % intervals; "
+        "{scenario}, seed {seed}, {customers:,} customers at the start, worlds: {n}, 95 % intervals; "
         "threshold {threshold:g} points; columns of conditions overlap{desk}",
         "{scenario}，种子{seed}，初始{customers:,}名客户，{n}个世界，95%区间；"
         "门槛{threshold:g}分；各条件的比例可重叠{desk}",
@@ -158,7 +158,7 @@ class LayerTower(Page):
                 Parameter("market.switching_cost_shift", -30, 30),
             ]),
             Group(TEXT["world_group"], [
-                preset_choice(self.scenario),
+                preset_choice(self),
                 Parameter("market.openness"),
                 Parameter("market.alternative_mean", max(0, market.alternative_mean - 20),
                           min(100, market.alternative_mean + 20)),
@@ -237,7 +237,7 @@ class LayerTower(Page):
         here = counts[:, :, 0]
         everyone = here.sum(axis=1)
         foot = self.text(
-            "foot", scenario=scenario_name(found["world"], self.language), seed=self.seed, n=found["n"],
+            "foot", scenario=self.industry, seed=self.seed, n=found["n"],
             customers=round(found["world"].population.size * found["world"].population.initial_share),
             threshold=found["world"].loyalty.threshold,
             desk=self.text("desk") if self.scenario.service.desk != "none" else "",

@@ -21,7 +21,7 @@ from ...simulation.survey import Survey, state_of, take
 from ...vocabulary import ChurnCause, LoyaltyType
 from ..controls import Choice, Group, Number, Parameter
 from ..page import Card, Page
-from ..picture import Picture
+from ..picture import Picture, wipe
 from ..uncertainty import Interval, interval
 from ..words import Pair, pick
 from ..worker import Task
@@ -351,7 +351,7 @@ class MarketOpens(Page):
         world = found["world"]
         self.say(
             sentence,
-            self.text("foot", scenario=world.name, seed=self.seed, customers=world.population.size,
+            self.text("foot", scenario=self.industry, seed=self.seed, customers=world.population.size,
                       n=found["n"]),
         )  # fmt: skip
 
@@ -400,7 +400,7 @@ class MarketOpens(Page):
         table = found["types"].table.set_index("type")
         title = self.drawn("matrix", month=month, share=100 * table.loc["spurious", "share"])
         with self.matrix.drawing(title) as (ax,):
-            ax.clear()
+            wipe(ax)
             ax.grid(False)
             ax.spines["left"].set_visible(True)
             ax.set_xlim(0, 100)
@@ -451,8 +451,8 @@ class MarketOpens(Page):
             else self.drawn("closed")
         )
         with self.time.drawing(title) as (above, below):
-            above.clear()
-            below.clear()
+            wipe(above)
+            wipe(below)
             for ax in (above, below):
                 ax.spines[["top", "right"]].set_visible(False)
                 ax.tick_params(labelsize=12.5)
@@ -468,7 +468,7 @@ class MarketOpens(Page):
             middles = np.cumsum(shares[:, -1]) - shares[:, -1] / 2
             names = [kind.label(language).replace(" loyalty", "") for kind in ORDER] + [self.drawn("moved")]
             beside = above.get_yaxis_transform()
-            for y, name, colour, now in zip(apart(list(middles), [12.5] * 5, 0, 100), names, colours,
+            for y, name, colour, now in zip(apart(list(middles), [15.5] * 5, 0, 100), names, colours,
                                             shares[:, -1], strict=True):  # fmt: skip
                 above.text(1.02, y, f"{name} {now:.0f}", transform=beside, va="center", fontsize=12.5,
                            color=dark(colour))  # fmt: skip

@@ -15,33 +15,28 @@ from scipy import stats
 from ...plots.style import GREY, OKABE_ITO
 from ...simulation.engine import simulate
 from ...simulation.lives import trace
-from ...simulation.policies import LIBRARY, PolicyError, policy
 from ...simulation.scenario import Scenario
 from ...vocabulary import ChurnCause, LoyaltyLayer
 from .. import story
-from ..controls import Choice, Group, Number, Parameter
+from ..controls import Group, Parameter
 from ..page import Card, Page
 from ..picture import Picture
 from ..tiles import Tiles
 from ..uncertainty import Interval, interval, signed
-from ..words import Pair, policy_name, term
+from ..words import Pair, term
 from ..worker import Task
+from .choices import (
+    DESK,
+    make_policy,
+    policy_choice,
+    policy_pair,
+    preset_choice,
+    quality,
+    strength,
+    with_quality,
+)
 
 PEOPLE = 20
-# the measures a lecture begins with: those that need a contract, and those that need a service desk,
-# are offered where there is one
-POLICIES = (
-    "dunning", "payment_channels", "complaint_handling", "encourage_complaints", "quality_control",
-    "fault_reduction", "service_quality", "personalisation", "delight", "simplify", "staff_skill",
-    "price_cut", "switching_contract", "loyalty_programme", "referral_reward",
-    "retention_call:target=risk", "retention_call:target=value", "retention_call:target=uplift",
-    "retention_call:target=random",
-)  # fmt: skip
-CONTRACT = ("dunning", "payment_channels")
-DESK = (
-    "four_problems", "notices_by_sms", "train_agents", "hire_agents", "self_service", "extend_hours",
-    "raise_crews",
-)  # fmt: skip
 # measures whose cost is that of the service desk
 SERVICE = (*DESK[1:], "hire_clerks")
 # English names that want a verb without s
@@ -119,13 +114,6 @@ TEXT: dict[str, Pair] = {
         "在另一种人生中（{life}），第{month}个月离开：{cause}。",
     ),
     "other_stays": ("In the other life ({life}) they stay.", "在另一种人生中（{life}），该客户留了下来。"),
-    "strength": ("Strength of the policy", "策略力度"),
-    "strength_help": (
-        "spending; effects have diminishing returns, a call reaches more people",
-        "支出的倍数；效果递减，电话挽留则覆盖更多客户",
-    ),
-    "quality": ("Quality of every touchpoint", "各接触点质量"),
-    "quality_help": ("moves the level of all touchpoints together", "同时移动所有接触点的质量水平"),
 }  # fmt: skip
 
 
@@ -143,16 +131,9 @@ class PolicyLab(Page):
 
     def groups(self) -> Sequence[Group]:
         scenario, market = self.scenario, self.scenario.market
-        presets = [(name, (name.replace("_", " "), PRESETS.get(name, ""))) for name in Scenario.presets()]
-        if self._given.name not in Scenario.presets():
-            presets.insert(0, (self._given.name, (self._given.name, "")))
         desk, contract = scenario.service.desk != "none", scenario.purchase.contract
-        names = [name for name in POLICIES if contract or name not in CONTRACT]
-        if scenario.acquisition.imitation == 0:
-            names.remove("referral_reward")
-        names = [*(DESK if desk and _fits("four_problems", scenario) else ()), *names]
         firm: list[Any] = [
-            Number("quality", TEXT["quality"], 0, -10, 10, 0.5, ("points", "分"), TEXT["quality_help"]),
+            quality(),
             Parameter("complaint.resolved"),
         ]
         if desk:
@@ -164,13 +145,11 @@ class PolicyLab(Page):
         # the policy first: it is what the question asks about
         return [
             Group(("The policy", "策略"), [
-                Choice("policy", ("Measure", "措施"), [(n, policy_pair(n)) for n in names],
-                       names[0] if desk or contract else "complaint_handling"),
-                Number("strength", TEXT["strength"], 1.0, 0.0, 4.0, 0.1, ("x the usual", "倍"),
-                       TEXT["strength_help"]),
+                policy_choice(scenario, "dunning", ("Measure", "措施")),
+                strength(),
             ]),
             Group(("The world", "世界"), [
-                Choice("preset", ("Industry", "行业"), presets, scenario.name),
+                preset_choice(self),
                 Parameter("market.openness"),
                 Parameter("market.alternative_mean", max(0, market.alternative_mean - 20),
                           min(100, market.alternative_mean + 20)),
@@ -217,8 +196,8 @@ class PolicyLab(Page):
     # -- the worlds --------------------------------------------------------------------------------
 
     def compute(self, values: dict[str, Any], task: Task) -> Iterator[Any]:
-        world = self._world(values)
-        chosen = self._policy(values)
+        world = with_quality(self.world(values), values["quality"])
+        chosen = make_policy(values["policy"], values["strength"])
         follow = list(range(min(PEOPLE, round(world.population.size * world.population.initial_share))))
         rows: list[Any] = []
         wanted = THOROUGH if values["run"] else SOON
@@ -255,22 +234,6 @@ class PolicyLab(Page):
             self._before[1][k] = found
         return found
 
-    def _world(self, values: dict[str, Any]) -> Scenario:
-        world = self.world(values)
-        if not values["quality"]:
-            return world
-        moved = {
-            f"touchpoints__{t.name}__quality": min(100.0, max(0.0, t.quality + values["quality"]))
-            for t in world.touchpoints
-        }
-        return world.replace(**moved)
-
-    def _policy(self, values: dict[str, Any]) -> Any:
-        name, strength = values["policy"], values["strength"]
-        if name.startswith("retention_call"):
-            return policy(f"{name},share={min(1.0, 0.05 * strength):.4f}")
-        return policy(f"{name}:effort={strength:g}")
-
     # -- what is shown -----------------------------------------------------------------------------
 
     def show(self, found: dict[str, Any]) -> None:
@@ -305,7 +268,7 @@ class PolicyLab(Page):
             sentence += self.text("desk", a=a, b=b)
         self.say(
             sentence,
-            self.text("foot", scenario=world.name, seed=self.seed, customers=world.population.size,
+            self.text("foot", scenario=self.industry, seed=self.seed, customers=world.population.size,
                       n=len(rows), pairs=self.text("pair" if unsure else "pairs"), all=THOROUGH),
         )  # fmt: skip
 
@@ -480,39 +443,6 @@ class PolicyLab(Page):
             f'<div class="cs-trace">{story.table(told, self.language)}</div>'
         )
         self._open(True)
-
-
-PRESETS = {
-    "retail": "零售商店",
-    "subscription": "订阅服务",
-    "water_utility": "A市供水",
-    "car_repair": "汽车维修",
-}
-TARGET = {
-    "risk": ("risk", "风险"),
-    "value": ("value", "价值"),
-    "uplift": ("uplift", "增益"),
-    "random": ("chance", "随机"),
-}
-
-
-def policy_pair(name: str) -> Pair:
-    kind, _, rest = name.partition(":target=")
-    english, chinese = policy_name(kind)
-    if rest:
-        by = TARGET[rest]
-        return f"{english} by {by[0]}", f"{chinese}（按{by[1]}）" if chinese else ""
-    assert kind in LIBRARY
-    return english, chinese
-
-
-def _fits(name: str, scenario: Scenario) -> bool:
-    """Whether the scenario has what the policy moves."""
-    try:
-        policy(name).check(scenario)
-    except PolicyError:
-        return False
-    return True
 
 
 class Ledger:

@@ -29,10 +29,9 @@ from ..worker import Task
 from .choices import (
     make_policy,
     policy_choice,
-    policy_name_of,
+    policy_pair,
     preset_choice,
     quality,
-    scenario_name,
     strength,
     with_quality,
 )
@@ -88,9 +87,8 @@ TEXT: dict[str, Pair] = {
         "在这一对世界中，初始每千名客户里，{name}使留到期末的人数变化{d}名；一对世界尚无区间。",
     ),
     "foot": (
-        "{scenario}, seed {seed}, {customers:,} customers at the start, {n} pair(s) of worlds on the "
-            "same luck; "
-        "95 % interval; {dot}",
+        "{scenario}, seed {seed}, {customers:,} customers at the start, pairs of worlds on the same luck: "
+        "{n}; 95 % interval; {dot}",
         "{scenario}，种子{seed}，初始{customers:,}名客户，{n}对运气相同的世界；95%区间；{dot}",
     ),
     "dot": ("each dot is one customer", "每个圆点是一位客户"),
@@ -143,7 +141,7 @@ class Population(Page):
         market = self.scenario.market
         return [
             Group(TEXT["world_group"], [
-                preset_choice(self.scenario),
+                preset_choice(self),
                 Parameter("market.openness"),
                 Parameter("market.alternative_mean", max(0, market.alternative_mean - 20),
                           min(100, market.alternative_mean + 20)),
@@ -222,7 +220,7 @@ class Population(Page):
         if causes.any():
             cause = ChurnCause(int(causes.argmax()) + 1)
             most = self.text("most", cause=term(cause, self.language), n=f"{causes.max():,}")
-        name = self.pick(policy_name_of(found["policy"]))
+        name = self.pick(policy_pair(found["policy"]))
         gains = 1000 * np.array(found["gains"])
         if gains.size > 1:
             half = float(stats.t.ppf(0.975, gains.size - 1) * gains.std(ddof=1) / math.sqrt(gains.size))
@@ -240,7 +238,7 @@ class Population(Page):
         )  # fmt: skip
         dot = self.text("dot") if every == 1 else self.text("dot_sample", k=every)
         world: Scenario = found["world"]
-        foot = self.text("foot", scenario=scenario_name(world, self.language), seed=self.seed,
+        foot = self.text("foot", scenario=self.industry, seed=self.seed,
                          customers=round(world.population.size * world.population.initial_share),
                          n=len(found["gains"]), dot=dot)  # fmt: skip
         self.say(sentence, foot)

@@ -157,7 +157,7 @@ class RfmCube(Page):
         """The log of the world's purchases, and what was computed from it."""
         if self._kept is None or self._kept["scenario"] is not self.scenario:
             if self.scenario.purchase.contract:
-                raise ValueError(self.text("contract", scenario=self.scenario.name))
+                raise ValueError(self.text("contract", scenario=self.industry))
             run = simulate(self.scenario, seed=self.seed, stop=task.stop, progress=False)
             self._kept = {"scenario": self.scenario, "log": run.transactions(START), "models": {}}
         return dict(self._kept)
@@ -240,7 +240,7 @@ class RfmCube(Page):
         self._draw_cube(table, plan, filled, chosen)
         self._draw_below(table, plan, result, told, name)
         self.say(sentence, self.text(
-            "foot", scenario=self.scenario.name, seed=self.seed, customers=self.scenario.population.size,
+            "foot", scenario=self.industry, seed=self.seed, customers=self.scenario.population.size,
             at=int(values["at"]), ahead=int(values["ahead"]), test=found["test"],
             months="month" if values["ahead"] == 1 else "months",
             rest=len(rest)))  # fmt: skip
@@ -307,7 +307,8 @@ class RfmCube(Page):
                 a["even"] = left.axhline(0, color=red, lw=2.5)
                 a["even_word"] = left.annotate(
                     "", (1, 0), (-2, 4), xycoords=left.get_yaxis_transform(), textcoords="offset points",
-                    ha="right", va="bottom", color="#A63F00", fontsize=14)  # fmt: skip
+                    ha="right", va="bottom", color="#A63F00", fontsize=14,
+                    bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})  # fmt: skip
                 left.set_xlabel(self.text("bars_x"))
                 left.set_ylabel(self.text("bars_y"))
                 left.set_title(self.text("bars"), fontsize=15)

@@ -215,7 +215,7 @@ class ServiceDesk(Page):
                  self.text("counting") if year is None
                  else self.text("points_detail", low=year.low, high=year.high)),
         )  # fmt: skip
-        foot = self.text("foot", scenario=world.name, seed=self.seed, customers=world.population.size,
+        foot = self.text("foot", scenario=self.industry, seed=self.seed, customers=world.population.size,
                          n=len(rows))  # fmt: skip
         if not calls or not day["arrives"]:
             self.say(self.text("quiet"), foot)

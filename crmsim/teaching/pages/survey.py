@@ -21,7 +21,7 @@ from ..page import Card, Page
 from ..picture import Picture
 from ..words import Pair
 from ..worker import Task
-from .policy_lab import PRESETS
+from .choices import preset_choice
 
 # surveys of the same customers, each with its own luck
 REPEATS = 20
@@ -155,13 +155,6 @@ def agreement(table: np.ndarray) -> float:
     return float(r[~np.eye(len(r), dtype=bool)].mean())
 
 
-def industry(scenario: Scenario) -> Choice:
-    options = [(name, (name.replace("_", " "), PRESETS.get(name, ""))) for name in Scenario.presets()]
-    if scenario.name not in Scenario.presets():
-        options.insert(0, (scenario.name, (scenario.name, "")))
-    return Choice("preset", ("Firm (企业)", "企业"), options, scenario.name)
-
-
 class SurveyDesk(Page):
     """Ask a sample, estimate satisfaction, and compare with the truth, twenty times over."""
 
@@ -184,7 +177,7 @@ class SurveyDesk(Page):
         money = (self.scenario.currency, self.scenario.currency)
         return [
             Group(("Whom to ask (抽样)", "抽样"), [
-                industry(self.scenario),
+                preset_choice(self, ("Firm (企业)", "企业")),
                 Number("size", ("Customers asked (样本量)", "样本量"), min(1500, most), 50, most, 50,
                        whole=True),
                 Choice("mode", ("Asked by (方式)", "方式"), list(MODES.items()), "phone", buttons=True),
@@ -301,7 +294,7 @@ class SurveyDesk(Page):
             sentence = self.text("sentence", n=REPEATS, bias=off.mean(), who=who, how=off.mean() - who,
                                  verdict=verdict, **what).replace("-", "−")  # fmt: skip
         self.say(sentence, self.text(
-            "foot", scenario=self.scenario.name, seed=self.seed, n=REPEATS,
+            "foot", scenario=self.industry, seed=self.seed, n=REPEATS,
             customers=self.scenario.population.size, month=self.scenario.population.months,
         ))  # fmt: skip
 

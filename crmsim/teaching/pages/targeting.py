@@ -24,7 +24,7 @@ from ..titles import fitted
 from ..uncertainty import Interval, interval, signed
 from ..words import Pair
 from ..worker import Task
-from .choices import preset_choice, scenario_name
+from .choices import preset_choice
 
 # The call is made in this month, when the firm has come to know its customers; its effect is followed
 # for so many months, and a customer kept is worth his margin of so many more.
@@ -77,8 +77,8 @@ TEXT: dict[str, Pair] = {
     ),
     "mean": ("Mean response (平均响应)", "平均响应"),
     "mean_help": (
-        "below zero the call wakes more than it keeps; exp(−response) multiplies the competitive hazard",
-        "低于零时，联系唤醒的比留住的更多；竞争流失风险乘以 exp(−响应)",
+        "competitive hazard × exp(−response): below zero a call wakes more than it keeps",
+        "竞争流失风险 × exp(−响应)：低于零则唤醒多于留住",
     ),
     "correlation": ("Response and risk go together (响应与风险的相关)", "响应与风险的相关"),
     "correlation_help": (
@@ -95,6 +95,7 @@ TEXT: dict[str, Pair] = {
         "每高出均值一个标准差所加的分数",
     ),
     "one": ("one world only, no interval yet", "仅一个世界，尚无区间"),
+    "percent": ("{share:.0%}", "{share:.0%}"),
     "card_kept": ("Customers kept (留住)", "留住的客户"),
     "card_kept_detail": ("net, per 1,000 called: {interval}", "净值，每联系千人：{interval}"),
     "card_harmed": ("Sleeping dogs (被唤醒者)", "被唤醒者"),
@@ -348,7 +349,7 @@ class TargetingGame(Page):
                 Number("price", TEXT["price"], 0.14, 0, 1, 0.02, ("bills", "月账单"), TEXT["price_help"]),
                 Number("months", TEXT["months"], FOLLOWED, 1, FOLLOWED, 1, ("months", "月"),
                        TEXT["months_help"], whole=True),
-                preset_choice(self.scenario),
+                preset_choice(self),
             ]),
         ]  # fmt: skip
 
@@ -462,7 +463,7 @@ class TargetingGame(Page):
         self.cards(
             Card(self.text("card_kept"), signed(kept[0], 1),
                  self.text("card_kept_detail", interval=within(kept, digits=1)), *kept.arrow),
-            Card(self.text("card_harmed"), f"{mine['harmed'].mean():.0%}",
+            Card(self.text("card_harmed"), self.text("percent", share=mine["harmed"].mean()),
                  self.text("card_harmed_detail", n=f"{mine['lost'].mean():.1f}")),
             Card(self.text("card_profit"), f"{signed(profit[0] / size, digits)} {unit}",
                  self.text("card_profit_detail", n=round(mine["calls"].mean()),
@@ -493,7 +494,7 @@ class TargetingGame(Page):
             )  # fmt: skip
         self.say(
             told,
-            self.text("foot", scenario=scenario_name(self.scenario, self.language), seed=self.seed,
+            self.text("foot", scenario=self.industry, seed=self.seed,
                       customers=self._size, n=found["worlds"], month=DECISION, worth=WORTH),
         )  # fmt: skip
 

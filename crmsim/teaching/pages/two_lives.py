@@ -12,17 +12,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.patches import Rectangle
 
-from ...plots.style import CAUSE_COLOURS, GREY, LAYER_COLOURS, OKABE_ITO, dark
+from ...plots.style import CAUSE_COLOURS, GREY, LAYER_COLOURS, OKABE_ITO, apart, dark
 from ...simulation.engine import simulate
 from ...simulation.lives import LEAVING, WORDS, Decision, Trace, TwoLives, counterfactual
 from ...simulation.scenario import Scenario
 from ...vocabulary import ChurnCause, LoyaltyLayer
 from ..controls import Group, Number
 from ..page import Page
-from ..picture import Picture
+from ..picture import Picture, wipe
 from ..words import Pair, term
 from ..worker import Task
-from .choices import make_policy, policy_choice, policy_name_of, preset_choice, scenario_name, strength
+from .choices import make_policy, policy_choice, policy_pair, preset_choice, strength
 
 TEXT: dict[str, Pair] = {
     "world_group": ("The world", "世界"),
@@ -171,7 +171,7 @@ class TwoLivesPage(Page):
                        whole=True),
             ]),
             Group(TEXT["policy_group"], [policy_choice(self.scenario, "dunning"), strength()]),
-            Group(TEXT["world_group"], [preset_choice(self.scenario)]),
+            Group(TEXT["world_group"], [preset_choice(self)]),
         ]  # fmt: skip
 
     def build(self) -> Sequence[Any]:
@@ -202,20 +202,21 @@ class TwoLivesPage(Page):
         chosen = make_policy(values["policy"], values["strength"])
         where = (world, values["policy"], values["strength"], self.seed)
         search, self._search = self._search, False
-        told = ""
+        # what the finder says, as words and values: the reader may change the language
+        told: tuple[str, dict[str, Any]] | None = None
         customer = int(values["customer"])
         fresh = getattr(self, "_lives_key", None) is None and customer == 0 and not values["month"]
         if search or fresh:
             task.progress(0.1, 1.0, self.text("searching"))
             others = self._different(where, world, chosen, task)
-            nobody = self.text("found_none" if others != [customer] else "found_none_other")
+            nobody = "found_none" if others != [customer] else "found_none_other"
             after = [k for k in others if k > customer or (fresh and k == customer)]
             before = [k for k in others if k < customer]
             if after or before:
                 customer = (after or before)[0]
-                told = self.text("found", n=f"{len(others):,}", of=world.population.size)
+                told = ("found", {"n": f"{len(others):,}", "of": world.population.size})
             else:
-                told = nobody
+                told = (nobody, {})
         key = (*where, customer)
         new = key != getattr(self, "_lives_key", None)
         if new:
@@ -231,7 +232,7 @@ class TwoLivesPage(Page):
         else:
             month = min(int(values["month"]), months - 1)
         found = {"lives": lives, "month": month, "customer": customer, "policy": values["policy"],
-                 "told": told or ("" if new else self._asked)}  # fmt: skip
+                 "told": told or (None if new else self._asked)}  # fmt: skip
         # The ribbons first: every month's draws and the rules take as long again.
         if new:
             yield {**found, "whole": False}
@@ -262,8 +263,9 @@ class TwoLivesPage(Page):
         lives, month = found["lives"], found["month"]
         self._seen_month = month
         self.panel.set({"customer": found["customer"], "month": month})
-        self.told.value = f"<span>{html.escape(found['told'] or '')}</span>"
-        policy = self.pick(policy_name_of(found["policy"]))
+        key, words = found["told"] or ("", {})
+        self.told.value = f"<span>{html.escape(self.text(key, **words)) if key else ''}</span>"
+        policy = self.pick(policy_pair(found["policy"]))
         ends = [_end(life) for life in (lives.without, lives.with_policies)]
         title, said = (self._both(lives, ends, policy, pictured) for pictured in (True, False))
         if self._shown_key != id(lives):
@@ -278,7 +280,7 @@ class TwoLivesPage(Page):
         scenario: Scenario = lives.scenario
         self.say(
             self.text(key, lives=said, month=lives.parted, draw=draw),
-            self.text("foot", scenario=scenario_name(scenario, self.language), policy=policy, seed=self.seed,
+            self.text("foot", scenario=self.industry, policy=policy, seed=self.seed,
                       customers=round(scenario.population.size * scenario.population.initial_share)),
         )  # fmt: skip
         if found["whole"]:
@@ -334,7 +336,7 @@ class TwoLivesPage(Page):
             named: dict[str, Any] = {}
             sides = zip(axes, (lives.without, lives.with_policies), ends, ("without", "with"), strict=True)
             for ax, life, end, key in sides:
-                ax.clear()
+                wipe(ax)
                 self._draw_life(ax, life, end, months, named)
                 ax.set_ylabel(f"{self.text(f'{key}_result')}\n({self.text('points')})", fontsize=12.5,
                               color="black" if key == "without" else dark(OKABE_ITO["blue"]))  # fmt: skip
@@ -362,10 +364,10 @@ class TwoLivesPage(Page):
         for column, colour, dash in (("satisfaction", OKABE_ITO["blue"], "-"), ("trust", GREY, "--")):
             ax.plot(x, life[column], color=colour, ls=dash, lw=2.6, zorder=3)
             ends.append((float(life[column].iloc[-1]), self.text(column), dark(colour)))
-        (a, *_), (b, *_) = ends
-        push = max(0.0, 36 - abs(a - b)) / 2 * (1 if a >= b else -1)
-        for (y, word, colour), shift in zip(ends, (push, -push), strict=True):
-            ax.text(1.008, min(112.0, y + shift), f"{word} {y:.0f}", transform=ax.get_yaxis_transform(),
+        # apart from each other, and from the word for the layer below
+        for (y, word, colour), place in zip(ends, apart([y for y, *_ in ends], [36.0, 36.0], -2, 130),
+                                            strict=True):  # fmt: skip
+            ax.text(1.008, place, f"{word} {y:.0f}", transform=ax.get_yaxis_transform(),
                     va="center", fontsize=12.5, color=colour)  # fmt: skip
         layers = life["layer"].astype(int)
         for _, run in layers.groupby((layers != layers.shift()).cumsum()):
@@ -426,8 +428,8 @@ class TwoLivesPage(Page):
     def _draw_decision(self, lives: TwoLives, month: int, d: Decision | None) -> None:
         words = self._draw_words(d) if d else self.text("no_draw", month=month)
         with self.draws.drawing(words) as (ax, past):
-            ax.clear()
-            past.clear()
+            wipe(ax)
+            past.clear()  # its scale may change as well
             for each in (ax, past):
                 each.spines[["top", "right"]].set_visible(False)
                 each.tick_params(labelsize=12)
