@@ -63,6 +63,7 @@ class People:
         self.cohort_rows: list[int] = []
         self.cohort_sizes: list[int] = []
         self.tables = birth_tables(scenario)
+        self.town, self._key = scenario.town, key
 
     @property
     def all(self) -> np.ndarray:
@@ -108,6 +109,11 @@ class People:
         self.cohort_sizes.append(number)
         self.count += number
         self.live = high
+
+        if self.town is not None:
+            slots = np.arange(low, high)
+            at = INDEX["group"] * STRIDE + slots % BLOCK
+            self.state[slots // BLOCK, at] = self.town.groups(self._key, new)
 
         def born(first: int, last: int) -> None:
             self.module.born(
@@ -318,13 +324,17 @@ def _beta_quantiles(a: float, b: float) -> np.ndarray:
 def birth_tables(scenario: Scenario) -> np.ndarray:
     """Logarithms of quantiles on a grid of normal scores: frailty, mobility, payer risk, purchase
     rate (gamma, mean 1), spending rate (gamma, scale 1), baseline and drop-out chance (beta); one
-    row each, float32."""
+    row each, float32. With districts or segments a row of the groups' factors on the competitive hazard
+    follows, logarithms too, in its first places."""
     churn, purchase = scenario.churn, scenario.purchase
     shapes = (churn.frailty_shape, churn.mobility_shape, scenario.payment.payer_shape, purchase.rate_shape)
     rows = [_gamma_quantiles(shape) / shape for shape in shapes]
     rows.append(_gamma_quantiles(purchase.spend_heterogeneity))
     rows.append(_beta_quantiles(churn.baseline_a, churn.baseline_b))
     rows.append(_beta_quantiles(purchase.dropout_a, purchase.dropout_b))
+    if scenario.town is not None:
+        rows.append(np.ones_like(GRID))
+        rows[-1][: scenario.town.size] = scenario.town.leaving
     return np.log(np.maximum(np.stack(rows), 1e-37)).astype(np.float32)
 
 
@@ -354,6 +364,7 @@ class CustomerView:
       to a retention call, standard scores whose correlation with the truth is
       `firm.score_validity`; made anew every quarter
     - `reported_satisfaction`: this month's survey answer, NaN for those not asked
+    - `district`, `segment`: names, where the scenario has them; else asking raises AttributeError
 
     `scenario` and `month` are public too. There are no hidden columns: asking for one raises
     AttributeError.
@@ -364,6 +375,7 @@ class CustomerView:
         "historical_value", "monthly_value", "complaints", "months_since_complaint",
         "payment_failures", "months_since_payment_failure", "offers", "months_since_offer",
         "customer", "lapsed", "risk_score", "response_score", "reported_satisfaction",
+        "district", "segment",
     )  # fmt: skip
 
     def __init__(self, people: People, month: int, values: np.ndarray) -> None:
@@ -397,6 +409,8 @@ class CustomerView:
 
     def _compute(self, name: str) -> np.ndarray:
         people = self._people
+        if name in ("district", "segment"):
+            return self._static(name)
         if name == "id":
             return people.all_ids()
         if name == "joined_month":
@@ -429,6 +443,15 @@ class CustomerView:
         if name == "reported_satisfaction":
             return self._survey()
         return people.column(name)
+
+    def _static(self, name: str) -> np.ndarray:
+        town = self._people.town
+        known = getattr(town, f"{name}s", ())
+        if town is None or not known:
+            raise AttributeError(
+                f"the scenario {self.scenario.name!r} has no {name}s; declare them as [[{name}s]]"
+            )
+        return np.array(known)[getattr(town, name)[self._people.column("group").astype(np.int64)]]
 
     def _score(self, truth: np.ndarray, purpose: int) -> np.ndarray:
 
