@@ -738,12 +738,16 @@ class PdcaCycle:
     def _placed(self, p: Any, place: _Placement) -> Any:
         double = self.mode == "teaching"
         if isinstance(p, Programme):
-            months = {"start": place.start, "stop": place.stop, "label": place.project}
-            where = p.where | (
-                {"districts": self._districts[place.to]} if place.to in self._districts else {}
-            )
-            own = dataclasses.replace(p, **months, **where)
-            return _Doubled(inner=own, **months, **where) if double else own
+            how: dict[str, Any] = {
+                "start": place.start,
+                "stop": place.stop,
+                "label": place.project,
+                **p.where,
+            }
+            if place.to in self._districts:
+                how["districts"] = self._districts[place.to]
+            own = dataclasses.replace(p, **how)
+            return _Doubled(inner=own, **how) if double else own
         return _Placed(p, place.project, place.start, place.stop, self._among(place), double)
 
     def _among(self, place: _Placement) -> Callable[[CustomerView], np.ndarray] | None:

@@ -229,8 +229,10 @@ def _districts(scenario: Scenario) -> pd.DataFrame:
             "district": [d.name for d in parts],
             "english": [d.words for d in parts],
             "chinese": [d.chinese for d in parts],
-            "pipe_age": pd.array([d.pipe_age for d in parts], dtype="Int32"),
-            "secondary_supply": pd.array([d.secondary_supply for d in parts], dtype="boolean"),
+            "pipe_age": pd.array([d.pipe_age or None for d in parts], dtype="Int32"),
+            "secondary_supply": pd.array(
+                [d.secondary_supply if d.pipe_age else None for d in parts], dtype="boolean"
+            ),
         }
     )
 

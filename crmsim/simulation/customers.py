@@ -375,8 +375,8 @@ class CustomerView:
         "historical_value", "monthly_value", "complaints", "months_since_complaint",
         "payment_failures", "months_since_payment_failure", "offers", "months_since_offer",
         "customer", "lapsed", "risk_score", "response_score", "reported_satisfaction",
-        "district", "segment",
     )  # fmt: skip
+    TOWN_COLUMNS = ("district", "segment")
 
     def __init__(self, people: People, month: int, values: np.ndarray) -> None:
         self._people = people
@@ -384,6 +384,9 @@ class CustomerView:
         self._cache: dict[str, np.ndarray] = {}
         self.month = month
         self.scenario = people.scenario
+        if self.scenario.town is not None:
+            there = (name for name in self.TOWN_COLUMNS if getattr(self.scenario, f"{name}s"))
+            self.COLUMNS = (*self.COLUMNS, *there)
 
     def __len__(self) -> int:
         return self._people.count
@@ -392,6 +395,8 @@ class CustomerView:
         if name.startswith("_"):
             raise AttributeError(name)
         if name not in self.COLUMNS:
+            if name in self.TOWN_COLUMNS:
+                raise AttributeError(f"{self.scenario.name} has no {name}s; declare them as [[{name}s]]")
             raise AttributeError(f"the firm cannot see {name!r}; it sees: {', '.join(self.COLUMNS)}")
         if name not in self._cache:
             array = np.ascontiguousarray(self._compute(name))
@@ -409,7 +414,7 @@ class CustomerView:
 
     def _compute(self, name: str) -> np.ndarray:
         people = self._people
-        if name in ("district", "segment"):
+        if name in self.TOWN_COLUMNS:
             return self._static(name)
         if name == "id":
             return people.all_ids()
@@ -446,12 +451,9 @@ class CustomerView:
 
     def _static(self, name: str) -> np.ndarray:
         town = self._people.town
-        known = getattr(town, f"{name}s", ())
-        if town is None or not known:
-            raise AttributeError(
-                f"the scenario {self.scenario.name!r} has no {name}s; declare them as [[{name}s]]"
-            )
-        return np.array(known)[getattr(town, name)[self._people.column("group").astype(np.int64)]]
+        assert town is not None
+        group = self._people.column("group").astype(np.int64)
+        return np.array(getattr(town, f"{name}s"))[getattr(town, name)[group]]
 
     def _score(self, truth: np.ndarray, purpose: int) -> np.ndarray:
 

@@ -124,7 +124,7 @@ def network(run: Run, months: list[Month], jobs: pd.DataFrame, profiles: pd.Data
     struck = []
     town = scenario.town
 
-    def homes(who: Any) -> Any:
+    def lives(who: Any) -> Any:
         return town.homes[town.groups(key, who)] if town else None
 
     # An event is month, touchpoint, number within the month, and whether it is planned.
@@ -135,7 +135,7 @@ def network(run: Run, months: list[Month], jobs: pd.DataFrame, profiles: pd.Data
         who, d = month.who, month.touchpoint
         luck = np.asarray(uniform(key, Lived.CONTACT_EVENT, who, m)).reshape(who.size)
         told_by = np.asarray(uniform(key, Lived.PLANNED, who, m)).reshape(who.size).astype(np.float32)
-        event = event_of(luck, month.common[d], number, homes(who))
+        event = event_of(luck, month.common[d], number, lives(who))
         planned = told_by < month.planned[d]
         told = told_by < month.planned[d] * month.notified
         here = event >= 0
@@ -155,7 +155,7 @@ def network(run: Run, months: list[Month], jobs: pd.DataFrame, profiles: pd.Data
         at = np.maximum(call["reason"] - 4, 0)
         luck = np.asarray(uniform(key, Lived.CONTACT_EVENT, caller, m)).reshape(caller.size)
         problem = call["reason"] >= 4
-        event = np.where(problem, event_of(luck, month.common[at], number, homes(caller)), -1)
+        event = np.where(problem, event_of(luck, month.common[at], number, lives(caller)), -1)
         went = problem & needs_crew(luck, month.common[at], month.crew[at]) & (out.resolved > 0)
         job = job_numbers(at, event, went)
         asked_by = np.asarray(uniform(key, Lived.PLANNED, caller, m)).reshape(caller.size)

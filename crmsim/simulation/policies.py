@@ -367,7 +367,8 @@ class Programme(Policy):
         for change in self.limited(scenario):
             check_change(change, scenario, self.name)
         # One that moves levers in its own way is checked for its districts all the same.
-        _check_where(Change("touchpoints.*.failure")._replace(**self.where), scenario, self.name)
+        some = Change("touchpoints.*.failure", districts=self.districts, segments=self.segments)
+        _check_where(some, scenario, self.name)
 
     @property
     def where(self) -> dict[str, tuple[str, ...]]:
@@ -1255,7 +1256,7 @@ class Report:
 class _Watched:
     """A customer view that notes what a policy should not touch."""
 
-    _ALLOWED = frozenset({*CustomerView.COLUMNS, "month", "scenario", "COLUMNS"})
+    _ALLOWED = frozenset({*CustomerView.COLUMNS, *CustomerView.TOWN_COLUMNS, "month", "scenario", "COLUMNS"})
 
     def __init__(self, view: CustomerView, hidden: set[str], written: set[str]) -> None:
         def look(name: str) -> Any:

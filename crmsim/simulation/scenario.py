@@ -46,6 +46,10 @@ MAX_TOUCHPOINTS = 12
 MAX_PARTS = 12  # districts, and segments
 
 
+# Where something is wrong, as steps into the content, and what.
+Fault = tuple[tuple[str | int, ...], str]
+
+
 class ScenarioError(ValueError):
     """A scenario that cannot be used. `errors` lists every fault as (where, what)."""
 
@@ -642,8 +646,8 @@ class District(_Part):
     """
 
     share: float = parameter(1, 0, 1, "share", "customers who live there; all shares sum to one")
-    pipe_age: int | None = word(None, "age of the mains", "years")
-    secondary_supply: bool | None = word(None, "whether water is pumped up again in the houses", "yes/no")
+    pipe_age: int = parameter(0, 0, 200, "years", "age of the mains; 0 where there are none")
+    secondary_supply: bool = word(False, "whether water is pumped up again in the houses", "yes/no")
 
 
 class Segment(_Part):
@@ -957,12 +961,12 @@ def _toml_fault(message: str, text: str) -> tuple[str, str]:
     return found[2], f"{found[1][0].lower()}{found[1][1:]} in: {line}"
 
 
-def _faults_between(content: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+def _faults_between(content: Mapping[str, Any]) -> list[Fault]:
     """Faults that lie between parameters, as (steps to the place, what).
 
     Reads a scenario's content as it was given; what is wrong by itself is left to Pydantic.
     """
-    faults: list[tuple[tuple[str, ...], str]] = []
+    faults: list[Fault] = []
 
     def number(section: str, field: str) -> float:
         model = Scenario.model_fields[section].annotation
@@ -995,9 +999,9 @@ def _faults_between(content: Mapping[str, Any]) -> list[tuple[tuple[str, ...], s
     return faults
 
 
-def _metering_faults(content: Mapping[str, Any], touchpoints: list[str]) -> list[tuple[tuple[str, ...], str]]:
+def _metering_faults(content: Mapping[str, Any], touchpoints: list[str]) -> list[Fault]:
     """Faults of meters and disturbances, as `_faults_between` gives them."""
-    faults: list[tuple[tuple[str, ...], str]] = []
+    faults: list[Fault] = []
     have = ", ".join(touchpoints)
     given = content.get("disturbances")
     for i, one in enumerate(given if isinstance(given, list | tuple) else ()):
@@ -1023,9 +1027,9 @@ def _metering_faults(content: Mapping[str, Any], touchpoints: list[str]) -> list
     return faults
 
 
-def _town_faults(content: Mapping[str, Any], touchpoints: list[str]) -> list[tuple[tuple[str, ...], str]]:
+def _town_faults(content: Mapping[str, Any], touchpoints: list[str]) -> list[Fault]:
     """Faults of districts and segments, as `_faults_between` gives them."""
-    faults: list[tuple[tuple[str, ...], str]] = []
+    faults: list[Fault] = []
     have = ", ".join(touchpoints)
     for section in ("districts", "segments"):
         given = content.get(section)
@@ -1039,7 +1043,7 @@ def _town_faults(content: Mapping[str, Any], touchpoints: list[str]) -> list[tup
             for name in own:
                 if name not in touchpoints:
                     what = f"unknown touchpoint {name!r}; the scenario has {have}"
-                    faults.append(((section, str(i), "problems"), what))
+                    faults.append(((section, i, "problems"), what))
         for name in touchpoints:
             if factors and all(own.get(name, 1) == 0 for own in factors):
                 faults.append(((section,), f"the factors of {name} are 0 everywhere; one must be above"))
@@ -1053,19 +1057,17 @@ def _town_faults(content: Mapping[str, Any], touchpoints: list[str]) -> list[tup
     return faults
 
 
-def _age_faults(
-    segments: Sequence[Mapping[str, Any]], shares: Sequence[float]
-) -> list[tuple[tuple[str, ...], str]]:
+def _age_faults(segments: Sequence[Mapping[str, Any]], shares: Sequence[float]) -> list[Fault]:
     """Whether everybody finds a segment that is open to his age, as `_faults_between` gives faults."""
     from .town import OLDEST, YOUNGEST
 
     ends = [(s.get("youngest", 18), s.get("oldest", 120)) for s in segments]
     if not all(isinstance(x, int | float) for pair in ends for x in pair):
         return []
-    faults: list[tuple[tuple[str, ...], str]] = []
+    faults: list[Fault] = []
     for i, (low, high) in enumerate(ends):
         if low > high:
-            faults.append((("segments", str(i)), "youngest must not be above oldest"))
+            faults.append((("segments", i), "youngest must not be above oldest"))
     reach = list(zip(ends, shares, strict=True))
     alone = [
         age
@@ -1078,12 +1080,12 @@ def _age_faults(
     return faults
 
 
-def _service_faults(service: Any, touchpoints: list[str]) -> list[tuple[tuple[str, ...], str]]:
+def _service_faults(service: Any, touchpoints: list[str]) -> list[Fault]:
     """Faults between the parts of the section `service`, as `_faults_between` gives them."""
     if not isinstance(service, Mapping) or service.get("desk", "none") == "none":
         return []
     given = {name: info.default for name, info in Service.model_fields.items()} | dict(service)
-    faults: list[tuple[tuple[str, ...], str]] = []
+    faults: list[Fault] = []
     if given["touchpoint"] not in touchpoints:
         have = ", ".join(touchpoints)
         faults.append(
@@ -1121,16 +1123,14 @@ def _service_faults(service: Any, touchpoints: list[str]) -> list[tuple[tuple[st
     return faults
 
 
-def _policy_faults(
-    scenario: Scenario | None, content: Mapping[str, Any]
-) -> list[tuple[tuple[str | int, ...], str]]:
+def _policy_faults(scenario: Scenario | None, content: Mapping[str, Any]) -> list[Fault]:
     """Faults of the policy tables, as (steps to the place, what)."""
     tables = content.get("policies")
     if not isinstance(tables, list | tuple) or not tables:
         return []
     from .policies import PolicyError, policies_of, policy
 
-    faults: list[tuple[tuple[str | int, ...], str]] = []
+    faults: list[Fault] = []
     for i, table in enumerate(tables):
         if not isinstance(table, Mapping):
             continue  # Pydantic says so
