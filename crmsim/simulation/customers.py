@@ -370,7 +370,7 @@ class CustomerView:
     AttributeError.
     """
 
-    COLUMNS = (
+    COLUMNS: tuple[str, ...] = (
         "id", "joined_month", "tenure", "referred", "channel", "purchases", "recency", "revenue",
         "historical_value", "monthly_value", "complaints", "months_since_complaint",
         "payment_failures", "months_since_payment_failure", "offers", "months_since_offer",

@@ -128,15 +128,28 @@ def meet(b: Array, w: Array, u: Array, drop: Array, t: Array) -> None:
         drop[i] = failed
 
 
-def meet_at_home(b: Array, w: Array, u: Array, drop: Array, t: Array) -> None:
-    """The same where it depends on the group how often `t` is met and fails."""
+def differs(t: Array, field: int) -> bool:
+    """Whether one of the first four fields of a touchpoint is another in some groups."""
     groups = (t.shape[0] - FIELDS) // 4
-    exposures = t[FIELDS + groups : FIELDS + 2 * groups]
-    failures = t[FIELDS + 2 * groups : FIELDS + 3 * groups]
+    found = False
+    for g in range(groups):
+        found = found or t[FIELDS + field * groups + g] != t[field]
+    return found
+
+
+def at_home(b: Array, t: Array, field: int, out: Array) -> None:
+    """What each customer's group finds of such a field. A loop of its own: it cannot be vector code."""
+    groups = (t.shape[0] - FIELDS) // 4
+    own = t[FIELDS + field * groups :]
     for i in range(BLOCK):
-        g = int(b[C.group + i])
-        met = b[C.active + i] if u[i] < exposures[g] else 0.0
-        failed = b[C.active + i] if u[i] < exposures[g] * failures[g] else 0.0
+        out[i] = own[int(b[C.group + i])]
+
+
+def meet_at_home(b: Array, w: Array, u: Array, drop: Array, exposure: Array, failure: Array) -> None:
+    """`meet` where it depends on the group how often a touchpoint is met and how often it fails."""
+    for i in range(BLOCK):
+        met = b[C.active + i] if u[i] < exposure[i] else 0.0
+        failed = b[C.active + i] if u[i] < exposure[i] * failure[i] else 0.0
         w[W.met + i] = max(w[W.met + i], met)
         w[W.failed + i] = w[W.failed + i] + failed
         drop[i] = failed
@@ -153,7 +166,7 @@ def suffer(drop: Array, u: Array, lanes: Array, number: int, t: Array) -> None:
 
 
 def suffer_at_home(b: Array, drop: Array, u: Array, lanes: Array, number: int, t: Array) -> None:
-    """The same where the severity depends on the group."""
+    """`suffer` where the severity depends on the group."""
     groups = (t.shape[0] - FIELDS) // 4
     severities = t[FIELDS + 3 * groups :]
     severity_sd = t[4]
@@ -185,15 +198,16 @@ def perceive(b: Array, w: Array, z: Array, drop: Array, t: Array, values: Array)
         w[W.lost_points + i] = w[W.lost_points + i] + weight * loss * drop[i]
 
 
-def perceive_at_home(b: Array, w: Array, z: Array, drop: Array, t: Array, values: Array) -> None:
-    """The same where the quality depends on the group."""
+def perceive_at_home(
+    b: Array, w: Array, z: Array, drop: Array, t: Array, quality: Array, values: Array
+) -> None:
+    """`perceive` where the quality depends on the group."""
     p = parameters(values)
     weight = t[5]
     gain = t[6]
     loss = t[7]
-    qualities = t[FIELDS:]
     for i in range(BLOCK):
-        seen = perception(z[i], qualities[int(b[C.group + i])] + b[C.fit + i], drop[i], p)
+        seen = perception(z[i], quality[i] + b[C.fit + i], drop[i], p)
         z[i] = seen if w[W.was_active + i] > 0.0 else z[i]
         w[W.severity + i] = max(w[W.severity + i], drop[i])
         w[W.gap + i] = w[W.gap + i] + weight * kano(z[i] - b[C.expectation + i], gain, loss)
@@ -704,16 +718,22 @@ def first_part(
     lanes = np.empty(BLOCK, dtype=np.int64)
     who = np.empty(BLOCK, dtype=np.uint64)
     u = w[W.draws : W.draws + 4 * STRIDE]
+    # Columns that are written later in the month.
+    exposure = w[W.luck : W.luck + BLOCK]
+    failure = w[W.more_luck : W.more_luck + BLOCK]
     start(w)
     for d in range(touchpoints.shape[0]):
         drop = w[W.drop + d * STRIDE : W.drop + d * STRIDE + BLOCK]
         place = d % 4
         if place == 0:
             draw(u, ids, BLOCK, np.uint64(16 + d // 4), values, key)
-        if touchpoints.shape[1] > FIELDS:
-            meet_at_home(b, w, u[place * STRIDE : place * STRIDE + BLOCK], drop, touchpoints[d])
+        some = u[place * STRIDE : place * STRIDE + BLOCK]
+        if differs(touchpoints[d], 1) or differs(touchpoints[d], 2):
+            at_home(b, touchpoints[d], 1, exposure)
+            at_home(b, touchpoints[d], 2, failure)
+            meet_at_home(b, w, some, drop, exposure, failure)
         else:
-            meet(b, w, u[place * STRIDE : place * STRIDE + BLOCK], drop, touchpoints[d])
+            meet(b, w, some, drop, touchpoints[d])
     failures = pick(w[W.failed : W.failed + BLOCK], ids, failing, failing_who)
     for d in range(touchpoints.shape[0]):
         drop = w[W.drop + d * STRIDE : W.drop + d * STRIDE + BLOCK]
@@ -721,7 +741,7 @@ def first_part(
         draw(u, who, number, np.uint64(20 + d // 4), values, key)
         place = d % 4
         some = u[place * STRIDE : place * STRIDE + BLOCK]
-        if touchpoints.shape[1] > FIELDS:
+        if differs(touchpoints[d], 3):
             suffer_at_home(b, drop, some, lanes, number, touchpoints[d])
         else:
             suffer(drop, some, lanes, number, touchpoints[d])
@@ -748,14 +768,16 @@ def second_part(
     failing = np.empty(BLOCK, dtype=np.int64)
     failing_who = np.empty(BLOCK, dtype=np.uint64)
     u = w[W.draws : W.draws + 4 * STRIDE]
+    quality = w[W.draws : W.draws + BLOCK]
     begin(b, w)
     draw(w[W.luck : W.luck + 4 * STRIDE], ids, BLOCK, np.uint64(0), values, key)
     draw(w[W.more_luck : W.more_luck + 4 * STRIDE], ids, BLOCK, np.uint64(1), values, key)
     for d in range(touchpoints.shape[0]):
         z = b[C.perception + d * STRIDE : C.perception + d * STRIDE + BLOCK]
         drop = w[W.drop + d * STRIDE : W.drop + d * STRIDE + BLOCK]
-        if touchpoints.shape[1] > FIELDS:
-            perceive_at_home(b, w, z, drop, touchpoints[d], values)
+        if differs(touchpoints[d], 0):
+            at_home(b, touchpoints[d], 0, quality)
+            perceive_at_home(b, w, z, drop, touchpoints[d], quality, values)
         else:
             perceive(b, w, z, drop, touchpoints[d], values)
     delight(w, values)
