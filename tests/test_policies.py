@@ -667,7 +667,7 @@ def test_every_column_of_a_view_is_one_number_a_customer():
         ("", "unknown policy ''; known: quality_control, "),
         ("dunning:cura=0.8", "policy dunning: unknown parameter 'cura'; did you mean 'cure'?"),
         ("dunning:moves=1", "unknown parameter 'moves'"),
-        ("dunning:zzz=1", "it takes start, stop, label, ramp, half_life, effort, cure"),
+        ("dunning:zzz=1", "it takes start, stop, label, ramp, half_life, effort, districts, segments, cure"),
         ("dunning:0.8", "write 0.8=VALUE, parameters apart by commas"),
         ("dunning:cure=0.8,cure=0.9", "cure is given twice"),
         ("dunning:cure=high", "cure must be a number, not 'high'"),

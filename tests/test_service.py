@@ -454,7 +454,8 @@ def test_a_long_line_at_the_counter_spoils_paying_for_those_in_it():
     change = crowded["perception_payment"] - quiet["perception_payment"]
     assert (change[~went] == 0).all()
     assert (change[went] < 0).mean() > 0.3
-    assert (change <= 0).all()
+    # At a failure that is made good as well, a larger drop may even be made good by more.
+    assert (change[quiet["drop_payment"] == 0] <= 0).all()
 
 
 # -- events, crews, backlog ------------------------------------------------------------------------------
@@ -545,10 +546,15 @@ def simpy_calls(**changes):
 
 
 def test_priorities_let_problems_go_first():
-    """Some 250 problems and 600 questions waiting for one agent, with the same luck."""
+    """Some 750 problems and 1,800 questions waiting for one agent, with the same luck."""
     waits = {}
     for first in (False, True):
-        _, calls = simpy_calls(service__priorities=first, service__patience=120, service__handling=20)
+        scenario = busy(
+            service__desk="simpy", population__size=2000, population__months=2, service__priorities=first,
+            service__patience=120, service__handling=20,
+        )  # fmt: skip
+        runs = [simulate(scenario, seed=seed, events=True) for seed in (12, 13, 14, 15)]
+        calls = pd.concat([run.contacts() for run in runs], ignore_index=True)
         question = calls["reason"].isin(calls["reason"].cat.categories[:3])
         served = calls["record_type"] == "service"
         waits[first] = [calls.loc[served & q, "waiting_time"].mean() for q in (~question, question)]

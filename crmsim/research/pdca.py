@@ -29,7 +29,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from ..analysis import control, sampling, satisfaction
-from ..simulation.compile import PLACES, TOUCHPOINT_FIELDS
+from ..simulation.compile import PLACES
 from ..simulation.customers import CustomerView
 from ..simulation.draws import make_key, uniform
 from ..simulation.engine import simulate
@@ -137,9 +137,7 @@ class _Doubled(Programme):
         levers.values[:], levers.touchpoints[:] = values, touchpoints
         for k in np.flatnonzero(moved):
             levers.apply(Change(".".join(PLACES[k]), add=2 * float(moved[k])), 1.0)
-        for d, k in np.argwhere(felt):
-            name = f"touchpoints.{levers.scenario.touchpoints[d].name}.{TOUCHPOINT_FIELDS[k]}"
-            levers.apply(Change(name, add=2 * float(felt[d, k])), 1.0)
+        levers.shift_touchpoints(2 * felt)
 
 
 @dataclass(frozen=True)
@@ -303,6 +301,7 @@ class PdcaCycle:
         self._runs: dict[tuple[tuple[_Placement, ...], int], _Made] = {}
         self._scores: dict[int, pd.DataFrame] = {}
         self._rollouts: dict[str, Callable[[CustomerView], np.ndarray]] = {}
+        self._districts: dict[str, tuple[str, ...]] = {}
         self._kept: list[_Placement] = []
         self._planned: tuple[str, ...] = ()
         self._done: list[_Round] = []
@@ -381,20 +380,34 @@ class PdcaCycle:
         self._planned, self._state = names, "do"
         return pd.Series(costs, name=self._said("cost"), dtype=float)
 
-    def do(self, months: int | None = None, to: str | Callable[[CustomerView], Any] = "all") -> _Round:
+    def do(
+        self,
+        months: int | None = None,
+        to: str | Callable[[CustomerView], Any] = "all",
+        districts: Iterable[str] = (),
+    ) -> _Round:
         """Roll the planned projects out for some months (those of the cycle if not given).
 
         to: "all"; "half", a random half of the customers, drawn for each project; or a group, a function of
         what the firm sees (`lambda view: view.tenure >= 12`), asked every month; those in it when the
         roll-out begins are compared with the others. Only campaigns, which choose customers, can be
         rolled out to a part; a programme moves the firm's levers for everyone. A campaign with a budget or a
-        share chooses among all and approaches those of them who are in the part. Raises ValueError.
+        share chooses among all and approaches those of them who are in the part.
+
+        districts: in place of `to`, the districts of the scenario to roll out in; a programme can be limited
+        to them if it moves touchpoints only. Who lives there is compared with who lives elsewhere, so that
+        what happens in one of few districts by chance is not told from the effect.
+
+        Raises PolicyError and ValueError.
         """
         self._expect("do")
         length = self.months if months is None else months
         if isinstance(length, bool) or not isinstance(length, int | np.integer) or length < 1:
             raise ValueError(f"do: months must be a whole number from 1, not {months!r}")
-        if to != "all":
+        names = (districts,) if isinstance(districts, str) else tuple(districts)
+        if names:
+            to = self._in_districts(names, to)
+        elif to != "all":
             for name in self._planned:
                 if not self.projects[name].only_campaigns:
                     moves = next(p for p in self.projects[name].policies if isinstance(p, Programme))
@@ -404,7 +417,7 @@ class PdcaCycle:
                     )
         word = to if isinstance(to, str) else f"group {len(self._done) + 1}"
         if isinstance(to, str):
-            if to not in ("all", "half"):
+            if to not in ("all", "half", *self._districts):
                 raise ValueError(f'do: to must be "all", "half" or a function of the view, not {to!r}')
         else:
             self._rollouts[word] = to
@@ -415,6 +428,24 @@ class PdcaCycle:
         self._done.append(this)
         self._state = "check"
         return this
+
+    def _in_districts(self, names: tuple[str, ...], to: Any) -> str:
+        """A roll-out to districts, under a word of its own."""
+        if to != "all":
+            raise ValueError("do: give either to or districts")
+        known = [d.name for d in self.scenario.districts]
+        for name in names:
+            if name not in known:
+                raise ValueError(
+                    f"do: no district {name!r}; {self.scenario.name} has {', '.join(known) or 'none'}"
+                )
+        for project in self._planned:
+            programmes = [p for p in self.projects[project].policies if isinstance(p, Programme)]
+            policies_of(self.scenario, [dataclasses.replace(p, districts=names) for p in programmes])
+        word = f"districts {', '.join(names)}"
+        self._districts[word] = names
+        self._rollouts[word] = lambda view: np.isin(view.district, names)
+        return word
 
     def check(self, by: Literal["survey", "truth"] = "survey") -> pd.DataFrame:
         """What became of the round's projects, a row each.
@@ -534,13 +565,14 @@ class PdcaCycle:
         projects: str | Iterable[str],
         months: int | None = None,
         to: str | Callable[[CustomerView], Any] = "all",
+        districts: Iterable[str] = (),
         *,
         by: Literal["survey", "truth"] = "survey",
         decisions: Any = "interval",
     ) -> pd.DataFrame:
         """A whole round: plan, do, check and act; gives its rows of `table`."""
         self.plan(projects)
-        self.do(months, to)
+        self.do(months, to, districts)
         self.check(by)
         return self.act(decisions)
 
@@ -708,10 +740,16 @@ class PdcaCycle:
     def _placed(self, p: Any, place: _Placement) -> Any:
         double = self.mode == "teaching"
         if isinstance(p, Programme):
-            own = dataclasses.replace(p, start=place.start, stop=place.stop, label=place.project)
-            if double:
-                return _Doubled(inner=own, start=place.start, stop=place.stop, label=place.project)
-            return own
+            how: dict[str, Any] = {
+                "start": place.start,
+                "stop": place.stop,
+                "label": place.project,
+                **p.where,
+            }
+            if place.to in self._districts:
+                how["districts"] = self._districts[place.to]
+            own = dataclasses.replace(p, **how)
+            return _Doubled(inner=own, **how) if double else own
         return _Placed(p, place.project, place.start, place.stop, self._among(place), double)
 
     def _among(self, place: _Placement) -> Callable[[CustomerView], np.ndarray] | None:

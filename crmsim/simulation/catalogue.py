@@ -21,8 +21,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from .draws import LOW, Key, philox, uniform
-from .scenario import Scenario
-from .survey import age
+from .scenario import District, Scenario
+from .town import age, district_of, related, use
 
 if TYPE_CHECKING:
     from .run import Run
@@ -37,15 +37,13 @@ class Purpose(IntEnum):
     Surveys have those below 523,000 (1,001 streams of 512), parts of purchases those from 2**20.
     """
 
-    # The customer's own, at month 0.
+    # The customer's own, at month 0; 600,001 and 600,007 are those of `town`.
     GENDER = 600_000
-    DISTRICT = 600_001
     HOUSEHOLD = 600_002
     INCOME = 600_003
     EMAIL = 600_004
     CONSENT = 600_005
     TASTE = 600_006
-    SEGMENT = 600_007
     METER_KIND = 600_008
     METER_AGE = 600_009
     READ_DAY = 600_010
@@ -95,59 +93,22 @@ class Product(NamedTuple):
     upto: float = float("inf")
 
 
-class District(NamedTuple):
-    """A part of town: name, English, Chinese, share of the customers.
-
-    pipe_age: of the mains, years. secondary_supply: whether water is pumped up again in the houses. Both None
-    where there is no network.
-    """
-
-    district: str
-    english: str
-    chinese: str
-    share: float
-    pipe_age: int | None = None
-    secondary_supply: bool | None = None
-
-
-class Segment(NamedTuple):
-    """A kind of customer on file: name, English, Chinese, share among those of the ages it is open to."""
-
-    segment: str
-    english: str
-    chinese: str
-    share: float
-    youngest: int = 18
-    oldest: int = 120
-
-
-TOWN = (
-    District("centre", "city centre", "市中心", 0.22),
-    District("north", "northern district", "城北", 0.20),
-    District("east", "eastern district", "城东", 0.18),
-    District("south", "southern district", "城南", 0.16),
-    District("west", "western district", "城西", 0.14),
-    District("outside", "villages around", "周边乡镇", 0.10),
-)
-CITY_A = (
-    District("old_town", "old town", "老城区", 0.24, 45, False),
-    District("highrise", "high-rise estates", "高层小区", 0.26, 12, True),
-    District("new_town", "new town", "新城区", 0.20, 8, False),
-    District("suburb", "suburb", "近郊", 0.14, 22, False),
-    District("urban_village", "urban village", "城中村", 0.12, 35, False),
-    District("industrial", "industrial park", "工业区", 0.04, 18, False),
-)
-# From those who use little to those who use much; the elderly are a fifth of all, having the years.
-HOUSEHOLDS_AND_FIRMS = (
-    Segment("elderly", "elderly household", "老年家庭", 1.0, youngest=60),
-    Segment("renter", "renter", "租户", 0.22, oldest=59),
-    Segment("family", "family", "普通家庭", 0.52, oldest=59),
-    Segment("business", "business", "工商户", 0.08, oldest=59),
+# Where the customers of a scenario without districts live, on file only.
+TOWN = tuple(
+    District(name=name, english=english, chinese=chinese, share=share)
+    for name, english, chinese, share in (
+        ("centre", "city centre", "市中心", 0.22),
+        ("north", "northern district", "城北", 0.20),
+        ("east", "eastern district", "城东", 0.18),
+        ("south", "southern district", "城南", 0.16),
+        ("west", "western district", "城西", 0.14),
+        ("outside", "villages around", "周边乡镇", 0.10),
+    )
 )
 
 
 class Catalogue(NamedTuple):
-    """What one firm sells and where its customers live.
+    """What one firm sells.
 
     typical: mean purchase that the prices belong to, money; a scenario whose customers spend otherwise has
     prices that are higher or lower in proportion. margin: margin that the goods together earn, if bought as
@@ -155,8 +116,6 @@ class Catalogue(NamedTuple):
     """
 
     products: tuple[Product, ...]
-    districts: tuple[District, ...] = TOWN
-    segments: tuple[Segment, ...] = ()
     typical: float = 1.0
     margin: float = 0.4
     pieces: float = 5.0
@@ -214,9 +173,7 @@ CATALOGUES = {
             Product("tier_1", "first tier", "第一阶梯水价", "tariff", 0.85, 0.40, upto=1.29),
             Product("tier_2", "second tier", "第二阶梯水价", "tariff", 1.5, 0.40, upto=1.78),
             Product("tier_3", "third tier", "第三阶梯水价", "tariff", 2.1, 0.40),
-        ),
-        CITY_A,
-        HOUSEHOLDS_AND_FIRMS,
+        )
     ),
 }
 
@@ -257,18 +214,25 @@ def goods(run: Run, purchases: pd.DataFrame, prices: list[float]) -> Goods:
         lines=lines,
         stock=_stock(known, table, purchases, lines, run.scenario.population.months),
         profiles=profiles(run),
-        districts=_districts(known),
-        segments=pd.DataFrame([s[:3] for s in known.segments], columns=pd.Index(Segment._fields[:3])),
+        districts=_districts(run.scenario),
+        segments=pd.DataFrame(
+            [(s.name, s.words, s.chinese) for s in run.scenario.segments],
+            columns=pd.Index(["segment", "english", "chinese"]),
+        ),
     )
 
 
-def _districts(known: Catalogue) -> pd.DataFrame:
-    parts = known.districts
+def _districts(scenario: Scenario) -> pd.DataFrame:
+    parts = scenario.districts or TOWN
     return pd.DataFrame(
         {
-            **{name: [getattr(d, name) for d in parts] for name in District._fields[:3]},
-            "pipe_age": pd.array([d.pipe_age for d in parts], dtype="Int32"),
-            "secondary_supply": pd.array([d.secondary_supply for d in parts], dtype="boolean"),
+            "district": [d.name for d in parts],
+            "english": [d.words for d in parts],
+            "chinese": [d.chinese for d in parts],
+            "pipe_age": pd.array([d.pipe_age or None for d in parts], dtype="Int32"),
+            "secondary_supply": pd.array(
+                [d.secondary_supply if d.pipe_age else None for d in parts], dtype="boolean"
+            ),
         }
     )
 
@@ -473,9 +437,9 @@ INCOMES = ("low", "middle", "high")
 # Households of 1 to 6 people; a good part of the difference in what is used lies in it.
 HOUSEHOLDS = (0.26, 0.56, 0.77, 0.92, 0.98, 1.0)
 INCOME_SHARES = (0.3, 0.8, 1.0)
-# Correlation of household size, of income and of the segment, before they are rounded, with the log of what
-# a customer uses or spends at a time.
-HOUSEHOLD_EFFECT, INCOME_EFFECT, SEGMENT_EFFECT = 0.35, 0.30, 0.30
+# Correlation of household size and of income, before they are rounded, with the log of what a customer uses
+# or spends at a time.
+HOUSEHOLD_EFFECT, INCOME_EFFECT = 0.35, 0.30
 EMAIL = (0.85, 0.80, 0.65, 0.35)  # share whose e-mail is known, by age group
 CONSENT = 0.6  # share of them who agreed to advertising
 
@@ -484,13 +448,11 @@ def profiles(run: Run) -> pd.DataFrame:
     """The static data (静态资料) of everyone who ever was a customer.
 
     customer, age (years, that of the surveys), age_group, gender, district, household (people), income,
-    email_known, consent, plan (missing without a contract), segment (missing where the catalogue has none).
-    Age, gender and district have nothing to do with
-    behaviour; bigger and richer households use or spend a little more; the young leave their e-mail more
-    often.
+    email_known, consent, plan (missing without a contract), segment (missing where the scenario has none).
+    District and segment are those of the scenario, which customers live in (`town.Town`); without them the
+    district has nothing to do with behaviour, as age and gender have not beyond the segment. Bigger and
+    richer households use or spend a little more; the young leave their e-mail more often.
     """
-    from scipy.special import ndtr, ndtri
-
     known, key = catalogue(run.scenario), run.key
     people = run.customers
     ids = people.index.to_numpy(dtype=np.int64)
@@ -498,20 +460,23 @@ def profiles(run: Run) -> pd.DataFrame:
     def draw(purpose: Purpose) -> Floats:
         return np.asarray(uniform(key, purpose, ids, 0)).reshape(ids.size)
 
-    def related(purpose: Purpose, effect: float) -> Floats:
-        """Even numbers in (0, 1) whose normal scores correlate with the use."""
-        return ndtr(effect * use + np.sqrt(1 - effect**2) * ndtri(draw(purpose)))
-
-    use = _use(run.scenario, people)
+    scenario = run.scenario
+    scores = use(scenario, key, ids)
     years = age(key, ids).reshape(ids.size)
     group = np.searchsorted(AGE_EDGES, years, side="right")
     email = draw(Purpose.EMAIL) < np.asarray(EMAIL)[group]
-    shares = np.cumsum([d.share for d in known.districts])
-    district = np.minimum(np.searchsorted(shares, draw(Purpose.DISTRICT)), len(shares) - 1)
-    income = np.searchsorted(INCOME_SHARES, related(Purpose.INCOME, INCOME_EFFECT))
-    household = np.searchsorted(HOUSEHOLDS, related(Purpose.HOUSEHOLD, HOUSEHOLD_EFFECT)) + 1
+    town, districts = scenario.town, scenario.districts or TOWN
+    groups = town.groups(key, ids) if town else np.zeros(ids.size, dtype=np.int64)
+    segment = town.segment[groups] if town and town.segments else np.full(ids.size, -1)
+    if town and town.districts:
+        district = town.district[groups]
+    else:
+        district = district_of([d.share for d in districts], key, ids)
+    income = np.searchsorted(INCOME_SHARES, related(key, Purpose.INCOME, ids, scores, INCOME_EFFECT))
+    people_at_home = related(key, Purpose.HOUSEHOLD, ids, scores, HOUSEHOLD_EFFECT)
+    household = np.searchsorted(HOUSEHOLDS, people_at_home) + 1
     plan = np.full(ids.size, -1)
-    if run.scenario.purchase.contract:
+    if scenario.purchase.contract:
         edges = [p.upto for p in known.products[:-1]]
         plan = np.searchsorted(edges, people["usage"].to_numpy(dtype=np.float64))
 
@@ -524,44 +489,12 @@ def profiles(run: Run) -> pd.DataFrame:
             "age": years,
             "age_group": words(group, AGE_GROUPS),
             "gender": words(draw(Purpose.GENDER) >= 0.5, GENDERS),
-            "district": words(district, [d.district for d in known.districts]),
+            "district": words(district, [d.name for d in districts]),
             "household": np.minimum(household, 6).astype(np.int32),
             "income": words(np.minimum(income, 2), INCOMES),
             "email_known": email,
             "consent": email & (draw(Purpose.CONSENT) < CONSENT),
             "plan": words(plan, [p.product for p in known.products]),
-            "segment": words(
-                _segments(known, years, related(Purpose.SEGMENT, SEGMENT_EFFECT)),
-                [s.segment for s in known.segments],
-            ),
+            "segment": words(segment, [s.name for s in scenario.segments]),
         }
     )
-
-
-def _segments(known: Catalogue, years: Whole, u: Floats) -> Whole:
-    """The segment of each customer by age and an even number, as a place in the catalogue; -1 for none."""
-    found = np.full(years.size, -1)
-    for old in np.unique(years):
-        here = np.flatnonzero(years == old)
-        open_to = [k for k, s in enumerate(known.segments) if s.youngest <= old <= s.oldest]
-        if open_to:
-            share = np.cumsum([known.segments[k].share for k in open_to])
-            place = np.searchsorted(share / share[-1], u[here], side="right")
-            found[here] = np.array(open_to)[np.minimum(place, len(open_to) - 1)]
-    return found
-
-
-def _use(scenario: Scenario, people: pd.DataFrame) -> Floats:
-    """What each customer uses (contract) or spends at a time, as normal scores within the scenario."""
-    from scipy.special import gammaincc, ndtri
-
-    purchase = scenario.purchase
-    if purchase.contract:
-        sd = purchase.usage_sd
-        if sd == 0:
-            return np.zeros(len(people))
-        usage = np.maximum(people["usage"].to_numpy(dtype=np.float64), 1e-12)
-        return np.clip(np.log(usage) / sd + sd / 2, -4, 4)
-    rate = people["spend_rate"].to_numpy(dtype=np.float64) * purchase.spend_scale
-    even = np.clip(gammaincc(purchase.spend_heterogeneity, rate), 1e-4, 1 - 1e-4)
-    return np.asarray(ndtri(even))

@@ -76,6 +76,7 @@ STATE: dict[str, str] = {
     "referrals": "new customers brought",
     "expected_exit": "sum of the monthly chances of leaving so far",
     "hazard": "chance of leaving in the last month as a customer",
+    "group": "district and segment as one number (`town.Town`), 0 without them",
     "perception": "perception of each touchpoint, points (one column a touchpoint)",
 }
 

@@ -145,6 +145,7 @@ _f32 = np.float32
 BLOCK = {block}
 STRIDE = {stride}
 LANES = {lanes}
+FIELDS = {width}
 PLANNED, COMMON, CREW = {fields}
 ATTEMPTS = {attempts}
 M0 = np.uint64({M0})
@@ -181,7 +182,7 @@ def generate(own: Mapping[str, Callable[..., Any]] | None = None, *, cache: bool
     """The text of the module to compile, with a user's own rules in their places."""
     words = {name: f"0x{int(getattr(draws, name)):X}" for name in ("M0", "M1", "W0", "W1", "LOW")}
     sizes: dict[str, Any] = {"block": columns.BLOCK, "stride": columns.STRIDE, "lanes": columns.LANES}
-    sizes |= {"attempts": contacts.ATTEMPTS}
+    sizes |= {"attempts": contacts.ATTEMPTS, "width": month.FIELDS}
     sizes["fields"] = (contacts.PLANNED, contacts.COMMON, contacts.CREW)
     parts = [HEADER.format(**sizes, **words, cache=cache)]
     record = ", ".join(f"values[{k}]" for k in range(len(PARAMETERS)))
@@ -434,6 +435,9 @@ TOUCHPOINT_FIELDS = (
     "quality", "exposure", "failure", "severity", "severity_sd", "weight", "gain", "loss",
     "planned", "common", "crew",
 )  # fmt: skip
+# The first of them, which may differ between groups of a town: `month.own_quality` and its like.
+GROUP_FIELDS = TOUCHPOINT_FIELDS[:4]
+assert len(TOUCHPOINT_FIELDS) == month.FIELDS
 KANO = {"one_dimensional": (1.0, 1.0), "must_be": (0.4, 1.6), "attractive": (1.6, 0.4)}
 
 
@@ -448,8 +452,12 @@ def parameter_values(scenario: Scenario) -> np.ndarray:
 
 
 def touchpoint_values(scenario: Scenario) -> np.ndarray:
-    """One row a touchpoint, columns `TOUCHPOINT_FIELDS` (float64)."""
-    return np.array(
+    """One row a touchpoint, columns `TOUCHPOINT_FIELDS` (float64).
+
+    With districts or segments the columns of `GROUP_FIELDS` follow once more, each for all groups, one
+    after another (`group_columns`).
+    """
+    rows = np.array(
         [
             [
                 *(t.quality, t.exposure, t.failure, t.severity, t.severity_sd, t.weight),
@@ -459,6 +467,17 @@ def touchpoint_values(scenario: Scenario) -> np.ndarray:
             for t in scenario.touchpoints
         ]
     )
+    if scenario.town is None:
+        return rows
+    places = np.repeat(rows[:, : len(GROUP_FIELDS)], scenario.town.size, axis=1)
+    at = group_columns(GROUP_FIELDS.index("failure"), scenario.town.size) - rows.shape[1]
+    places[:, at] = np.minimum(places[:, at] * scenario.town.factor.T, 1.0)
+    return np.hstack([rows, places])
+
+
+def group_columns(field: int, groups: int) -> np.ndarray:
+    """The columns of the touchpoints' rows that hold one of `GROUP_FIELDS` for each group."""
+    return len(TOUCHPOINT_FIELDS) + field * groups + np.arange(groups)
 
 
 def parameters_of(scenario: Scenario) -> Any:

@@ -142,6 +142,7 @@ def run_first(
     odds: Array,
     visit_who: Array,
     visit_slot: Array,
+    homes: Array,
 ) -> None:
     """The first part of the month of the blocks from `low` to `high`: meeting the firm, asking.
 
@@ -150,7 +151,7 @@ def run_first(
     each block, which stand from row numbers[1] of the columns on: `whole` slot, reason, common event (-1
     for none), whether a crew must come; `once` arrival, patience (hours), courtesy (points); `times`
     service, redial and repeat delay of each attempt (hours); `odds` whether it would redial, be solved,
-    repeat. Likewise numbers[2] and numbers[3] for those who pay at the counter.
+    repeat. Likewise numbers[2] and numbers[3] for those who pay at the counter. homes: `Town.homes`.
     """
     p = parameters(values)
     failing_who = np.empty(BLOCK, dtype=np.uint64)
@@ -170,7 +171,8 @@ def run_first(
         numbers[4, k] = failures
         n = pick(w[W.reason : W.reason + BLOCK], ids[k], whole[0, at : at + BLOCK], who[at : at + BLOCK])
         prepare(
-            w, k * BLOCK, n, who[at : at + n], touchpoints, values, key, total, begins, events, hours,
+            b, w, k * BLOCK, n, who[at : at + n], touchpoints, values, key, total, begins, events, hours,
+            homes,
             whole[:, at : at + n], once[:, at : at + n], times[:, at : at + n], odds[:, at : at + n], voice,
         )  # fmt: skip
         numbers[0, k] = n
@@ -327,15 +329,15 @@ def moment(u: Any, total: Array, begins: Array) -> Any:
 
 
 def prepare(
-    w: Array, first: int, n: int, who: Array, touchpoints: Array, values: Array, key: Array,
-    total: Array, begins: Array, events: Array, hours: Any,
+    b: Array, w: Array, first: int, n: int, who: Array, touchpoints: Array, values: Array, key: Array,
+    total: Array, begins: Array, events: Array, hours: Any, homes: Array,
     whole: Array, once: Array, times: Array, odds: Array, u: Array,
 ) -> None:  # fmt: skip
     """The luck of each contact of a block: its moment, patience, handling, outcome. Draws: groups 25 to
     28, in `u`. `first`: slot of the block's first lane.
 
     total, begins: accumulated rate of contacts at successive hours (`moment`); events: hours of the
-    month's common events.
+    month's common events. Homes lie along a line: an event strikes a stretch of it.
     """
     p = parameters(values)
     # A lognormal time of mean m and coefficient of variation c: exp(s z - s^2 / 2) m, s^2 = log(1 + c^2).
@@ -359,6 +361,9 @@ def prepare(
             luck = u[STRIDE + i]
             if luck < common:
                 luck = luck / common
+                if homes.shape[0] > 0:
+                    g = int(b[C.group + lane])
+                    luck = homes[g, 0] + luck * homes[g, 1]
                 event = min(int(luck * events.shape[0]), events.shape[0] - 1)
                 arrival = min(events[event] + late[i], hours - 1e-3)
                 crew = 1 if touchpoints[code - 4, CREW] > 0.0 else 0

@@ -63,6 +63,7 @@ class People:
         self.cohort_rows: list[int] = []
         self.cohort_sizes: list[int] = []
         self.tables = birth_tables(scenario)
+        self.town, self._key = scenario.town, key
 
     @property
     def all(self) -> np.ndarray:
@@ -108,6 +109,11 @@ class People:
         self.cohort_sizes.append(number)
         self.count += number
         self.live = high
+
+        if self.town is not None:
+            slots = np.arange(low, high)
+            at = INDEX["group"] * STRIDE + slots % BLOCK
+            self.state[slots // BLOCK, at] = self.town.groups(self._key, new)
 
         def born(first: int, last: int) -> None:
             self.module.born(
@@ -318,13 +324,17 @@ def _beta_quantiles(a: float, b: float) -> np.ndarray:
 def birth_tables(scenario: Scenario) -> np.ndarray:
     """Logarithms of quantiles on a grid of normal scores: frailty, mobility, payer risk, purchase
     rate (gamma, mean 1), spending rate (gamma, scale 1), baseline and drop-out chance (beta); one
-    row each, float32."""
+    row each, float32. With districts or segments a row of the groups' factors on the competitive hazard
+    follows, logarithms too, in its first places."""
     churn, purchase = scenario.churn, scenario.purchase
     shapes = (churn.frailty_shape, churn.mobility_shape, scenario.payment.payer_shape, purchase.rate_shape)
     rows = [_gamma_quantiles(shape) / shape for shape in shapes]
     rows.append(_gamma_quantiles(purchase.spend_heterogeneity))
     rows.append(_beta_quantiles(churn.baseline_a, churn.baseline_b))
     rows.append(_beta_quantiles(purchase.dropout_a, purchase.dropout_b))
+    if scenario.town is not None:
+        rows.append(np.ones_like(GRID))
+        rows[-1][: scenario.town.size] = scenario.town.leaving
     return np.log(np.maximum(np.stack(rows), 1e-37)).astype(np.float32)
 
 
@@ -354,17 +364,19 @@ class CustomerView:
       to a retention call, standard scores whose correlation with the truth is
       `firm.score_validity`; made anew every quarter
     - `reported_satisfaction`: this month's survey answer, NaN for those not asked
+    - `district`, `segment`: names, where the scenario has them; else asking raises AttributeError
 
     `scenario` and `month` are public too. There are no hidden columns: asking for one raises
     AttributeError.
     """
 
-    COLUMNS = (
+    COLUMNS: tuple[str, ...] = (
         "id", "joined_month", "tenure", "referred", "channel", "purchases", "recency", "revenue",
         "historical_value", "monthly_value", "complaints", "months_since_complaint",
         "payment_failures", "months_since_payment_failure", "offers", "months_since_offer",
         "customer", "lapsed", "risk_score", "response_score", "reported_satisfaction",
     )  # fmt: skip
+    TOWN_COLUMNS = ("district", "segment")
 
     def __init__(self, people: People, month: int, values: np.ndarray) -> None:
         self._people = people
@@ -372,6 +384,9 @@ class CustomerView:
         self._cache: dict[str, np.ndarray] = {}
         self.month = month
         self.scenario = people.scenario
+        if self.scenario.town is not None:
+            there = (name for name in self.TOWN_COLUMNS if getattr(self.scenario, f"{name}s"))
+            self.COLUMNS = (*self.COLUMNS, *there)
 
     def __len__(self) -> int:
         return self._people.count
@@ -380,6 +395,8 @@ class CustomerView:
         if name.startswith("_"):
             raise AttributeError(name)
         if name not in self.COLUMNS:
+            if name in self.TOWN_COLUMNS:
+                raise AttributeError(f"{self.scenario.name} has no {name}s; declare them as [[{name}s]]")
             raise AttributeError(f"the firm cannot see {name!r}; it sees: {', '.join(self.COLUMNS)}")
         if name not in self._cache:
             array = np.ascontiguousarray(self._compute(name))
@@ -397,6 +414,8 @@ class CustomerView:
 
     def _compute(self, name: str) -> np.ndarray:
         people = self._people
+        if name in self.TOWN_COLUMNS:
+            return self._static(name)
         if name == "id":
             return people.all_ids()
         if name == "joined_month":
@@ -429,6 +448,12 @@ class CustomerView:
         if name == "reported_satisfaction":
             return self._survey()
         return people.column(name)
+
+    def _static(self, name: str) -> np.ndarray:
+        town = self._people.town
+        assert town is not None
+        group = self._people.column("group").astype(np.int64)
+        return np.array(getattr(town, f"{name}s"))[getattr(town, name)[group]]
 
     def _score(self, truth: np.ndarray, purpose: int) -> np.ndarray:
 

@@ -233,7 +233,8 @@ class World:
         for programme in self.policies:
             if isinstance(programme, Programme) and programme.runs_in(month):
                 cost = programme.cost(self.scenario)
-                money = cost.of_month(totals, self.scenario.bill, month == programme.start)
+                there = self._concerned(programme, totals)
+                money = cost.of_month(there, self.scenario.bill, month == programme.start)
                 self.spent[programme.name] = self.spent.get(programme.name, 0.0) + money
         acquisition = self.scenario.acquisition.cost * (self.joined["won"] if month else 0)
         policy_cost = sum(self.spent.values(), 0.0)
@@ -272,6 +273,16 @@ class World:
         )
 
     # -- parts ---------------------------------------------------------------------------------
+
+    def _concerned(self, programme: Programme, totals: dict[str, float]) -> dict[str, float]:
+        """The month's totals of those whom a programme is for, in proportion to their number."""
+        if not any(programme.where.values()):
+            return totals
+        assert self.scenario.town is not None  # `Programme.check` has seen to it
+        here = self.people.live_column("active") > 0
+        group = self.people.live_column("group")[here].astype(np.int64)
+        share = self.scenario.town.among(**programme.where)[group].mean() if group.size else 0.0
+        return {name: float(share * total) for name, total in totals.items()}
 
     def kept_blocks(self) -> list[int]:
         """The blocks whose rows stand in `scratch`, in its order."""

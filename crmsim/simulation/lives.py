@@ -148,7 +148,16 @@ class ObservedCustomer(Customer):
         return f"{name} fails" if before else f"meets {name}"
 
     def happens(self, purpose: int, chance: float) -> float:
-        return self._decided(purpose, super().happens(purpose, chance), chance)
+        return self._decided(purpose, super().happens(purpose, chance), chance, **self._factor(purpose))
+
+    def _factor(self, purpose: int) -> dict[str, float]:
+        """How many times as often as in the whole town a touchpoint fails for those who live like this."""
+        d = purpose - Purpose.TOUCHPOINT
+        known = len(self.around.touchpoints) > 1 and 0 <= d < len(self.touchpoint_names)
+        if not known or not any(step.purpose == purpose for step in self.steps):
+            return {}
+        town, here = self.around.average[d], self.around.at(self)[d]
+        return {"factor": here.failure / town.failure} if town.failure else {}
 
     def score(self, purpose: int) -> float:
         return self._decided(purpose, super().score(purpose), None)

@@ -52,6 +52,10 @@ from .single import clip, exit_time, exp, log, normal, poisson
 
 Array = Any
 
+# Columns of a touchpoint's row (compile.TOUCHPOINT_FIELDS). In a world with groups, which are districts and
+# segments together, the first four follow for each group: quality, exposure, failure, severity.
+FIELDS = 11
+
 
 def parameters(values: Array) -> Any:
     """The parameter vector as a record; the compiled module has its own (see compile.py)."""
@@ -124,6 +128,33 @@ def meet(b: Array, w: Array, u: Array, drop: Array, t: Array) -> None:
         drop[i] = failed
 
 
+def differs(t: Array, field: int) -> bool:
+    """Whether one of the first four fields of a touchpoint is another in some groups."""
+    groups = (t.shape[0] - FIELDS) // 4
+    found = False
+    for g in range(groups):
+        found = found or t[FIELDS + field * groups + g] != t[field]
+    return found
+
+
+def at_home(b: Array, t: Array, field: int, out: Array) -> None:
+    """What each customer's group finds of such a field. A loop of its own: it cannot be vector code."""
+    groups = (t.shape[0] - FIELDS) // 4
+    own = t[FIELDS + field * groups :]
+    for i in range(BLOCK):
+        out[i] = own[int(b[C.group + i])]
+
+
+def meet_at_home(b: Array, w: Array, u: Array, drop: Array, exposure: Array, failure: Array) -> None:
+    """`meet` where it depends on the group how often a touchpoint is met and how often it fails."""
+    for i in range(BLOCK):
+        met = b[C.active + i] if u[i] < exposure[i] else 0.0
+        failed = b[C.active + i] if u[i] < exposure[i] * failure[i] else 0.0
+        w[W.met + i] = max(w[W.met + i], met)
+        w[W.failed + i] = w[W.failed + i] + failed
+        drop[i] = failed
+
+
 def suffer(drop: Array, u: Array, lanes: Array, number: int, t: Array) -> None:
     """How bad the failures at one touchpoint are."""
     severity_mean = t[3]
@@ -132,6 +163,17 @@ def suffer(drop: Array, u: Array, lanes: Array, number: int, t: Array) -> None:
         u[k] = max(severity_mean + severity_sd * normal(u[k]), 1.0)
     for k in range(number):
         drop[lanes[k]] = u[k]
+
+
+def suffer_at_home(b: Array, drop: Array, u: Array, lanes: Array, number: int, t: Array) -> None:
+    """`suffer` where the severity depends on the group."""
+    groups = (t.shape[0] - FIELDS) // 4
+    severities = t[FIELDS + 3 * groups :]
+    severity_sd = t[4]
+    for k in range(number):
+        u[k] = severity_sd * normal(u[k])
+    for k in range(number):
+        drop[lanes[k]] = max(severities[int(b[C.group + lanes[k]])] + u[k], 1.0)
 
 
 def begin(b: Array, w: Array) -> None:
@@ -150,6 +192,22 @@ def perceive(b: Array, w: Array, z: Array, drop: Array, t: Array, values: Array)
     loss = t[7]
     for i in range(BLOCK):
         seen = perception(z[i], t[0] + b[C.fit + i], drop[i], p)
+        z[i] = seen if w[W.was_active + i] > 0.0 else z[i]
+        w[W.severity + i] = max(w[W.severity + i], drop[i])
+        w[W.gap + i] = w[W.gap + i] + weight * kano(z[i] - b[C.expectation + i], gain, loss)
+        w[W.lost_points + i] = w[W.lost_points + i] + weight * loss * drop[i]
+
+
+def perceive_at_home(
+    b: Array, w: Array, z: Array, drop: Array, t: Array, quality: Array, values: Array
+) -> None:
+    """`perceive` where the quality depends on the group."""
+    p = parameters(values)
+    weight = t[5]
+    gain = t[6]
+    loss = t[7]
+    for i in range(BLOCK):
+        seen = perception(z[i], quality[i] + b[C.fit + i], drop[i], p)
         z[i] = seen if w[W.was_active + i] > 0.0 else z[i]
         w[W.severity + i] = max(w[W.severity + i], drop[i])
         w[W.gap + i] = w[W.gap + i] + weight * kano(z[i] - b[C.expectation + i], gain, loss)
@@ -660,20 +718,33 @@ def first_part(
     lanes = np.empty(BLOCK, dtype=np.int64)
     who = np.empty(BLOCK, dtype=np.uint64)
     u = w[W.draws : W.draws + 4 * STRIDE]
+    # Columns that are written later in the month.
+    exposure = w[W.luck : W.luck + BLOCK]
+    failure = w[W.more_luck : W.more_luck + BLOCK]
     start(w)
     for d in range(touchpoints.shape[0]):
         drop = w[W.drop + d * STRIDE : W.drop + d * STRIDE + BLOCK]
         place = d % 4
         if place == 0:
             draw(u, ids, BLOCK, np.uint64(16 + d // 4), values, key)
-        meet(b, w, u[place * STRIDE : place * STRIDE + BLOCK], drop, touchpoints[d])
+        some = u[place * STRIDE : place * STRIDE + BLOCK]
+        if differs(touchpoints[d], 1) or differs(touchpoints[d], 2):
+            at_home(b, touchpoints[d], 1, exposure)
+            at_home(b, touchpoints[d], 2, failure)
+            meet_at_home(b, w, some, drop, exposure, failure)
+        else:
+            meet(b, w, some, drop, touchpoints[d])
     failures = pick(w[W.failed : W.failed + BLOCK], ids, failing, failing_who)
     for d in range(touchpoints.shape[0]):
         drop = w[W.drop + d * STRIDE : W.drop + d * STRIDE + BLOCK]
         number = narrow(drop, failing, failing_who, failures, lanes, who)
         draw(u, who, number, np.uint64(20 + d // 4), values, key)
         place = d % 4
-        suffer(drop, u[place * STRIDE : place * STRIDE + BLOCK], lanes, number, touchpoints[d])
+        some = u[place * STRIDE : place * STRIDE + BLOCK]
+        if differs(touchpoints[d], 3):
+            suffer_at_home(b, drop, some, lanes, number, touchpoints[d])
+        else:
+            suffer(drop, some, lanes, number, touchpoints[d])
     return failures
 
 
@@ -697,13 +768,18 @@ def second_part(
     failing = np.empty(BLOCK, dtype=np.int64)
     failing_who = np.empty(BLOCK, dtype=np.uint64)
     u = w[W.draws : W.draws + 4 * STRIDE]
+    quality = w[W.draws : W.draws + BLOCK]
     begin(b, w)
     draw(w[W.luck : W.luck + 4 * STRIDE], ids, BLOCK, np.uint64(0), values, key)
     draw(w[W.more_luck : W.more_luck + 4 * STRIDE], ids, BLOCK, np.uint64(1), values, key)
     for d in range(touchpoints.shape[0]):
         z = b[C.perception + d * STRIDE : C.perception + d * STRIDE + BLOCK]
         drop = w[W.drop + d * STRIDE : W.drop + d * STRIDE + BLOCK]
-        perceive(b, w, z, drop, touchpoints[d], values)
+        if differs(touchpoints[d], 0):
+            at_home(b, touchpoints[d], 0, quality)
+            perceive_at_home(b, w, z, drop, touchpoints[d], quality, values)
+        else:
+            perceive(b, w, z, drop, touchpoints[d], values)
     delight(w, values)
     if p.purchase_contract > 0.0:
         bill(b, w, values)
@@ -929,19 +1005,29 @@ def born(
 def bring(
     b: Array, s: Array, touchpoints: Array, values: Array, tables: Array, source: Any, first: int, last: int
 ) -> None:
-    """What the customers in lanes `first` to `last` bring; s[j * BLOCK + k] is birth purpose 32 + j."""
+    """What the customers in lanes `first` to `last` bring; s[j * BLOCK + k] is birth purpose 32 + j. Their
+    groups are written already; `tables` then has a further row, logarithms of the groups' factors on the
+    competitive hazard."""
     p = parameters(values)
-    quality = np.float32(0.0)
-    loss = np.float32(0.0)
-    for d in range(touchpoints.shape[0]):
-        t = touchpoints[d]
-        quality += t[5] * t[0]
-        loss += t[5] * t[1] * t[2] * t[3] / p.satisfaction_perception_rate
+    groups = (touchpoints.shape[1] - FIELDS) // 4
+    # What a group meets, or everybody: the columns of quality, exposure, failure and severity.
+    step = max(groups, 1)
+    own = touchpoints[:, FIELDS:] if groups > 0 else touchpoints[:, 0:]
+    qualities = np.zeros(step, dtype=np.float32)
+    losses = np.zeros(step, dtype=np.float32)
+    for g in range(step):
+        for d in range(touchpoints.shape[0]):
+            t = own[d, g:]
+            weight = touchpoints[d, 5]
+            qualities[g] += weight * t[0]
+            losses[g] += weight * t[step] * t[2 * step] * t[3 * step] / p.satisfaction_perception_rate
     referred = 1.0 if source == 2.0 else 0.0
     shared = p.population_response_risk_correlation
-    own = np.sqrt(max(1.0 - shared * shared, 0.0))
+    unshared = np.sqrt(max(1.0 - shared * shared, 0.0))
     for k in range(last - first):
         i = first + k
+        g = int(b[C.group + i])
+        quality = qualities[g]
         # Unused slots hold zeros; only what differs is written.
         b[C.active + i] = 1.0
         b[C.joined + i] = p.month
@@ -966,13 +1052,15 @@ def bring(
         b[C.rate + i] = p.purchase_rate_mean * often
         occasions = exp(p.churn_occasion_effect * log(often))
         b[C.frailty + i] = quantile(tables, 0, s[5 * BLOCK + k]) * occasions
+        if groups > 0:
+            b[C.frailty + i] = b[C.frailty + i] * exp(tables[7, g])
         b[C.spend_rate + i] = quantile(tables, 4, s[9 * BLOCK + k]) / p.purchase_spend_scale
         b[C.usage + i] = exp(
             p.purchase_usage_sd * s[10 * BLOCK + k] - 0.5 * p.purchase_usage_sd * p.purchase_usage_sd
         )
         b[C.propensity + i] = p.population_complaint_sd * s[11 * BLOCK + k]
         b[C.response + i] = p.population_response_mean + p.population_response_sd * (
-            shared * s[5 * BLOCK + k] + own * s[12 * BLOCK + k]
+            shared * s[5 * BLOCK + k] + unshared * s[12 * BLOCK + k]
         )
         b[C.channel_draw + i] = s[13 * BLOCK + k]
         b[C.scale_use + i] = p.population_scale_use_sd * s[14 * BLOCK + k]
@@ -981,7 +1069,7 @@ def bring(
         if p.purchase_dropout_a > 0.0:
             b[C.dropout + i] = quantile(tables, 6, s[16 * BLOCK + k])
 
-        start = clip(quality + fit - loss, 0.0, 100.0)
+        start = clip(quality + fit - losses[g], 0.0, 100.0)
         b[C.expectation + i] = clip(0.6 * b[C.anchor + i] + 0.4 * start + p.satisfaction_promise, 0.0, 100.0)
         b[C.satisfaction + i] = start
         b[C.trust + i] = start
@@ -1005,6 +1093,6 @@ def bring(
             value, alternative, start, switching, 0.8 * affective, b[C.frailty + i], p
         )
         for d in range(touchpoints.shape[0]):
-            t = touchpoints[d]
-            lost = t[1] * t[2] * t[3] / p.satisfaction_perception_rate
+            t = own[d, g:]
+            lost = t[step] * t[2 * step] * t[3 * step] / p.satisfaction_perception_rate
             b[C.perception + d * STRIDE + i] = clip(t[0] + fit - lost, 0.0, 100.0)

@@ -2,8 +2,9 @@
 
 With a service desk part of the failures at a touchpoint belong to events that strike many (its `common`):
 a burst main, turbid water. The contacts of those who call know their event; here everyone whom the same
-number puts into it belongs to it, whether they called or not. Which kind an event is, and when one ends
-that no crew was called to, is decided by numbers of its own and acts back on nothing.
+number puts into it belongs to it, whether they called or not; in a town with districts an event strikes
+neighbours. Which kind an event is, and when one ends that no crew was called to, is decided by numbers of
+its own and acts back on nothing.
 """
 
 from __future__ import annotations
@@ -69,15 +70,19 @@ class Network(NamedTuple):
     job_touchpoint: Whole
 
 
-def event_of(luck: Any, common: Any, number: int) -> Whole:
+def event_of(luck: Any, common: Any, number: int, homes: Any = None) -> Whole:
     """Which of a month's common events a failure belongs to, from 0; -1 for none.
 
-    luck: the customer's number of the month; common: of the touchpoint. As `contacts.prepare` decides it,
-    in the engine's single precision.
+    luck: the customer's number of the month; common: of the touchpoint; homes: a row each, the part of town
+    that the customer lives in (`Town.homes`), if there are parts. As `contacts.prepare` decides it, in the
+    engine's single precision.
     """
     luck, common = np.asarray(luck, dtype=np.float32), np.asarray(common, dtype=np.float32)
     with np.errstate(divide="ignore", invalid="ignore"):
-        place = (luck / common).astype(np.float64) * number
+        along = luck / common
+        if homes is not None:
+            along = homes[:, 0] + along * homes[:, 1]
+        place = along.astype(np.float64) * number
     found = np.full(luck.shape, -1, dtype=np.int64)
     here = luck < common
     found[here] = np.minimum(place[here].astype(np.int64), number - 1)
@@ -117,6 +122,11 @@ def network(run: Run, months: list[Month], jobs: pd.DataFrame, profiles: pd.Data
     contact_job: dict[int, Whole] = {}
     of_jobs: list[tuple[Whole, Whole]] = []
     struck = []
+    town = scenario.town
+
+    def lives(who: Any) -> Any:
+        return town.homes[town.groups(key, who)] if town else None
+
     # An event is month, touchpoint, number within the month, and whether it is planned.
     calls = {part["month"]: part["hotline"] for part in _kept(run)}
     first = 0
@@ -125,7 +135,7 @@ def network(run: Run, months: list[Month], jobs: pd.DataFrame, profiles: pd.Data
         who, d = month.who, month.touchpoint
         luck = np.asarray(uniform(key, Lived.CONTACT_EVENT, who, m)).reshape(who.size)
         told_by = np.asarray(uniform(key, Lived.PLANNED, who, m)).reshape(who.size).astype(np.float32)
-        event = event_of(luck, month.common[d], number)
+        event = event_of(luck, month.common[d], number, lives(who))
         planned = told_by < month.planned[d]
         told = told_by < month.planned[d] * month.notified
         here = event >= 0
@@ -145,7 +155,7 @@ def network(run: Run, months: list[Month], jobs: pd.DataFrame, profiles: pd.Data
         at = np.maximum(call["reason"] - 4, 0)
         luck = np.asarray(uniform(key, Lived.CONTACT_EVENT, caller, m)).reshape(caller.size)
         problem = call["reason"] >= 4
-        event = np.where(problem, event_of(luck, month.common[at], number), -1)
+        event = np.where(problem, event_of(luck, month.common[at], number, lives(caller)), -1)
         went = problem & needs_crew(luck, month.common[at], month.crew[at]) & (out.resolved > 0)
         job = job_numbers(at, event, went)
         asked_by = np.asarray(uniform(key, Lived.PLANNED, caller, m)).reshape(caller.size)

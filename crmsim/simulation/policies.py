@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_c
 
 import numpy as np
 
-from .compile import PARAMETER_INDEX, PARAMETERS, TOUCHPOINT_FIELDS
+from .compile import GROUP_FIELDS, PARAMETER_INDEX, PARAMETERS, TOUCHPOINT_FIELDS, group_columns
 from .customers import CustomerView
 from .draws import Purpose
 from .scenario import RULE_SECTIONS, Scenario, Touchpoint, bounds
@@ -72,17 +72,24 @@ class Change(NamedTuple):
     """A change of one lever at full effect: value x multiply + add, held within its bounds.
 
     `lever` is `section.field`, or `touchpoints.NAME.field` where NAME may be a pattern such as `*`.
-    `where` restricts touchpoints by an attribute, such as ("level", "spiritual").
+    `where` restricts touchpoints by an attribute, such as ("level", "spiritual"). `districts` and
+    `segments` restrict the change to those who live there and are of that kind (empty: to nobody in
+    particular); then the lever is a touchpoint's quality, exposure, failure or severity.
     """
 
     lever: str
     add: float = 0.0
     multiply: float = 1.0
     where: tuple[str, str] | None = None
+    districts: tuple[str, ...] = ()
+    segments: tuple[str, ...] = ()
 
 
 class Levers:
-    """The scenario's numbers in one month, as programmes and rivals have moved them."""
+    """The scenario's numbers in one month, as programmes and rivals have moved them.
+
+    values: in the order of `compile.PARAMETERS`; touchpoints: rows of `compile.touchpoint_values`.
+    """
 
     def __init__(self, scenario: Scenario, values: np.ndarray, touchpoints: np.ndarray) -> None:
         self.scenario = scenario
@@ -93,14 +100,42 @@ class Levers:
         """Move a lever by the part `intensity` (0 to 1 or more) of the change."""
         if change.lever.startswith("touchpoints."):
             _, pattern, name = change.lever.split(".")
-            k = TOUCHPOINT_FIELDS.index(name)
             low, high = _TOUCHPOINT_BOUNDS[name]
+            columns = self.columns(name, change.districts, change.segments)
             for d in self.matching(pattern, change.where):
-                self.touchpoints[d, k] = _moved(self.touchpoints[d, k], change, intensity, low, high)
+                for k in columns:
+                    self.touchpoints[d, k] = _moved(self.touchpoints[d, k], change, intensity, low, high)
+            if change.districts or change.segments:
+                self._average(name)
         else:
             k = PARAMETER_INDEX[change.lever.replace(".", "_")]
             low, high = _BOUNDS[k]
             self.values[k] = _moved(self.values[k], change, intensity, low, high)
+
+    def columns(self, name: str, districts: Sequence[str] = (), segments: Sequence[str] = ()) -> np.ndarray:
+        """Columns of `touchpoints` that hold a field: its own and each group's, or those of some groups."""
+        own, town = [TOUCHPOINT_FIELDS.index(name)], self.scenario.town
+        if town is None or name not in GROUP_FIELDS:
+            return np.array(own)
+        groups = group_columns(GROUP_FIELDS.index(name), town.size)
+        if districts or segments:
+            return groups[town.among(districts, segments)]
+        return np.concatenate([own, groups])
+
+    def _average(self, name: str) -> None:
+        """What the town has on average of a field that was moved for some."""
+        assert self.scenario.town is not None
+        groups = self.touchpoints[:, self.columns(name)[1:]]
+        self.touchpoints[:, TOUCHPOINT_FIELDS.index(name)] = groups @ self.scenario.town.share
+
+    def shift_touchpoints(self, by: np.ndarray) -> None:
+        """Add to the touchpoints' rows, within the bounds of each field."""
+        fields = len(TOUCHPOINT_FIELDS)
+        groups = (self.touchpoints.shape[1] - fields) // len(GROUP_FIELDS)
+        for d, k in np.argwhere(by):
+            name = TOUCHPOINT_FIELDS[k] if k < fields else GROUP_FIELDS[(k - fields) // groups]
+            low, high = _TOUCHPOINT_BOUNDS[name]
+            self.touchpoints[d, k] = min(max(self.touchpoints[d, k] + by[d, k], low), high)
 
     def matching(self, pattern: str, where: tuple[str, str] | None) -> list[int]:
         return [
@@ -161,6 +196,7 @@ def check_change(change: Change, scenario: Scenario, owner: str) -> None:
             raise PolicyError(f"{owner}: {name} of {change.lever} must be a number, not {value!r}")
     if change.where is not None and change.where[0] not in ("level", "phase", "kind", "name"):
         raise PolicyError(f"{owner}: where takes level, phase, kind or name, not {change.where[0]!r}")
+    _check_where(change, scenario, owner)
     if change.lever in _FIXED:
         raise PolicyError(f"{owner}: {change.lever} is settled at the start; a policy cannot move it")
     if change.lever.startswith("touchpoints."):
@@ -179,6 +215,25 @@ def check_change(change: Change, scenario: Scenario, owner: str) -> None:
         near = difflib.get_close_matches(change.lever, _LEVERS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise PolicyError(f"{owner}: unknown lever {change.lever!r}{hint}")
+
+
+def _check_where(change: Change, scenario: Scenario, owner: str) -> None:
+    """Raises `PolicyError` when a change is for districts or segments that cannot have one of their own."""
+    for kind in ("districts", "segments"):
+        wanted = getattr(change, kind)
+        if not wanted:
+            continue
+        known = [part.name for part in getattr(scenario, kind)]
+        if not known:
+            raise PolicyError(f"{owner}: the scenario has no {kind}; declare them as [[{kind}]]")
+        for name in wanted:
+            if name not in known:
+                raise PolicyError(f"{owner}: no {kind[:-1]} {name!r}; the scenario has {', '.join(known)}")
+        if not change.lever.startswith("touchpoints.") or change.lever.split(".")[-1] not in GROUP_FIELDS:
+            raise PolicyError(
+                f"{owner}: {change.lever} is the same for everyone; in some {kind} only the "
+                f"{', '.join(GROUP_FIELDS)} of touchpoints can be moved"
+            )
 
 
 @dataclass(frozen=True)
@@ -266,11 +321,16 @@ class Policy:
 
 @dataclass(frozen=True, kw_only=True)
 class Programme(Policy):
-    """Moves levers for every customer.
+    """Moves levers for every customer, or for those of some districts and segments.
 
     The effect ramps up over `ramp` months, and after `stop` decays with `half_life` months.
     `effort` scales spending: cost in proportion, effect with diminishing returns,
     (1 - exp(-effort)) / (1 - exp(-1)). A Programme of one's own is given its `moves` and `costs`.
+
+    districts, segments: names, to limit the programme to those who live there or are of that kind; it
+    then may move only touchpoints' quality, exposure, failure and severity, and costs in proportion to
+    the customers concerned (what is fixed, in full). Others notice through the service desk alone, if at
+    all. On the command line several names are joined by +.
     """
 
     ramp: int = setting(3, 0, 120, "months", "months until the full effect")
@@ -278,9 +338,17 @@ class Programme(Policy):
     effort: float = setting(1.0, 0, 100, "x the usual", "spending, with diminishing returns")
     moves: tuple[Change, ...] = ()
     costs: Cost = field(default_factory=Cost)
+    districts: tuple[str, ...] = ()
+    segments: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for kind in ("districts", "segments"):
+            given = getattr(self, kind)
+            names = tuple(given.split("+")) if isinstance(given, str) else given
+            if not isinstance(names, tuple | list) or not all(isinstance(n, str) and n for n in names):
+                raise PolicyError(f"{self.name}: {kind} must be a list of names, not {given!r}")
+            object.__setattr__(self, kind, tuple(names))
         if not isinstance(self.costs, Cost):
             raise PolicyError(f"{self.name}: costs must be a Cost, not {self.costs!r}")
         if isinstance(self.moves, Change) or not isinstance(self.moves, tuple | list):
@@ -296,8 +364,27 @@ class Programme(Policy):
 
     def check(self, scenario: Scenario) -> None:
         """Raises `PolicyError` when the scenario lacks a lever."""
-        for change in self.changes(scenario):
+        for change in self.limited(scenario):
             check_change(change, scenario, self.name)
+        # One that moves levers in its own way is checked for its districts all the same.
+        some = Change("touchpoints.*.failure", districts=self.districts, segments=self.segments)
+        _check_where(some, scenario, self.name)
+
+    @property
+    def where(self) -> dict[str, tuple[str, ...]]:
+        """The districts and segments that it is for, as fields of a `Change`."""
+        return {"districts": self.districts, "segments": self.segments}
+
+    def limited(self, scenario: Scenario) -> Sequence[Change]:
+        """The levers at full effect, moved where the programme is for."""
+        if not any(self.where.values()):
+            return self.changes(scenario)
+        return [
+            change._replace(
+                districts=change.districts or self.districts, segments=change.segments or self.segments
+            )
+            for change in self.changes(scenario)
+        ]
 
     def intensity(self, month: int) -> float:
         """Part of the full effect in this month, before effort."""
@@ -319,7 +406,7 @@ class Programme(Policy):
         """Move the levers for this month."""
         part = self.intensity(month) * self.strength
         if part:
-            for change in self.changes(levers.scenario):
+            for change in self.limited(levers.scenario):
                 levers.apply(change, part)
 
 
@@ -437,7 +524,9 @@ class SatisfactionFeedback(Programme):
             share[worst] = max(self.floor, share[worst] * (1 - (1 - self.factor) * self.strength))
         since = max(0, month - last)
         lasting = 0.5 ** (since / self.half_life) if self.half_life else float(since == 0)
-        t[:, at["failure"]] *= 1 - lasting * (1 - share)
+        t[:, levers.columns("failure", **self.where)] *= (1 - lasting * (1 - share))[:, None]
+        if any(self.where.values()):
+            levers._average("failure")
 
     def cost(self, scenario: Scenario) -> Cost:
         return Cost(per_customer=0.01 * self.effort)
@@ -1167,7 +1256,7 @@ class Report:
 class _Watched:
     """A customer view that notes what a policy should not touch."""
 
-    _ALLOWED = frozenset({*CustomerView.COLUMNS, "month", "scenario", "COLUMNS"})
+    _ALLOWED = frozenset({*CustomerView.COLUMNS, *CustomerView.TOWN_COLUMNS, "month", "scenario", "COLUMNS"})
 
     def __init__(self, view: CustomerView, hidden: set[str], written: set[str]) -> None:
         def look(name: str) -> Any:

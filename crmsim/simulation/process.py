@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import traceback
 from collections.abc import Callable, Generator, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -34,7 +34,7 @@ from .columns import (
     STRIDE,
     TOTALS,
 )
-from .compile import TOUCHPOINT_FIELDS, Parameters, RuleError, rule_set
+from .compile import GROUP_FIELDS, TOUCHPOINT_FIELDS, Parameters, RuleError, rule_set
 from .draws import Key, Purpose, make_key
 from .engine import World, months_of
 from .month import faded, missing
@@ -151,18 +151,35 @@ class Served(NamedTuple):
 
 @dataclass
 class Surroundings:
-    """What every customer finds in a month: rules, the firm's levers, touchpoints, chance."""
+    """What every customer finds in a month: rules, the firm's levers, touchpoints, chance.
+
+    average: touchpoints as the firm runs them; touchpoints: as each group (district and segment) meets
+    them, one list where there are no groups.
+    """
 
     rule: SimpleNamespace
     luck: Luck
     spending: list[list[float]]
     p: Any = None
-    touchpoints: list[TouchpointNow] | None = None
+    average: list[TouchpointNow] = field(default_factory=list)
+    touchpoints: list[list[TouchpointNow]] = field(default_factory=list)
 
     def open(self, values: np.ndarray, touchpoints: np.ndarray) -> None:
         """Take over the levers of a month."""
         self.p = Parameters(*values.tolist())
-        self.touchpoints = [TouchpointNow(*row) for row in touchpoints.tolist()]
+        fields, own = len(TOUCHPOINT_FIELDS), len(GROUP_FIELDS)
+        groups = (touchpoints.shape[1] - fields) // own
+        self.average = [TouchpointNow(*row[:fields]) for row in touchpoints.tolist()]
+        self.touchpoints = [self.average]
+        if groups:
+            self.touchpoints = [
+                [TouchpointNow(*row[fields + g :: groups], *row[own:fields]) for row in touchpoints.tolist()]
+                for g in range(groups)
+            ]
+
+    def at(self, customer: Customer) -> list[TouchpointNow]:
+        """The touchpoints as a customer's group meets them."""
+        return self.touchpoints[int(customer.group)]
 
 
 class Customer:
@@ -211,7 +228,7 @@ class Customer:
 
     def meet(self, rule: Any, p: Any) -> None:
         """Meet the firm at its touchpoints. Some fail, and each leaves a perception."""
-        for d, t in enumerate(self.around.touchpoints or ()):
+        for d, t in enumerate(self.around.at(self)):
             purpose = Purpose.TOUCHPOINT + d
             met = self.happens(purpose, t.exposure)
             failed = self.happens(purpose, t.exposure * t.failure)

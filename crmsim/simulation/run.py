@@ -94,7 +94,8 @@ class Run:
         """Everyone who ever was a customer, in the state of the end (or of leaving).
 
         `left_month` and `cause` are missing while active. `cause` is the proximate cause,
-        `attributed_cause` the root. `layer` and `stage` are words of the vocabulary.
+        `attributed_cause` the root. `layer` and `stage` are words of the vocabulary. `district` and
+        `segment` are there where the scenario has them.
         """
         import pandas as pd
 
@@ -122,6 +123,14 @@ class Run:
                 people.column("stage").astype(np.int8), categories=stage_words, ordered=True
             ),
         }
+        if town := self.scenario.town:
+            group = people.column("group").astype(int)
+            for name, known, own in (
+                ("district", town.districts, town.district),
+                ("segment", town.segments, town.segment),
+            ):
+                if known:
+                    data[name] = categorical.from_codes(own[group].astype(np.int8), categories=known)
         table = pd.DataFrame(data, index=pd.Index(people.all_ids(), name="customer"))
         table.loc[~gone, "left_month"] = pd.NA
         skipped = {
@@ -133,6 +142,7 @@ class Run:
             "source",
             "layer",
             "stage",
+            "group",
             "perception",
         }
         more = {name: people.column(name) for name in STATE if name not in skipped}

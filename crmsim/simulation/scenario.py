@@ -39,8 +39,15 @@ from pydantic.fields import FieldInfo
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .town import Town
+
 PRESETS = Path(__file__).parent / "presets"
 MAX_TOUCHPOINTS = 12
+MAX_PARTS = 12  # districts, and segments
+
+
+# Where something is wrong, as steps into the content, and what.
+Fault = tuple[tuple[str | int, ...], str]
 
 
 class ScenarioError(ValueError):
@@ -607,6 +614,66 @@ class Disturbance(Section):
     )
 
 
+def _factors() -> Any:
+    return Field(
+        default_factory=dict,
+        description="how many times as often as elsewhere a touchpoint, by name, fails; 1 where not named",
+        json_schema_extra={"unit": "factor", "source": "assumed"},
+    )
+
+
+class _Part(Section):
+    """What districts and segments have in common: names, share, where they have more trouble."""
+
+    name: str = word(..., "name in lower case", pattern=r"^[a-z][a-z0-9_]*$")
+    english: str = word("", "the name in English; left out, `name` itself")
+    chinese: str = word("", "the name in Chinese")
+    share: float = parameter(1, 0, 1, "share", "share of the customers")
+    problems: dict[str, float] = _factors()
+
+    @field_validator("problems", mode="before")
+    @classmethod
+    def _plain_factors(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"a table of factors by touchpoint is needed, not {value!r}")
+        for touchpoint, factor in value.items():
+            number = isinstance(factor, int | float) and not isinstance(factor, bool)
+            if not number or not 0 <= factor <= 100:
+                raise ValueError(f"the factor of {touchpoint} must be a number from 0 to 100, not {factor!r}")
+        return value
+
+    @property
+    def words(self) -> str:
+        """The name in English."""
+        return self.english or self.name.replace("_", " ")
+
+
+class District(_Part):
+    """A part of town. The shares of all sum to one.
+
+    `problems` are relative: they are divided by their mean over the customers, so that the town as a whole
+    has the failures of its touchpoints.
+    """
+
+    share: float = parameter(1, 0, 1, "share", "customers who live there; all shares sum to one")
+    pipe_age: int = parameter(0, 0, 200, "years", "age of the mains; 0 where there are none")
+    secondary_supply: bool = word(False, "whether water is pumped up again in the houses", "yes/no")
+
+
+class Segment(_Part):
+    """A kind of customer. Everybody belongs to one that is open to his age.
+
+    `problems` and `leaving` are relative, as those of a `District`.
+    """
+
+    share: float = parameter(1, 0, 1, "share", "relative to the others that are open to the same age")
+    youngest: int = parameter(18, 0, 120, "years", "age from which one may belong to it")
+    oldest: int = parameter(120, 0, 120, "years", "age up to which one may")
+    leaving: float = parameter(
+        1, 0, 100, "factor", "how many times as great as others' is the hazard of leaving for a rival"
+    )
+
+
 # Sections whose numbers the compiled rules can read, as p.<section>_<field>.
 RULE_SECTIONS = (
     "population",
@@ -652,6 +719,8 @@ class Scenario(Section):
     )
     metering: Metering = Metering()
     disturbances: tuple[Disturbance, ...] = ()
+    districts: tuple[District, ...] = Field((), max_length=MAX_PARTS)
+    segments: tuple[Segment, ...] = Field((), max_length=MAX_PARTS)
     rivals: tuple[RivalEvent, ...] = ()
     policies: tuple[dict[str, Any], ...] = Field(
         (), description="policies of the firm: tables with `name`, an optional `label`, and parameters"
@@ -813,6 +882,8 @@ class Scenario(Section):
         groups += [(f"touchpoints.{t.name}", t) for t in self.touchpoints]
         groups += [(f"metering.tiers.{i}", t) for i, t in enumerate(self.metering.tiers)]
         groups += [(f"disturbances.{d.kind}", d) for d in self.disturbances]
+        groups += [(f"districts.{d.name}", d) for d in self.districts]
+        groups += [(f"segments.{k.name}", k) for k in self.segments]
         groups += [(f"rivals.{i}", r) for i, r in enumerate(self.rivals)]
         for prefix, section in groups:
             for name, info in type(section).model_fields.items():
@@ -822,7 +893,9 @@ class Scenario(Section):
                     {
                         "name": f"{prefix}.{name}",
                         "value": getattr(section, name),
-                        "default": None if info.is_required() else info.default,
+                        "default": None
+                        if info.is_required()
+                        else info.get_default(call_default_factory=True),
                         "unit": extra.get("unit", ""),
                         "lowest": low,
                         "highest": high,
@@ -842,10 +915,19 @@ class Scenario(Section):
         return p.rate_mean * spend
 
     @cached_property
+    def town(self) -> Town | None:
+        """Who lives where and of which kind; None without districts and segments."""
+        from .town import Town
+
+        return Town(self) if self.districts or self.segments else None
+
+    @cached_property
     def hash(self) -> str:
         """Sixteen hex digits that change whenever anything does that customers live: all of the scenario but
         its names, its meters and the kinds of disturbances, of which only tables are written."""
         untouched = {"title", "name", "metering", "disturbances"}
+        # A world without them is the same as before there were any.
+        untouched |= {name for name in ("districts", "segments") if not getattr(self, name)}
         content = self.model_dump(mode="json", exclude=untouched)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -889,12 +971,12 @@ def _toml_fault(message: str, text: str) -> tuple[str, str]:
     return found[2], f"{found[1][0].lower()}{found[1][1:]} in: {line}"
 
 
-def _faults_between(content: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+def _faults_between(content: Mapping[str, Any]) -> list[Fault]:
     """Faults that lie between parameters, as (steps to the place, what).
 
     Reads a scenario's content as it was given; what is wrong by itself is left to Pydantic.
     """
-    faults: list[tuple[tuple[str, ...], str]] = []
+    faults: list[Fault] = []
 
     def number(section: str, field: str) -> float:
         model = Scenario.model_fields[section].annotation
@@ -919,6 +1001,7 @@ def _faults_between(content: Mapping[str, Any]) -> list[tuple[tuple[str, ...], s
         faults.append((("payment",), f"the three channel shares sum to {shares:.6g}, they must sum to 1"))
     faults += _service_faults(content.get("service"), names)
     faults += _metering_faults(content, names)
+    faults += _town_faults(content, names)
     for section, field in (("churn", "baseline"), ("purchase", "dropout")):
         a, b = number(section, f"{field}_a"), number(section, f"{field}_b")
         if a * b == 0 and a + b > 0:
@@ -926,9 +1009,9 @@ def _faults_between(content: Mapping[str, Any]) -> list[tuple[tuple[str, ...], s
     return faults
 
 
-def _metering_faults(content: Mapping[str, Any], touchpoints: list[str]) -> list[tuple[tuple[str, ...], str]]:
+def _metering_faults(content: Mapping[str, Any], touchpoints: list[str]) -> list[Fault]:
     """Faults of meters and disturbances, as `_faults_between` gives them."""
-    faults: list[tuple[tuple[str, ...], str]] = []
+    faults: list[Fault] = []
     have = ", ".join(touchpoints)
     given = content.get("disturbances")
     for i, one in enumerate(given if isinstance(given, list | tuple) else ()):
@@ -954,12 +1037,65 @@ def _metering_faults(content: Mapping[str, Any], touchpoints: list[str]) -> list
     return faults
 
 
-def _service_faults(service: Any, touchpoints: list[str]) -> list[tuple[tuple[str, ...], str]]:
+def _town_faults(content: Mapping[str, Any], touchpoints: list[str]) -> list[Fault]:
+    """Faults of districts and segments, as `_faults_between` gives them."""
+    faults: list[Fault] = []
+    have = ", ".join(touchpoints)
+    for section in ("districts", "segments"):
+        given = content.get(section)
+        parts = [p for p in given if isinstance(p, Mapping)] if isinstance(given, list | tuple) else []
+        names = [str(p["name"]) for p in parts if "name" in p]
+        for name in sorted({n for n in names if names.count(n) > 1}):
+            faults.append(((section,), f"the name {name!r} is used {names.count(name)} times"))
+        factors = [p.get("problems") or {} for p in parts]
+        factors = [f if isinstance(f, Mapping) else {} for f in factors]
+        for i, own in enumerate(factors):
+            for name in own:
+                if name not in touchpoints:
+                    what = f"unknown touchpoint {name!r}; the scenario has {have}"
+                    faults.append(((section, i, "problems"), what))
+        for name in touchpoints:
+            if factors and all(own.get(name, 1) == 0 for own in factors):
+                faults.append(((section,), f"the factors of {name} are 0 everywhere; one must be above"))
+        shares = [p.get("share", 1.0) for p in parts]
+        if not all(isinstance(x, int | float) and math.isfinite(x) for x in shares):
+            continue
+        if section == "districts" and parts and abs(sum(shares) - 1) > 1e-6:
+            faults.append(((section,), f"the shares sum to {sum(shares):.6g}, they must sum to 1"))
+        if section == "segments" and parts:
+            faults += _age_faults(parts, shares)
+    return faults
+
+
+def _age_faults(segments: Sequence[Mapping[str, Any]], shares: Sequence[float]) -> list[Fault]:
+    """Whether everybody finds a segment that is open to his age, as `_faults_between` gives faults."""
+    from .town import OLDEST, YOUNGEST
+
+    ends = [(s.get("youngest", 18), s.get("oldest", 120)) for s in segments]
+    if not all(isinstance(x, int | float) for pair in ends for x in pair):
+        return []
+    faults: list[Fault] = []
+    for i, (low, high) in enumerate(ends):
+        if low > high:
+            faults.append((("segments", i), "youngest must not be above oldest"))
+    reach = list(zip(ends, shares, strict=True))
+    alone = [
+        age
+        for age in range(YOUNGEST, OLDEST + 1)
+        if not any(low <= age <= high and share > 0 for (low, high), share in reach)
+    ]
+    if alone:
+        what = f"no segment is open to those of {alone[0]} years; from {YOUNGEST} to {OLDEST} all need one"
+        faults.append((("segments",), what))
+    return faults
+
+
+def _service_faults(service: Any, touchpoints: list[str]) -> list[Fault]:
     """Faults between the parts of the section `service`, as `_faults_between` gives them."""
     if not isinstance(service, Mapping) or service.get("desk", "none") == "none":
         return []
     given = {name: info.default for name, info in Service.model_fields.items()} | dict(service)
-    faults: list[tuple[tuple[str, ...], str]] = []
+    faults: list[Fault] = []
     if given["touchpoint"] not in touchpoints:
         have = ", ".join(touchpoints)
         faults.append(
@@ -997,16 +1133,14 @@ def _service_faults(service: Any, touchpoints: list[str]) -> list[tuple[tuple[st
     return faults
 
 
-def _policy_faults(
-    scenario: Scenario | None, content: Mapping[str, Any]
-) -> list[tuple[tuple[str | int, ...], str]]:
+def _policy_faults(scenario: Scenario | None, content: Mapping[str, Any]) -> list[Fault]:
     """Faults of the policy tables, as (steps to the place, what)."""
     tables = content.get("policies")
     if not isinstance(tables, list | tuple) or not tables:
         return []
     from .policies import PolicyError, policies_of, policy
 
-    faults: list[tuple[tuple[str | int, ...], str]] = []
+    faults: list[Fault] = []
     for i, table in enumerate(tables):
         if not isinstance(table, Mapping):
             continue  # Pydantic says so

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .columns import BLOCK
-from .compile import PARAMETER_INDEX
+from .compile import GROUP_FIELDS, PARAMETER_INDEX, TOUCHPOINT_FIELDS, group_columns
 from .contacts import ATTEMPTS, COUNTS
 from .draws import WORLD, Key, Purpose, uniform
 from .policies import PolicyError
@@ -79,6 +79,7 @@ class Operations:
         self.scenario, self.key = scenario, key
         self.names = [t.name for t in scenario.touchpoints]
         self.service = self.names.index(scenario.service.touchpoint)
+        self.homes = scenario.town.homes if scenario.town else np.zeros((0, 2), np.float32)
         payment = scenario.service.payment_touchpoint
         self.payment = self.names.index(payment) if payment in self.names else -1
         self.keep = keep
@@ -112,6 +113,8 @@ class Operations:
         """The month's touchpoints with the service touchpoint met on the phone instead of by chance."""
         changed = points.copy()
         changed[self.service, 1:3] = 0.0
+        groups = (points.shape[1] - len(TOUCHPOINT_FIELDS)) // len(GROUP_FIELDS)
+        changed[self.service, [*group_columns(1, groups), *group_columns(2, groups)]] = 0.0
         return changed
 
     def open(self, world: CompiledWorld, month: int) -> tuple[Any, ...]:
@@ -137,7 +140,8 @@ class Operations:
             size = self.blocks + self.blocks // 8
             self.numbers = np.zeros((5, size), np.int64)
             self.columns = _columns_of_contacts(size * BLOCK)
-        return self.total, self.begins, self.event_times[month], HOURS, self.numbers, *self.columns
+        asked = self.total, self.begins, self.event_times[month], HOURS, self.numbers
+        return *asked, *self.columns, self.homes
 
     def answer(self) -> tuple[Any, ...]:
         """Answer the month's contacts. Returns what `run_second` needs of it."""

@@ -27,6 +27,7 @@ from ..vocabulary import ChurnCause
 from .draws import Key, uniform
 from .records import stated_causes
 from .scenario import ScenarioError, Section, Touchpoint, bounds, parameter, word
+from .town import age
 
 if TYPE_CHECKING:
     from .run import Run
@@ -36,9 +37,6 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 ELDERLY_FROM = 60
-# Ages: .18 are 60 to 90, the rest 18 to 60, even within both. The share is assumed; of the adults in
-# the Chinese census of 2020 it is .24.
-AGES = ((0.0, 0.82, 1.0), (18.0, 60.0, 90.0))
 # Spread of a touchpoint's perception between customers that `Survey.halo` is a share of, points.
 PERCEPTION_SD = 15.0
 # Overall judgements are coloured by the halo by this part of what single touchpoints are.
@@ -57,8 +55,8 @@ class Purpose(IntEnum):
     STRAIGHT = 10_003
     SECONDS = 10_004
     WRONG_TICK = 10_006
-    # The person's own, whatever the month and the stream: age, general attitude, who can be reached.
-    AGE = 10_008
+    # The person's own, whatever the month and the stream: general attitude, who can be reached; 10,008
+    # is the age (`town`).
     HALO = 10_009
     COVERED = 10_010
     # Item k errs with ERROR + k and stays empty with MISSING + k (see `Item.code`).
@@ -344,12 +342,6 @@ class Wave(NamedTuple):
     answers: pd.DataFrame
 
 
-def age(key: Key, customer: Any) -> npt.NDArray[np.int64]:
-    """Age in years, 18 to 89, lasting through a run. A population of its own that nothing else in the
-    simulation depends on."""
-    return np.interp(uniform(key, Purpose.AGE, customer, 0), *AGES).astype(np.int64)
-
-
 def take(
     state: Mapping[str, Any],
     survey: Survey,
@@ -454,7 +446,7 @@ class _Luck(NamedTuple):
     month: int
 
     def of(self, purpose: int, ids: Any) -> Floats:
-        own = purpose in (Purpose.AGE, Purpose.HALO, Purpose.COVERED)
+        own = purpose in (Purpose.HALO, Purpose.COVERED)
         which = int(purpose) + (0 if own else STREAM * self.stream)
         return np.asarray(uniform(self.key, which, ids, 0 if own else self.month))
 
