@@ -237,7 +237,7 @@ def _opening() -> list[Fact]:
         ),
         *(
             row(f"spurious leave first, {like}",
-                f"switched in the first year, affective loyalty below 50 over 70 and more, opened like {like}",
+                f"switched in the first year, affective loyalty below 50 over from 70, opened like {like}",
                 3, ANY, switched_ratio(like), source="Jones & Sasser 1995 (direction)",
                 evidence="remembered, medium; band assumed")
             for like in fifths
