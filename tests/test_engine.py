@@ -399,16 +399,16 @@ def test_a_monopoly_has_no_rivals_until_the_market_opens():
 
 
 def test_the_longer_a_market_is_open_the_more_know_of_it():
-    """Awareness .4, .4 + .6/12 ... from the month of the opening on, never above 1; a tenth look."""
+    """Awareness .4, .4 + .6/12 ... from the month of the opening on, never above 1; so few
+    look that those who are left stay alike."""
     event = RivalEvent(month=6, kind="opening", opening=1, ramp=0)
     opened = dict(market__openness=0, rivals=[event], population__size=20_000, population__months=24)
-    hazard = -np.log1p(-hazards_of(**opened, market__attention=0.1))
+    hazard = -np.log1p(-hazards_of(**opened, market__attention=0.002))
     grown = -np.log1p(-hazards_of(
-        **opened, market__attention=0.1, market__awareness=0.4, market__awareness_growth=0.6
+        **opened, market__attention=0.002, market__awareness=0.4, market__awareness_growth=0.6
     ))  # fmt: skip
     assert not grown[:6].any()
     known = np.minimum(0.4 + 0.6 * np.arange(18) / 12, 1)
-    # few leave, so that those who are left differ little
     assert grown[6:] / hazard[6:] == pytest.approx(known, rel=0.02)
     shrunk = hazards_of(**opened, market__awareness=0.2, market__awareness_growth=-0.4)
     assert (shrunk[6:12] > 0).all() and not shrunk[12:].any()

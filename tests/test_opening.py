@@ -129,6 +129,15 @@ def test_the_least_satisfied_leave_most(one):
     assert rates.mean() == pytest.approx(one.at(YEARS), abs=0.01)
 
 
+def test_those_who_like_it_least_leave_first():
+    scenario = opened(like="energy", month=MONTH, years=1).replace(population__size=SIZE)
+    one = OpenedWorld(World(scenario, (), 3, monthly=("active", "satisfaction", "affective")))
+    cold, warm = one.by_liking(1)
+    assert cold > 2 * warm > 0
+    some, all_others = one.by_liking(1, low=101, high=101)
+    assert (some, all_others) == (pytest.approx(one.at(1)), 0)
+
+
 def test_answers_are_those_of_the_last_closed_month(one):
     table = one.items(YEARS)
     assert table.index.tolist() == list(ITEMS)
@@ -227,7 +236,7 @@ def test_the_opened_market_over_twenty_seeds():
     """Every figure lies in its band, but for those known not to; near an edge it may fall either way."""
     report = facts("water_utility", numbers="52", replications=20, progress=False)
     print(report)
-    assert len(report.results) == 31
+    assert len(report.results) == 33
     for result in report.results:
         if not result.in_doubt:
             assert result.met == (result.fact.name not in MISSED), result

@@ -103,6 +103,7 @@ from .quantities import (
     survival_gap,
     switched,
     switched_fifth,
+    switched_ratio,
     top_share,
     uplift_over_risk,
     voice,
@@ -233,6 +234,13 @@ def _opening() -> list[Fact]:
                 aim - width, aim + width, switched_fifth(like, k), fitted=True, reason=reason)
             for like, (width, aims, reason) in fifths.items()
             for k, aim in enumerate(aims, start=1)
+        ),
+        *(
+            row(f"spurious leave first, {like}",
+                f"switched in the first year, affective loyalty below 50 over from 70, opened like {like}",
+                3, ANY, switched_ratio(like), source="Jones & Sasser 1995 (direction)",
+                evidence="remembered, medium; band assumed")
+            for like in fifths
         ),
         row("will keep using, AUC", 'AUC of "will keep using" for staying seven years', 0.50, 0.54,
             foretold("england", "keep_using"), reason=STYLE_ONLY),

@@ -195,6 +195,16 @@ class OpenedWorld:
         group = np.searchsorted(edges, felt, side="right")
         return np.array([self._share(self.here & (group == k))[round(12 * years)] for k in range(groups)])
 
+    def by_liking(self, years: float, low: float = 50.0, high: float = 70.0) -> tuple[float, float]:
+        """Share switched of those with affective loyalty below `low`, and from `high`, at the opening.
+
+        Needs a world that keeps `affective` every month.
+        """
+        liking = self.world.column("affective")[self.month]
+        month = round(12 * years)
+        cold, warm = (self._share(self.here & which)[month] for which in (liking < low, liking >= high))
+        return float(cold), float(warm)
+
     @cached_property
     def answers(self) -> pd.DataFrame:
         """The survey of the last month before the opening: a row a respondent, a column an item."""

@@ -542,7 +542,7 @@ def _like(worlds: Worlds, like: str) -> OpenedWorld:
     base = worlds.scenario("water_utility")
     name = f"{base.name}_opened_{like}"
     worlds.scenarios.setdefault(name, opened(base, like))
-    return opened_world(worlds.world(name, watch={"monthly": ("active", "satisfaction")}))
+    return opened_world(worlds.world(name, watch={"monthly": ("active", "satisfaction", "affective")}))
 
 
 @lru_cache(maxsize=2)
@@ -559,6 +559,16 @@ def switched(like: str, years: float) -> Measure:
 def switched_fifth(like: str, fifth: int) -> Measure:
     """Share who switched in seven years of a fifth (1 to 5) by satisfaction at the opening."""
     return lambda worlds, preset: float(_like(worlds, like).by_satisfaction(OPENED_YEARS)[fifth - 1])
+
+
+def switched_ratio(like: str) -> Measure:
+    """Share who switched in the first year: affective loyalty below 50 over that from 70."""
+
+    def measure(worlds: Worlds, preset: str) -> float:
+        cold, warm = _like(worlds, like).by_liking(1)
+        return cold / warm if warm > 0 else math.nan
+
+    return measure
 
 
 def foretold(like: str, item: str, what: str = "auc") -> Measure:

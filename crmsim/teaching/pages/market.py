@@ -69,7 +69,7 @@ TEXT: dict[str, Pair] = {
     "energy": ("British\nhomes:\nenergy", "英国\n居民能源"),
     "here": ("this market", "本市场"),
     "like": ("It opens like", "开放方式类似于"),
-    "like_help": ("sets the sliders below and how evenly customers leave", "设定以下滑块及客户离开的差异"),
+    "like_help": ("also sets how readily they leave", "同时设定客户离开的难易"),
     "like_england": ("England: businesses' water", "英格兰：非居民供水"),
     "like_energy": ("British homes: energy", "英国：居民能源"),
     "left_picture": ("Picture on the left", "左图"),
@@ -87,20 +87,19 @@ TEXT: dict[str, Pair] = {
     "answers_axis": ("pairs told in the right order, %", "排序正确的配对，%"),
     "guess": ("a guess", "猜测"),
     "foretold": (
-        " Asked before it opened, {best} tells who stays from who goes in {high:.0f} % of pairs, {worst} in "
-        "{low:.0f} %.",
+        " Asked before, {best} tells who stays in {high:.0f} % of pairs, {worst} in {low:.0f} %.",
         "开放前所问：{best}能在{high:.0f}%的配对中区分去留，{worst}为{low:.0f}%。",
     ),
     "sentence": (
-        "When the market opens, {before:.0f} % of customers stay without liking the firm. {n} years later "
+        "When the market opens, {before:.0f} % stay without liking the firm. {n} years later "
         "{spurious:.0f} % of these have gone to a rival ({low:.0f} to {high:.0f}), and {true:.0f} % of the "
-        "truly loyal; {inert:.0f} % of the spurious are still there: want of a choice has become inertia.",
+        "truly loyal; {inert:.0f} % of the spurious remain: want of a choice has become inertia.",
         "市场开放时，{before:.0f}%的客户并不喜欢企业却仍留下。{n}年后，其中{spurious:.0f}%转向竞争对手"
         "（{low:.0f} 至 {high:.0f}），真正忠诚者中为{true:.0f}%；虚假忠诚者仍有{inert:.0f}%未离开："
         "别无选择变成了惯性。",
     ),
     "empty": (
-        "When the market opens, {before:.0f} % of customers stay without liking the firm. {n} years later "
+        "When the market opens, {before:.0f} % stay without liking the firm. {n} years later "
         "{spurious:.0f} % of these have gone to a rival ({low:.0f} to {high:.0f}), and {true:.0f} % of the "
         "truly loyal.",
         "市场开放时，{before:.0f}%的客户并不喜欢企业却仍留下。{n}年后，其中{spurious:.0f}%转向竞争对手"
