@@ -608,7 +608,8 @@ class PdcaBoard(Page):
                     line += f", {self.text('true')} {signed(row['true'], 1)}"
                 told.append(line)
             if not rows:
-                ax.text(0, 0.1, self.text("unseen", x=unseen), ha="center", fontsize=12, va="bottom")
+                ax.text(0, -0.9, self.text("unseen", x=unseen), ha="center", fontsize=12, va="center",
+                        bbox={"facecolor": "#F2F2F2", "edgecolor": "none"})  # fmt: skip
             elif truth:
                 ax.annotate(f"╎ {self.text('true')}", (1, 1), (0, 2), xycoords="axes fraction", ha="right",
                             textcoords="offset points", va="bottom", fontsize=12)  # fmt: skip

@@ -64,7 +64,7 @@ ACTS: tuple[Act, ...] = (
          "always what moves them.",
          "指数说明客户有多满意，却不说明该怎么办。重要性—绩效分析（IPA）为接触点排序；"
          "客户口头上的重要，未必真正影响满意度。"),
-        ("What should be mended first, and does that hang on where the lines cross?",
+        ("What comes first, and does that hang on where the lines cross?",
          "应先改进什么？结论是否取决于十字线的位置？"),
         ("ipa", "ImportancePerformance"),
     ),
@@ -98,11 +98,11 @@ ACTS: tuple[Act, ...] = (
     Act(
         ("Market opens", "市场开放"),
         ("A law lets every customer choose a supplier. When England opened water to businesses, 2.9 % "
-         "switched in the first year (Ofwat 2018); of British homes about half had changed their energy "
-         "supplier by year seven (Ofgem 2004).",
+         "switched in the first year (Ofwat 2018); about half of British homes had a new energy supplier by "
+         "year seven (Ofgem 2004).",
          "法律允许客户自选供水者。英格兰向非居民用户开放供水，第一年2.9%转换（Ofwat 2018）；"
          "英国居民能源到第七年约一半已转换（Ofgem 2004）。"),
-        ("Who leaves first, how fast, and what should the firm have bought in act 6?",
+        ("Who leaves first, how fast, and what should act 6 have bought?",
          "谁先离开？多快？第六幕本应投资什么？"),
         ("market", "MarketOpens"),
     ),
