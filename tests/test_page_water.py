@@ -9,7 +9,7 @@ pytest.importorskip("anywidget", reason="pages need the extra `course`")
 
 import crmsim as cs
 from crmsim.simulation.catalogue import profiles
-from crmsim.teaching.pages import PAGES, city, page_class, show, water
+from crmsim.teaching.pages import PAGES, city, page_class, sample, show, water
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
@@ -36,10 +36,13 @@ def first_act(case):
 
 
 def test_there_are_eight_acts_in_the_order_of_the_case():
-    modules = [act.page[0] for act in water.ACTS]
-    assert modules == ["city", "ahp", "survey", "ipa", "service_desk", "pdca", "loyalty_matrix", "market"]
-    pages = {PAGES[name] for name in PAGES}
-    assert all(act.page in pages for act in water.ACTS[1:])
+    modules = [page[0] for act in water.ACTS for page in act.pages]
+    assert modules == ["city", "ahp", "sample", "survey", "ipa", "service_desk", "pdca", "loyalty_matrix",
+                       "market"]  # fmt: skip
+    assert len(water.ACTS) == 8
+    known = set(PAGES.values())
+    assert all(page[:2] in known for act in water.ACTS for page in act.pages if len(act.pages) == 1
+               and page[0] != "city")  # fmt: skip
     for act in water.ACTS:
         for english, chinese in (act.name, act.story, act.question):
             assert english and CHINESE.search(chinese + "中" * (act.name[1] == "PDCA"))
@@ -48,10 +51,10 @@ def test_there_are_eight_acts_in_the_order_of_the_case():
 
 def test_a_page_is_made_when_its_act_is_first_opened(case):
     fresh = show("water", customers=2_000)
-    assert list(fresh.pages) == [1]
+    assert list(fresh.pages) == [(1, 1)]
     fresh.wait()
     fresh.set(act=7)
-    assert list(fresh.pages) == [1, 7]
+    assert list(fresh.pages) == [(1, 1), (7, 1)]
     page = fresh.page
     assert isinstance(page, page_class("loyalty-matrix"))
     assert page.scenario.name == "water_utility"
@@ -68,7 +71,7 @@ def test_every_act_shows_what_it_found(case):
     for k, act in enumerate(water.ACTS, 1):
         case.set(act=k)
         assert case.wait() is not None, act.name[0]
-        assert type(case.page).__name__ == act.page[1]
+        assert type(case.page).__name__ == act.pages[0][1]
         assert len(case.page.sentence) > 20
         assert act.question[0].replace("'", "&#x27;") in case.story.value
         assert f"Act {k}" in case.story.value
@@ -100,6 +103,18 @@ def test_a_control_of_the_page_in_sight_is_set(case):
         case.set(act=9)
 
 
+def test_an_act_may_have_two_pages(case):
+    assert case.parts.layout.display == "none"
+    case.set(act=2, part=2)
+    assert case.wait().answers == 322  # 384 of 2,000
+    assert case.parts.layout.display == ""
+    case.parts.value = 1
+    assert type(case.page).__name__ == "IndicatorTree"
+    case.wait()
+    with pytest.raises(ValueError, match="from 1 to 2 in act 2"):
+        case.set(act=2, part=3)
+
+
 def test_the_language_is_one_for_all_acts(case):
     case.set(act=7)
     case.wait()
@@ -113,6 +128,25 @@ def test_the_language_is_one_for_all_acts(case):
     case.set(act=7)
     case.wait()
     assert CHINESE.search(case.page.sentence)
+
+
+# -- how many to ask ---------------------------------------------------------------------------------------
+
+
+def test_sample_sizes_are_those_of_the_formulas():
+    page = sample.SampleSize()
+    found = page.wait()
+    assert (found.answers, found.asked, found.wave) == (377, 3770, 1731)
+    page.set(cluster=11, alike=0.05, same=0.6)
+    found = page.wait()
+    assert (found.answers, found.simple, found.wave) == (565, 377, 1038)
+    # what so many answers see is what takes so many answers
+    page.set(change=round(found.seen * 4) / 4)
+    assert page.wait().wave == pytest.approx(found.answers, rel=0.1)
+    assert "565 answers" in page.sentence
+    page.guard(page._other_language)
+    assert "565份回答" in page.sentence
+    page.close()
 
 
 # -- the first act ---------------------------------------------------------------------------------------

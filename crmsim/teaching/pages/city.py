@@ -134,6 +134,10 @@ class CityToday(Page):
         self.ticks = Picture(4.0, 4.0, language=self.language, dpi=150)
         self.ticks.margins(0.14, 0.98, 0.15, 0.925)
         self.places = Picture(4.8, 4.0, language=self.language, columns=2, dpi=150, sharey=True)
+        # room for the names of the districts
+        left, right, between = (0.2 if self.places.language == "zh" else 0.34), 0.985, 0.1
+        self.places.margins(left, right, 0.195, 0.925, wspace=between)
+        self._edge = -left * (2 + between) / (right - left)
         row = ipywidgets.HBox([self.ticks.widget, self.places.widget])
         row.add_class("cs-city-row")
         return [row]
@@ -255,8 +259,9 @@ class CityToday(Page):
                 ax.plot([place - 0.5, 10.5], [y, y], color=OKABE_ITO["blue"], linewidth=2)
                 words = self.text("strict", cut=place, share=found.satisfied(place))
                 inner = place >= STRICT
-                ax.text(place - (0.65 if inner else 0.4), y - 0.02 * top * inner, words, va="bottom",
-                        fontsize=13, color=OKABE_ITO["blue"], ha="right" if inner else "left")  # fmt: skip
+                x, up = (place - 0.65, -0.02) if inner else (place - 0.4, 0.01)
+                ax.text(x, y + up * top, words, va="bottom", fontsize=13, color=OKABE_ITO["blue"],
+                        ha="right" if inner else "left")  # fmt: skip
             ax.set_ylim(0, top)
             ax.set_xlim(0.4, 10.6)
             ax.set_xticks(range(1, 11))
@@ -291,7 +296,7 @@ class CityToday(Page):
             right.tick_params(axis="y", length=0)
             left.set_xlabel(self.text("place_index"), fontsize=13)
             right.set_xlabel(self.text("place_told"), fontsize=13)
-            left.set_title(fitted(title, self.language, 48), fontsize=15, x=-0.6)
+            left.set_title(fitted(title, self.language, 48), fontsize=15, x=self._edge)
             told = [f"{self._called(n)} {v:.1f}" for n, v in rows["value"].items()]
             self.places.alt = "; ".join([title, *told])
 

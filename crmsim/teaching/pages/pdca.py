@@ -117,7 +117,7 @@ TEXT: dict[str, Pair] = {
     "effects_sure": ("{k} of {n} effects are surely not 0", "{n}项效果中{k}项确实不为0"),
     "effect_x": ("change of what it aims at, points", "所针对指标的变化，分"),
     "unseen": ("a change of satisfaction\nunder {x:.1f} points\nis often missed",
-               "小于{x:.1f}分的\n满意度变化\n常被忽略"),
+               "小于{x:.1f}分的\n满意度变化\n常无法辨识"),
     "row_all": ("{round}. all together → satisfaction", "{round}. 全部 → 满意度"),
     "row": ("{round}. {name} → {aim}: {word}", "{round}. {name} → {aim}：{word}"),
     "word_keep": ("kept", "保留"),
