@@ -66,7 +66,6 @@ def test_a_page_is_made_when_its_act_is_first_opened(case):
     fresh.close()
 
 
-@pytest.mark.slow
 def test_every_act_shows_what_it_found(case):
     for k, act in enumerate(water.ACTS, 1):
         case.set(act=k)

@@ -24,7 +24,7 @@ TEXT: dict[str, Pair] = {
     "level": ("A share, once (满意率)", "一次调查的满意率"),
     "population": ("Customers there are (总体)", "客户总数"),
     "margin": ("Known within ± (允许误差)", "允许误差 ±"),
-    "percent": ("points of per cent", "百分点"),
+    "percent": ("percentage points", "百分点"),
     "how": ("How they are asked (抽样)", "抽样"),
     "cluster": ("Asked in one street (群)", "每群人数"),
     "cluster_help": ("1: everybody drawn alone; neighbours answer alike", "1为逐人抽取；邻居的回答相近"),
@@ -47,12 +47,12 @@ TEXT: dict[str, Pair] = {
     "blind_detail": ("change in 4 of 5 cases", "五次中四次辨识的变化"),
     "level_title": ("±{margin:g} points: {n:,} answers", "±{margin:g}个百分点：{n:,}份回答"),
     "change_title": ("{change:g} points of change: {n:,} a wave", "变化{change:g}分：每次{n:,}份"),
-    "level_x": ("known within ±, points of per cent", "允许误差±，百分点"),
+    "level_x": ("known within ±, percentage points", "允许误差±，百分点"),
     "change_x": ("change of the index, points", "指数的变化，分"),
     "y": ("answers", "回答数"),
     "all": ("all customers", "全部客户"),
     "sentence": (
-        "To know the share of satisfied customers within ±{margin:g} points of per cent takes {n:,} answers: "
+        "To know the share of satisfied customers within ±{margin:g} percentage points takes {n:,} answers: "
         "{asked:,} must be asked. So many see a change of the index between two waves only from {seen:.1f} "
         "points on; {change:g} points take {wave:,} in each wave.",
         "满意率误差在±{margin:g}个百分点以内需{n:,}份回答，即询问{asked:,}名。"
@@ -116,7 +116,7 @@ class SampleSize(Page):
         self.level = Picture(4.4, 4.0, language=self.language, dpi=150)
         self.change = Picture(4.4, 4.0, language=self.language, dpi=150)
         for picture in (self.level, self.change):
-            picture.margins(0.17, 0.96, 0.15, 0.91)
+            picture.margins(0.225, 0.97, 0.15, 0.91)
         row = ipywidgets.HBox([self.level.widget, self.change.widget])
         row.add_class("cs-row")
         return [row]
@@ -179,5 +179,5 @@ class SampleSize(Page):
             ax.set_yticks([], minor=True)
             ax.yaxis.set_major_formatter(lambda number, _: f"{number:,.0f}")
             ax.set_xlabel(self.text(f"{key}_x"), fontsize=14)
-            ax.set_ylabel(self.text("y"), fontsize=14)
-            ax.set_title(fitted(title, self.language, 44), fontsize=15, x=-0.16)
+            ax.set_ylabel(self.text("y"), fontsize=14, labelpad=1)
+            ax.set_title(fitted(title, self.language, 44), fontsize=15, x=-0.27)
