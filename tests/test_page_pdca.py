@@ -12,7 +12,7 @@ from crmsim.teaching.pages import pdca, show
 from crmsim.teaching.uncertainty import signed
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
-SIZE = 1_500
+SIZE = 1_000
 
 
 @pytest.fixture

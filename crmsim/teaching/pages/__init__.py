@@ -27,6 +27,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "pdca": ("pdca", "PdcaBoard"),
     "ahp": ("ahp", "IndicatorTree"),
     "loyalty-matrix": ("loyalty_matrix", "LoyaltyMatrix"),
+    "water": ("water", "WaterCase"),
 }
 
 

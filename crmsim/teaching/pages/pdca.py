@@ -117,7 +117,7 @@ TEXT: dict[str, Pair] = {
     "effects_sure": ("{k} of {n} effects are surely not 0", "{n}项效果中{k}项确实不为0"),
     "effect_x": ("change of what it aims at, points", "所针对指标的变化，分"),
     "unseen": ("a change of satisfaction\nunder {x:.1f} points\nis often missed",
-               "小于{x:.1f}分的\n满意度变化\n常被忽略"),
+               "小于{x:.1f}分的\n满意度变化\n常无法辨识"),
     "row_all": ("{round}. all together → satisfaction", "{round}. 全部 → 满意度"),
     "row": ("{round}. {name} → {aim}: {word}", "{round}. {name} → {aim}：{word}"),
     "word_keep": ("kept", "保留"),
@@ -608,7 +608,8 @@ class PdcaBoard(Page):
                     line += f", {self.text('true')} {signed(row['true'], 1)}"
                 told.append(line)
             if not rows:
-                ax.text(0, 0.1, self.text("unseen", x=unseen), ha="center", fontsize=12, va="bottom")
+                ax.text(0, -0.9, self.text("unseen", x=unseen), ha="center", fontsize=12, va="center",
+                        bbox={"facecolor": "#F2F2F2", "edgecolor": "none"})  # fmt: skip
             elif truth:
                 ax.annotate(f"╎ {self.text('true')}", (1, 1), (0, 2), xycoords="axes fraction", ha="right",
                             textcoords="offset points", va="bottom", fontsize=12)  # fmt: skip
