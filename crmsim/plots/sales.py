@@ -162,7 +162,7 @@ def sales_over_time(
         page.ax.tick_params(axis="x", length=0, pad=10 * page.scale)
         page.ax.set_xlim(-0.7, len(names) - 0.3)
         page.ax.axhline(0, color="black", linewidth=1)
-        page.ax.yaxis.set_major_formatter("{x:,.4g}")
+        page.ax.yaxis.set_major_formatter("{x:,.6g}")
         unit = page.money_unit(size, currency)
         page.axes_words("", page.say("ss_sales", unit=page.bracket(unit)))
         write = writer(pd.Series(sales / size), False)
@@ -299,7 +299,7 @@ def target_bars(
             )  # fmt: skip
         page.rows(place, [broken(name, 24) for name in _names(page, shown.index)])
         page.ax.set_xlim(min(0.0, 1.1 * float(sales.min())), 1.16 * float(max(sales.max(), target.max())))
-        page.ax.xaxis.set_major_formatter("{x:,.4g}")
+        page.ax.xaxis.set_major_formatter("{x:,.6g}")
         page.legend(0.9)
         page.axes_words(page.say("ss_sales", unit=page.bracket(page.money_unit(size, currency))), "")
         whole = float(known["sales"].sum() / known["target"].sum())

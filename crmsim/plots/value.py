@@ -558,7 +558,7 @@ def equity_waterfall(
         page.ax.set_xticks(range(k + 1), names)
         page.ax.tick_params(axis="x", length=0)
         page.ax.grid(axis="y", color=LIGHT)
-        page.ax.yaxis.set_major_formatter("{x:,.4g}")
+        page.ax.yaxis.set_major_formatter("{x:,.6g}")
         page.legend(0.9)
         page.axes_words(" ", page.say("vl_equity", unit=page.bracket(unit)))  # room for ticks of two lines
         roads = rows.groupby("road", sort=False)["amount"].sum()
