@@ -36,6 +36,7 @@ class Trial:
 
     @property
     def by_chance(self) -> bool:
+        """Whether chance decided who got an offer, as far as the firm's data tell."""
         return self.auc <= targeting.CHANCE
 
     def score(self, name: str, customers: pd.DataFrame) -> np.ndarray:
@@ -79,6 +80,7 @@ def offer_cost(firm: Firm, settings: Settings) -> float:
 
 
 def campaign_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    """What followed offers, whom to address, what an offer changes and earns."""
     if not firm.has("offers"):
         sheet.cannot(
             "No offer to single customers is on file (table offers: customer and month): none was made, or "
