@@ -229,6 +229,21 @@ READING = (
 )  # fmt: skip
 
 
+def _as_flags(text: str) -> str:
+    """Advice to give an argument of `import_file`, as the flag of this command: --duplicates drop."""
+
+    def flag(found: re.Match[str]) -> str:
+        name, word = found[1].replace("_", "-"), found[2] or found[3] or ""
+        if word == "False" and found[1] not in READING:
+            return f"--{name} -"
+        if word in ("True", "False"):
+            return f"--{'no-' if word == 'False' else ''}{name}"
+        return f"--{name} {word}".rstrip()
+
+    names = "|".join((*COLUMNS, "currency_column", *READING))
+    return re.sub(rf"\b({names})=(?:'([^']*)'|(\w+))?", flag, text)
+
+
 def import_(options: argparse.Namespace) -> None:
     """Read a firm's own file of purchases into a customer database."""
     from .data.importing import customers_file, import_file
@@ -243,8 +258,11 @@ def import_(options: argparse.Namespace) -> None:
         place = Path(options.report).resolve()
         if place in (Path(options.file).resolve(), Path(options.out).resolve()):
             raise DataError(f"{options.report} would be overwritten; choose another name for --report")
-    result = import_file(options.file, options.out, **given)
-    say(result.report())
+    try:
+        result = import_file(options.file, options.out, **given)
+    except DataError as error:
+        raise DataError(_as_flags(str(error))) from None
+    say(_as_flags(result.report()))
     if options.report:
         say(f"\nEvery row not taken as it was: {result.write_row_report(options.report)}")
     more = "" if result.own_ids else f"; who is who: {customers_file(options.out)}"

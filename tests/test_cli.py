@@ -498,6 +498,18 @@ def test_import_tells_what_is_wrong(crmsim, words, told):
     assert code == 2 and told in err and err.startswith("crmsim: ") and len(err.splitlines()) == 1
 
 
+def test_import_gives_advice_in_flags(crmsim):
+    Path("odd.csv").write_text("Client,Day\na,2024-01-01\n")
+    code, _, err = crmsim("import", "odd.csv", "--out", "c.duckdb")
+    assert code == 2 and "Say which with --amount, or with --quantity and --price." in err
+    Path("twice.csv").write_text("customer,date,amount\na,2024-01-01,5\na,2024-01-01,5\n")
+    code, out, _ = crmsim("import", "twice.csv", "--out", "c.duckdb")
+    assert code == 0 and "Give --duplicates drop if the export" in out and "=" not in out.split("Notes")[1]
+    assert cli._as_flags("dayfirst=False; amount=False; decimal=',' or sheet=).") == (
+        "--no-dayfirst; --amount -; --decimal , or --sheet)."
+    )
+
+
 @pytest.fixture
 def undrawn(monkeypatch):
     """Figures of a report are drawn, but not written."""

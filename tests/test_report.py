@@ -132,9 +132,9 @@ def test_every_section_is_made(reports, name):
     assert {key: sheet.stopped for key, sheet in sheets.items() if sheet.stopped} == {}
     without_figure = {key for key, sheet in sheets.items() if not sheet.figures}
     expected = {
-        "subscription": {"rfm", "service"},
-        "retail": {"service"},
-        "water_utility": {"rfm"},
+        "subscription": {"rfm", "campaign", "service"},
+        "retail": {"campaign", "service"},
+        "water_utility": {"rfm", "campaign"},
     }
     assert without_figure == expected[name]
     assert page.open == []  # every tag was closed
@@ -271,6 +271,95 @@ def test_only_the_truth_needs_the_truth(firms, reports, tmp_path):
         assert page[key] == full[key]
 
 
+# -- offers --------------------------------------------------------------------------------------------
+
+
+def offered(folder, policy, size=1500, months=20):
+    """A small subscription firm with a campaign, reported on."""
+    scenario = cs.Scenario.preset("subscription").replace(population__size=size, population__months=months)
+    database = cs.simulate(scenario, [policy], 1).to_database(folder / "crm.duckdb")
+    page, sheets = make(database, folder / "out", only=["value", "campaign", "truth"])
+    assert not any(sheet.stopped for sheet in sheets.values())
+    return database, page, sheets["campaign"]
+
+
+@pytest.fixture(scope="module")
+def by_lot(unwritten, tmp_path_factory):
+    return offered(tmp_path_factory.mktemp("by_lot"), cs.RetentionCall(target="random", share=0.1))
+
+
+def test_offers_by_lot_are_an_experiment(by_lot):
+    database, page, sheet = by_lot
+    assert sheet.figures == [f"campaign-{name}.png" for name in ("response", "lift", "qini", "profit")]
+    assert "those without are a control group" in page["campaign"]
+    with Database(database) as firm:
+        offers, bills = firm.table("offers"), firm.table("payments")
+        payments = bills[bills["paid"]]
+    assert f"{len(offers):,} offers to {offers['customer'].nunique():,} customers" in page["campaign"]
+    table = pd.read_csv(page.folder / "tables/campaign-response.csv")
+    for kind in ("offered", "others"):
+        assert table[kind].between(table[f"{kind}_low"], table[f"{kind}_high"]).all()
+    told = re.search(r"who got an offer, ([\d.]+) % were .*? at the same time, ([\d.]+) %", page["campaign"])
+    mean = np.average(table["offered"], weights=table["offered_n"])
+    assert float(told[1]) == pytest.approx(100 * mean, abs=0.06)
+    gained = re.search(r"stays: ([+\u2212][\d.]+) percentage points", page["campaign"])[1]
+    assert float(gained.replace("\N{MINUS SIGN}", "-")) == pytest.approx(
+        float(told[1]) - float(told[2]), abs=0.16
+    )
+    profit = pd.read_csv(page.folder / "tables/campaign-profit.csv")
+    assert profit["cost"].to_numpy() == pytest.approx(
+        0.15 * payments["amount"].mean() * profit["customers"].to_numpy()
+    )
+    worth = ((profit["profit"] + profit["cost"]) / profit["gain"]).to_numpy()
+    assert worth == pytest.approx(worth[0])  # one value for all customers kept
+
+
+def test_the_section_on_offers_needs_no_truth(by_lot, tmp_path):
+    database, full, _ = by_lot
+    with Database(database) as firm:
+        known = {name: firm.table(name) for name in firm.tables if "." not in name and name != "dictionary"}
+    bare = write_tables(known, tmp_path / "bare.duckdb")
+    page, _ = make(bare, tmp_path / "out", only=["value", "campaign", "truth"])
+    assert page["campaign"] == full["campaign"]
+
+
+def test_the_truth_tells_whom_an_offer_keeps(by_lot):
+    _, page, _ = by_lot
+    assert "with that average" in page["truth"]
+    table = pd.read_csv(page.folder / "tables/truth-offers.csv").set_index("score")
+    assert list(table.index) == ["risk", "uplift (T-learner)", "knowing the effect"]
+    assert table["profit"].idxmax() == "knowing the effect"
+    # whoever is addressed first, all are in the end
+    assert table["everybody"].to_numpy() == pytest.approx(table["everybody"].iloc[0])
+
+
+@pytest.mark.slow
+def test_offers_to_those_at_risk_are_no_experiment(tmp_path):
+    _, page, sheet = offered(tmp_path, cs.RetentionCall(target="risk", share=0.1), size=3000)
+    assert sheet.figures == ["campaign-response.png", "campaign-lift.png"]
+    assert "The firm chose who got an offer" in page["campaign"]
+    assert "campaign-profit.csv" not in sheet.tables
+    assert (page.folder / "tables/truth-offers.csv").exists()
+
+
+def test_offers_that_win_back_are_counted_by_who_returns(tmp_path):
+    database, page, _ = offered(tmp_path, cs.WinBack(), size=2500)
+    with Database(database) as firm:
+        offers, back = firm.table("offers"), firm.table("returns")
+    assert len(back) > 20
+    told = re.search(r"Of ([\d,]+) offers to former customers ([\d.]+) % brought", page["campaign"])
+    assert told[1] == f"{len(offers):,}"
+    assert float(told[2]) == pytest.approx(100 * len(back) / len(offers), abs=0.06)
+    assert "too few to say whom to address" in page["campaign"]
+
+
+def test_without_offers_the_section_says_so(reports):
+    for name in ("subscription", "retail"):
+        page, sheets = reports(name)
+        assert "No offer to single customers is on file" in page["campaign"]
+        assert not sheets["campaign"].tables and "truly change" not in page["truth"]
+
+
 FEW = """Client,Day,Amount
 Ann,2024-01-03,12.5
 Bob,2024-01-05,40
@@ -327,7 +416,7 @@ def test_cdnow_imported_and_reported(tmp_path):
     assert "The best 20 % of the customers who bought bring 67 % of sales" in page["composition"]
     forecast = pd.read_csv(tmp_path / "out/tables/value-holdout.csv").set_index("model")
     assert abs(forecast.loc["BG/NBD", "total_error"]) < 0.1 < forecast.loc["own rate", "total_error"]
-    for key in ("products", "satisfaction", "loyalty", "service", "truth"):
+    for key in ("products", "campaign", "satisfaction", "loyalty", "service", "truth"):
         assert not sheets[key].tables and len(page[key]) > 40  # a reason instead
 
 

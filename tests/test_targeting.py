@@ -411,6 +411,45 @@ def test_report_card_notices_offers_that_were_not_made_by_chance():
     assert any("not made by chance" in note for note in notes)
 
 
+def test_past_offers_lay_who_got_one_beside_who_did_not(contract):
+    found = tg.past_offers(contract, pause=4, rows=3_000)
+    made = contract["offers"].assign(got=1.0)
+    after = found[["customer", "month"]].assign(month=found["month"] + 1)
+    got = after.merge(made, how="left", on=["customer", "month"])["got"].fillna(0.0)
+    assert got.tolist() == found["offered"].tolist()
+    assert found["since_offer"].min() > 4
+    assert found["month"].max() == MONTHS - 1 - 3
+    assert (found["offered"] == 0).sum() == 3_000
+    again = found.groupby("month").size()
+    late = contract["offers"]["month"] >= 15
+    few = tg.past_offers({**contract, "offers": contract["offers"][late]}, rows=3_000)
+    assert few["month"].min() == 14 > again.index.min()  # months without any offer tell nothing
+    none = tg.past_offers({**contract, "offers": contract["offers"].head(0)})
+    assert not len(none) and "offered" in none
+
+
+def test_selection_is_found_in_customers_the_model_has_not_seen(contract):
+    found = tg.past_offers(contract, rows=6_000)
+    assert abs(tg.selection_auc(found) - 0.5) < 0.05
+    chosen = found.assign(offered=(found["tenure"] > found["tenure"].median()).astype(float))
+    assert tg.selection_auc(chosen) > 0.95
+    few = found.groupby("offered").head(60)  # a model that remembers would reach far more
+    assert tg.selection_auc(few) < 0.65
+
+
+def test_the_interval_takes_customers_whole():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=400)
+    low, high = tg.bootstrap_interval(lambda k: y[k].mean(), np.arange(400), resamples=2000)
+    assert (high - low) / 2 == pytest.approx(1.96 * y.std() / 20, rel=0.1)
+    four = np.repeat(y, 4)
+    again = tg.bootstrap_interval(lambda k: four[k].mean(), np.repeat(np.arange(400), 4), resamples=2000)
+    assert again == pytest.approx((low, high))  # four rows of a customer say no more than one
+    assert np.isnan(tg.bootstrap_interval(lambda k: np.nan, [1, 2])).all()
+    with pytest.raises(ValueError, match="resamples=0"):
+        tg.bootstrap_interval(lambda k: 0.0, [1, 2], resamples=0)
+
+
 def test_report_card_refuses_a_short_record(shop):
     with pytest.raises(ValueError, match="fewer than 6 to fit on"):
         tg.report_card(shop, horizon=20)
@@ -459,6 +498,19 @@ def test_figure_of_the_report_card(contract_card, chinese):
     assert "最接近真相" in plots.report_card(contract_card.table, language=chinese).get_title(loc="left")
     with pytest.raises(ValueError, match="needs the truth"):
         plots.report_card(contract_card.table.assign(grade=np.nan))
+
+
+def test_figure_of_responses(chinese):
+    table = pd.DataFrame({"period": ["Q1", "Q2"], "offered": [0.3, 0.4], "others": [0.2, 0.2]})
+    for kind, n in (("offered", [100, 300]), ("others", [400, 400])):
+        table[f"{kind}_n"] = n
+        table[f"{kind}_low"], table[f"{kind}_high"] = table[kind] - 0.05, table[kind] + 0.05
+    ax = plots.offer_response(table)
+    assert ax.get_title(loc="left") == "With an offer 37.5 % on average, without 20.0 %"
+    assert plots.words(ax).endswith("Q1 30 % and 20 %, Q2 40 % and 20 %.")
+    assert "有优惠平均" in plots.offer_response(table, language=chinese).get_title(loc="left")
+    with pytest.raises(ValueError, match="column 'others_low' is missing"):
+        plots.offer_response(table.drop(columns="others_low"))
 
 
 def test_figure_of_calibration(chinese):

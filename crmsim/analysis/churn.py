@@ -780,7 +780,8 @@ class Cox:
         """Chance to be there still at each of `times`, given one is at `after` (a number or one a row).
 
         exp(-(H(t) - H(after)) x relative hazard): a row a row of `frame`, a column a time. Models without
-        strata only. Beyond the longest stay observed nothing is known and nothing more is added.
+        strata only. Beyond the longest stay observed nothing is known and nothing more is added. Raises
+        ValueError for a model with strata, whose baselines differ.
         """
         if "stratum" in self.baseline:
             raise ValueError("survival: the model has strata, each with a baseline of its own; use .baseline")

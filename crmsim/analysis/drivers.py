@@ -407,10 +407,12 @@ class AHP:
 
     @property
     def consistent(self) -> bool:
+        """Whether the consistency ratio is below 0.10 (Saaty 1980)."""
         return self.cr < 0.10
 
     @property
     def table(self) -> pd.DataFrame:
+        """The weights, a row each, as shares of 1."""
         return self.weights.to_frame()
 
     def __repr__(self) -> str:

@@ -123,6 +123,7 @@ class Firm(Mapping[str, pd.DataFrame]):
 
     @cached_property
     def money(self) -> Money:
+        """Writes amounts in the currency of the firm, which is left out where the tables do not tell it."""
         currency = self.about.get("currency", "")
         return Money("" if currency == "unknown" else currency)
 

@@ -161,6 +161,7 @@ class Sheet:
         self.find(*sentences)
 
     def list(self, lines: Sequence[str]) -> None:
+        """A list of findings, a line each."""
         self.body.append("<ul>" + "".join(f"<li>{_text(line)}</li>" for line in lines) + "</ul>")
 
     def cannot(self, reason: str) -> None:

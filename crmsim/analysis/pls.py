@@ -111,14 +111,20 @@ class PathModel:
         return tuple(item for items in self.blocks.values() for item in items)
 
     def with_indicators(self, **blocks: Iterable[str]) -> Self:
-        """The same paths with other columns: `CCSI.with_indicators(image=["i1", "i2"], ...)`."""
+        """The same paths with other columns: `CCSI.with_indicators(image=["i1", "i2"], ...)`.
+
+        Raises ValueError for a variable the model does not have.
+        """
         for latent in blocks:
             if latent not in self.blocks:
                 raise ValueError(f"{self.name} has no {latent!r}; it has {', '.join(self.latents)}")
         return self._new(dict(self.blocks) | blocks, self.paths)
 
     def without(self, *latents: str) -> Self:
-        """The same model without these latent variables and the paths that touch them."""
+        """The same model without these latent variables and the paths that touch them.
+
+        Raises ValueError for a variable the model does not have.
+        """
         for latent in latents:
             if latent not in self.blocks:
                 raise ValueError(f"{self.name} has no {latent!r}; it has {', '.join(self.latents)}")
@@ -578,7 +584,8 @@ class PathFit:
         """The latent variables of each respondent on 0 to 100, with the weights of this fit.
 
         frame: answers with the model's columns, of these respondents or of another wave. low, high: ends
-        of the scale. A respondent with a missing answer to a variable's questions has no score of it.
+        of the scale. A respondent with a missing answer to a variable's questions has no score of it. Raises
+        ValueError for answers without one of the questions.
         """
         out = {}
         for latent, rows in self.measurement.groupby("latent", sort=False):

@@ -70,7 +70,10 @@ _SLACK = 1e-12  # what adding shares up may lose
 
 
 def need(frame: pd.DataFrame, columns: Mapping[str, str], who: str) -> None:
-    """Refuse a frame that lacks a column. columns: name of the argument -> name of the column."""
+    """Refuse a frame that lacks a column. columns: name of the argument -> name of the column.
+
+    Raises ValueError, in the name of `who`, that tells the columns there are.
+    """
     if not isinstance(frame, pd.DataFrame):
         raise ValueError(f"{who}: a DataFrame is needed, not {type(frame).__name__}")
     for argument, column in columns.items():
@@ -86,7 +89,10 @@ def need(frame: pd.DataFrame, columns: Mapping[str, str], who: str) -> None:
 
 
 def numbers(values: pd.Series | npt.ArrayLike, name: str, who: str, *, negative: bool = True) -> Floats:
-    """A float array without missing values; the message names the first row that is wrong."""
+    """A float array without missing values; the message names the first row that is wrong.
+
+    Raises ValueError, in the name of `who`, for missing values, no numbers and, if told so, negative ones.
+    """
     series = values if isinstance(values, pd.Series) else pd.Series(np.ravel(np.asarray(values)))
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
         raise ValueError(f"{who}: {name} holds dates; numbers are needed")
@@ -245,7 +251,8 @@ def classes(values: Floats, shares: Floats, ties: Ties = "together") -> npt.NDAr
 
     ties ``"together"``: equal values get the same class, the one in which the middle of their group lies
     (the lower one if it lies on a cut), so classes may come out uneven or empty. ``"order"``: equal values
-    are parted in the order in which they stand, so classes are as even as they can be.
+    are parted in the order in which they stand, so classes are as even as they can be. Raises ValueError for
+    other ties.
     """
     if ties not in ("together", "order"):
         raise ValueError(f'ties={ties!r} is not known; give "together" or "order"')
@@ -922,7 +929,10 @@ class Transitions:
     moves: pd.DataFrame
 
     def counts(self, period: str | None = None) -> pd.DataFrame:
-        """Customers by state (rows) and next state (columns), best first; all periods together by default."""
+        """Customers by state (rows) and next state (columns), best first; all periods together by default.
+
+        Raises ValueError for a period in which no transition begins.
+        """
         rows = self.table
         if period is not None:
             rows = rows[rows["period"] == period]
@@ -943,7 +953,10 @@ class Transitions:
         return counts.div(size.where(size > 0), axis=0)
 
     def moved(self, *which: str) -> pd.DataFrame:
-        """The rows of ``moves`` with one of these moves; without a name, of all who changed their state."""
+        """The rows of ``moves`` with one of these moves; without a name, of all who changed their state.
+
+        Raises ValueError for an unknown move.
+        """
         if unknown := [name for name in which if name not in _MOVES]:
             raise ValueError(f"{unknown[0]!r} is no move; the moves are {', '.join(_MOVES)}")
         wanted = which or ("up", "down", "joined", "lapsed", "returned")

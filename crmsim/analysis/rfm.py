@@ -450,10 +450,12 @@ class MailingPlan:
 
     @property
     def profit(self) -> float:
+        """Profit of mailing the cells chosen, in money."""
         return float(self.table.loc[self.table["mail"], "profit"].sum())
 
     @property
     def profit_all(self) -> float:
+        """Profit of mailing every cell, in money."""
         return float(self.table["profit"].sum())
 
     def __repr__(self) -> str:

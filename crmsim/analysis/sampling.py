@@ -191,7 +191,8 @@ def weighting_effect(weights: Any) -> float:
 def cluster_effect(size: float, correlation: float) -> float:
     """Design effect of asking `size` people in each cluster, 1 + (m - 1) rho.
 
-    correlation: intraclass correlation, of two people of one cluster (see `intraclass_correlation`).
+    correlation: intraclass correlation, of two people of one cluster (see `intraclass_correlation`). Raises
+    ValueError for a size below 1.
     """
     if size < 1:
         raise ValueError(f"size must be at least 1, not {size!r}")

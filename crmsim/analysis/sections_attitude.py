@@ -25,6 +25,7 @@ SOON = 20  # seconds within which a call should be answered, in the usual 80/20 
 
 
 def satisfaction_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    """Index, drivers and path model of the survey waves, and the monthly question."""
     asked = len(firm.waves) > 0 and firm.has("survey_answers", "survey_items")
     if not asked and not firm.has("survey"):
         sheet.cannot("No customer was asked: the database has neither survey waves nor monthly answers.")
@@ -284,6 +285,7 @@ def _monthly(sheet: Sheet, firm: Firm) -> None:
 
 
 def loyalty_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    """Attitude and behaviour, layers, the curve of satisfaction and loyalty, eight standards."""
     items = firm.table("survey_items")
     if (
         not len(items)
@@ -457,6 +459,7 @@ def _standards(sheet: Sheet, firm: Firm) -> None:
 
 
 def service_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    """The hotline, complaints, letters and repairs."""
     if not firm.has("contacts") and not firm.has("complaints"):
         sheet.cannot("Neither contacts nor complaints are on file.")
         return
@@ -581,6 +584,7 @@ def _complaints(sheet: Sheet, firm: Firm) -> None:
 
 
 def truth_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    """What a simulation knows, beside what was found."""
     if not firm.has("truth.customers"):
         sheet.cannot(
             "The truth is known for simulated customers only; this database is not from a simulation."

@@ -21,6 +21,7 @@ from .pages import Sheet, Write, count, fine, listed, many, number, percent, ten
 
 
 def file_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    """What the database holds, its faults, and sales through time."""
     sizes = pd.DataFrame(
         {
             "table": firm.tables,
@@ -150,6 +151,7 @@ FEW = 5  # buyers of whom shares of customers are told at least
 
 
 def composition_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    """ABC, the best fifth, kinds of customers, and who rises and falls."""
     if not (firm.has("purchases") or firm.has("payments")):
         sheet.cannot("Who brings the sales needs purchases or paid bills, and the database has neither.")
         return
@@ -349,6 +351,7 @@ def _tiers(sheet: Sheet, firm: Firm) -> None:
 
 
 def products_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    """Sales mix, margin rate, turnover, cross and contribution ratio."""
     if firm.contract and firm.has("products", "profiles") and firm["profiles"]["plan"].notna().any():
         _plans(sheet, firm)
         return
@@ -489,6 +492,7 @@ def _plans(sheet: Sheet, firm: Firm) -> None:
 
 
 def rfm_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    """Segments, the 125 cells, and whom to mail."""
     if firm.contract:
         sheet.cannot(
             "Customers under contract are billed every month, so how recently and how often they paid does "
@@ -636,6 +640,7 @@ def _mailing(sheet: Sheet, firm: Firm, settings: Settings) -> None:
 
 
 def churn_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    """Departures under contract, or silence without."""
     if not firm.has("customers"):
         sheet.cannot("Who leaves needs the table of customers, which is empty.")
     elif firm.contract:

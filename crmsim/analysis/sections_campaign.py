@@ -36,6 +36,7 @@ class Trial:
 
     @property
     def by_chance(self) -> bool:
+        """Whether chance decided who got an offer, as far as the firm's data tell."""
         return self.auc <= targeting.CHANCE
 
     def score(self, name: str, customers: pd.DataFrame) -> np.ndarray:
@@ -79,6 +80,7 @@ def offer_cost(firm: Firm, settings: Settings) -> float:
 
 
 def campaign_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    """What followed offers, whom to address, what an offer changes and earns."""
     if not firm.has("offers"):
         sheet.cannot(
             "No offer to single customers is on file (table offers: customer and month): none was made, or "
@@ -208,7 +210,8 @@ def _lift(sheet: Sheet, firm: Firm, found: Trial) -> None:
         f"{percent(0.1 * tops['tenure' if bad else 'recency'])}. Who is likeliest to "
         f"{'leave' if bad else 'buy'} is not who changes by an offer."
     )
-    sheet.figure("lift", "lift_curve", tables)
+    share = percent(0.1 * tops["score"]).replace(SPACE, " ")
+    sheet.figure("lift", "lift_curve", tables, title=f"The best tenth by score holds {share} of those {who}")
     sheet.table(
         "lift", tables["score"], f"Those {who}, by tenths of the score, the highest first",
         {
@@ -265,15 +268,13 @@ def _uplift(sheet: Sheet, firm: Firm, settings: Settings, found: Trial) -> None:
     columns = ["score", "qini", "low", "high", "uplift", "uplift_low", "uplift_high"]
     table = pd.DataFrame(lines, columns=columns)
     sure = table[table["low"] > 0]
-    sheet.say(
-        "Fitted on the earlier months and judged on the last third: "
-        + (
-            f"addressing the best by {sure.iloc[0]['score']} wins surely more than addressing as many by lot."
-            if len(sure)
-            else "no score surely finds those whom an offer changes; as many drawn by lot would do as well."
-        )
+    verdict = (
+        f"addressing the best by {sure.iloc[0]['score']} wins surely more than addressing as many by lot"
+        if len(sure)
+        else "no score surely finds those whom an offer changes"
     )
-    sheet.figure("qini", "uplift_curves", curves)
+    sheet.say(f"Fitted on the earlier months and judged on the last third: {verdict}.")
+    sheet.figure("qini", "uplift_curves", curves, title=verdict)
     sheet.table(
         "qini", table.assign(**{c: 100 * table[c] for c in columns[1:]}),
         "Qini coefficient by score, and uplift of the best fifth, per 100 customers",
@@ -342,7 +343,10 @@ def _profit(sheet: Sheet, firm: Firm, settings: Settings, found: Trial) -> None:
         curves[name] = targeting.profit_curve(curve, value=worth, contact=cost, customers=people)
     if not curves:
         return
-    sheet.figure("profit", "profit_curves", curves, currency=money.currency)
+    told = f"{'earns' if everybody[0] > 0 else 'loses'} {money(abs(everybody[0]))}".replace(SPACE, " ")
+    sheet.figure(
+        "profit", "profit_curves", curves, currency=money.currency, title=f"An offer to everybody {told}"
+    )
     lines = []
     for name, curve in curves.items():
         for share in (0.1, 0.2, 0.3, 0.5, 1.0):

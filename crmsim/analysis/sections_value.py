@@ -13,6 +13,7 @@ from .pages import Sheet, Write, count, fine, listed, many, number, percent, ten
 
 
 def value_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
+    """Past, current and potential value, equity, and forecasts against what came."""
     if not firm.has("customers") or not (firm.has("purchases") or firm.has("bills")):
         sheet.cannot(
             "What customers are worth needs customers with purchases or bills; the database has none."

@@ -377,7 +377,10 @@ class ChurnScore:
 
     @property
     def table(self) -> pd.DataFrame:
-        """Coefficients of a logistic score by feature, for one standard deviation more (log odds)."""
+        """Coefficients of a logistic score by feature, for one standard deviation more (log odds).
+
+        Raises ValueError for any other score.
+        """
         if self.method != "logistic" or self.columns is None:
             raise ValueError("only a logistic score on named columns has a table of coefficients")
         size = self.estimator[-1].coef_[0]

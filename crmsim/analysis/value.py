@@ -173,14 +173,16 @@ class _Model:
 class Buying(Protocol):
     """A model of repeat purchases: :class:`BGNBD`, :class:`ParetoNBD`, or one's own with these methods."""
 
-    def expected_purchases(self, t: npt.ArrayLike) -> Floats: ...
+    def expected_purchases(self, t: npt.ArrayLike) -> Floats:
+        """Repeat purchases of somebody new up to time ``t``."""
+
     def conditional_expected_purchases(
         self, t: npt.ArrayLike, frequency: npt.ArrayLike, recency: npt.ArrayLike, T: npt.ArrayLike
-    ) -> Floats: ...
+    ) -> Floats:
+        """Purchases of each customer in the time ``t`` to come, given what she did up to ``T``."""
 
-    def log_likelihoods(
-        self, frequency: npt.ArrayLike, recency: npt.ArrayLike, T: npt.ArrayLike
-    ) -> Floats: ...
+    def log_likelihoods(self, frequency: npt.ArrayLike, recency: npt.ArrayLike, T: npt.ArrayLike) -> Floats:
+        """Log-likelihood of what each customer did."""
 
 
 _Likelihood = Callable[[Floats], tuple[float, Floats]]
@@ -406,7 +408,7 @@ class BGNBD(_Model):
 
         Shape ``(k_max + 1,)`` for one ``T``, ``(len(T), k_max + 1)`` for an array; what is missing to a sum
         of 1 is the probability of more. Summed over customers it is the expected histogram. FHL 2005,
-        equation (8).
+        equation (8). ``ValueError`` for a ``k_max`` that is no whole number from 0.
         """
         from scipy.special import betainc, betaln, gammaln
 
@@ -585,6 +587,7 @@ class ParetoNBD(_Model):
 
         Shape ``(k_max + 1,)`` for one ``T``, ``(len(T), k_max + 1)`` for an array; what is missing to a sum
         of 1 is the probability of more. The negative binomial of the time active, averaged over it (FH 2005).
+        ``ValueError`` for a ``k_max`` that is no whole number from 0.
         """
         from scipy.special import gammaln
 
@@ -1369,7 +1372,10 @@ def _needs(frame: pd.DataFrame, columns: Sequence[str], name: str) -> None:
 
 
 def read_table(source: Any, name: str) -> pd.DataFrame:
-    """A table of a ``Database``, or of a mapping from names to tables; an empty frame where it has none."""
+    """A table of a ``Database``, or of a mapping from names to tables; an empty frame where it has none.
+
+    ``ValueError`` for anything else.
+    """
     import pandas as pd
 
     if hasattr(source, "table") and hasattr(source, "tables"):

@@ -483,6 +483,7 @@ class Database:
         return f"{self.path.name} has no table {name!r}; {hint}It has {', '.join(known)}"
 
     def close(self) -> None:
+        """Let the file go; afterwards the database can no longer be asked."""
         self._connection.close()
 
     def __enter__(self) -> Self:

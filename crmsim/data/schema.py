@@ -79,6 +79,7 @@ class Table:
 
     @property
     def keys(self) -> list[str]:
+        """The columns that together name a row."""
         return [column.name for column in self.columns if column.key]
 
 

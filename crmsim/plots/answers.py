@@ -161,7 +161,8 @@ def recommendation_by_wave(
     """Promoters, passives and detractors of each wave as one bar, with the net promoter score: 净推荐值.
 
     waves: of `analysis.satisfaction.by_wave`: wave, promoters, passives, detractors (shares), nps, and where
-    it has them nps_lower, nps_upper, month. Waves in which it was not asked are left out.
+    it has them nps_lower, nps_upper, month. Waves in which it was not asked are left out. Raises ValueError
+    for a table without these columns or rows, and where no wave asked it.
     """
     columns = ("wave", "promoters", "passives", "detractors", "nps")
     need(waves, columns, "recommendation_by_wave", "satisfaction.by_wave")
@@ -280,7 +281,7 @@ def pairwise_weights(
 ) -> Axes:
     """Weights from pairwise comparisons, the heaviest on top, and whether the judgements agree: 层次分析法.
 
-    found: of `analysis.drivers.ahp` (weights, cr, consistent).
+    found: of `analysis.drivers.ahp` (weights, cr, consistent). Raises ValueError without a weight.
     """
     weights = found.weights.sort_values(ascending=False, kind="stable")
     if not len(weights):

@@ -203,7 +203,8 @@ def cohort_matrix(
 
     cohorts: of `analysis.churn.cohorts` or `purchase_cohorts`: cohort, age, customers, retained, retention.
     Cells have their numbers in up to 13 rows and columns, else there is a scale of the colours. kept: words
-    for who is counted, where it is not those still there.
+    for who is counted, where it is not those still there. Raises ValueError for a table without these columns
+    or rows, and where no cohort has an age above 0.
     """
     need(cohorts, ["cohort", "age", "customers", "retained", "retention"], "cohort_matrix", "churn.cohorts")
     shown = cohorts[cohorts["age"] > 0]
@@ -311,7 +312,8 @@ def incidence_by_cause(
 ) -> Axes:
     """Share who have left by length of stay, stacked by cause, up to those who are still there.
 
-    incidence: of `analysis.churn.incidence` for one group: cause, time (months), incidence.
+    incidence: of `analysis.churn.incidence` for one group: cause, time (months), incidence. Raises ValueError
+    for a table without these columns or rows, and for one of several groups.
     """
     need(incidence, ["cause", "time", "incidence"], "incidence_by_cause", "churn.incidence")
     known = {"cause", "time", "at_risk", "left", "incidence", "error", "low", "high"}
@@ -359,6 +361,7 @@ def hazard_by_tenure(
     """Chance of leaving in a month by length of stay, with intervals, a line a group (or a cause).
 
     hazards: of `analysis.churn.hazards`: low_time, high_time (months), exposure, left, hazard, low, high.
+    Raises ValueError for a table without these columns or rows, and where nobody was at risk.
     """
     need(hazards, sorted(_HAZARD), "hazard_by_tenure", "churn.hazards")
     with a_page(ax, language) as page:
@@ -415,7 +418,8 @@ def stated_causes(
 ) -> Axes:
     """Share of departures by cause, as stated (ring) and as true (dot): 所述原因与真实原因.
 
-    table: `StatedAndTrue.table` of `analysis.churn.stated_and_true`: cause, stated, true.
+    table: `StatedAndTrue.table` of `analysis.churn.stated_and_true`: cause, stated, true. Raises ValueError
+    for a table without these columns or rows, and where no cause has a share.
     """
     need(table, ["cause", "stated", "true"], "stated_causes", "churn.stated_and_true")
     rows = table[(table["stated"] > 0) | (table["true"] > 0)].sort_values("true", ignore_index=True)
@@ -471,6 +475,7 @@ def hazard_ratios(
 
     found: of `analysis.churn.hazard_ratios` or `cox`, or their table: group (or term), hazard_ratio, low,
     high. The row whose ratio is 1 without an interval is the baseline. names: words for groups or terms.
+    Raises ValueError for a table without these columns or rows, and where there is only a baseline.
     """
     table = found if isinstance(found, pd.DataFrame) else found.table
     need(table, ["hazard_ratio", "low", "high"], "hazard_ratios", "churn.hazard_ratios")

@@ -145,7 +145,8 @@ def loyalty_types(
     """Customers by attitude and behaviour, in the four fields of Dick & Basu: 忠诚类型.
 
     found: of `analysis.loyalty.loyalty_types` (customers with attitude, behaviour, type; table; the two
-    cuts). behaviour: words for that axis when it is not the share of months with a purchase.
+    cuts). behaviour: words for that axis when it is not the share of months with a purchase. Raises
+    ValueError without customers.
     """
     customers, table = found.customers, found.table.set_index("type")
     if not len(customers):
@@ -280,7 +281,8 @@ def loyalty_layers(
 ) -> Axes:
     """How many customers stand on each layer of loyalty, the deepest on top, with intervals: 忠诚层次.
 
-    table: of `analysis.loyalty.layer_shares` for one group: layer, share, low, high.
+    table: of `analysis.loyalty.layer_shares` for one group: layer, share, low, high. Raises ValueError for a
+    table without these columns or rows, and for one of several groups.
     """
     need(table, ("layer", "share", "low", "high"), "loyalty_layers", "loyalty.layer_shares")
     if table["layer"].duplicated().any():
@@ -321,7 +323,8 @@ def standards_and_churn(
     """Which standard of loyalty foretells churn: the chance of the right order, with intervals.
 
     table: of `analysis.loyalty.standards_and_churn`: standard, n, left, auc, low, high; standards without an
-    auc are left out. names: words for the standards.
+    auc are left out. names: words for the standards. Raises ValueError for a table without these columns or
+    rows, and where no standard has an auc.
     """
     columns = ("standard", "auc", "low", "high")
     need(table, columns, "standards_and_churn", "loyalty.standards_and_churn")
@@ -373,7 +376,8 @@ def ceiling(
     """The scatter of a condition and an outcome with its ceilings: is satisfaction necessary? 必要条件上限.
 
     found: of `analysis.loyalty.necessity` (points, lines, table, scope). condition, outcome: words for
-    the axes when they are not satisfaction and loyalty; the title then needs words too.
+    the axes when they are not satisfaction and loyalty; the title then needs words too. Raises ValueError
+    without customers.
     """
     points, lines = found.points, found.lines
     if not len(points):

@@ -212,7 +212,8 @@ def margin_turnover(
     """Gross margin rate over turnover of each product, with curves of equal cross ratio.
 
     products: `product_ratios(...).table`; rows without sales or stock are left out. labels: how many products
-    are named, those with the largest sales first.
+    are named, those with the largest sales first. Raises ValueError for a table without these columns or
+    rows, and where no product has both sales and stock.
     """
     who = "margin_turnover"
     need(products, ("sales", "margin_rate", "turnover", "cross_ratio"), who, "product_ratios(...).table")
@@ -322,7 +323,8 @@ def sales_mix_bars(
 ) -> Axes:
     """Share of sales and share of gross margin of each product, the largest sales on top.
 
-    products: `product_ratios(...).table`. largest: products shown; the others are put together.
+    products: `product_ratios(...).table`. largest: products shown; the others are put together. Raises
+    ValueError for a table without these columns or rows, and where sales or margin add up to 0 or less.
     """
     who = "sales_mix_bars"
     need(products, ("sales", "margin"), who, "product_ratios(...).table")
@@ -381,7 +383,8 @@ def rfm_cube(
 
     cells: what `crmsim.analysis.rfm.cells` gives for r, f and m, or for r and f alone (one panel). show: the
     rate of response, its lift, or how many customers a cell has; the rate if there is one. A cell without
-    customers is left white.
+    customers is left white. Raises ValueError for a table without these columns or rows, for cells without
+    customers and an unknown `show`.
     """
     who = "rfm_cube"
     need(cells, ("r", "f", "customers"), who, "cells(scored, outcome)")
@@ -502,6 +505,8 @@ def response_by_cell(
 
     response: what `crmsim.analysis.rfm.cells` gives with an outcome, or the table of a `MailingPlan`.
     break_even: the rate, 0 to 1. Cells without customers are left out; up to 30 cells have their intervals.
+    Raises ValueError for a table without these columns or rows, for cells without customers and a break_even
+    that is no such rate.
     """
     who = "response_by_cell"
     need(response, ("customers", "rate", "low", "high"), who, "cells(scored, outcome)")
@@ -561,6 +566,7 @@ def tier_flows(
 
     transitions: `transitions(...).table`. Bands have the colour of the tier they come from; those who stay
     are paler. The share written in a block is of the customers of its period, customers to be left out.
+    Raises ValueError for a table without these columns or rows, and for an unknown state.
     """
     who = "tier_flows"
     columns = ("period", "next_period", "state", "next_state", "customers")

@@ -162,7 +162,7 @@ def sales_over_time(
         page.ax.tick_params(axis="x", length=0, pad=10 * page.scale)
         page.ax.set_xlim(-0.7, len(names) - 0.3)
         page.ax.axhline(0, color="black", linewidth=1)
-        page.ax.yaxis.set_major_formatter("{x:,.4g}")
+        page.ax.yaxis.set_major_formatter("{x:,.6g}")
         unit = page.money_unit(size, currency)
         page.axes_words("", page.say("ss_sales", unit=page.bracket(unit)))
         write = writer(pd.Series(sales / size), False)
@@ -268,7 +268,8 @@ def target_bars(
     """Sales of the customers with the largest targets against these: 交易业绩与目标.
 
     table: `analysis.portfolio.performance` with a target, indexed by customer: sales, target. largest:
-    customers shown; the title speaks of all of them too.
+    customers shown; the title speaks of all of them too. Raises ValueError for a table without these columns
+    or rows, and where no customer has a target above 0.
     """
     who = "target_bars"
     need(table, ("sales", "target"), who, "analysis.portfolio.performance(sales, target)")
@@ -299,7 +300,7 @@ def target_bars(
             )  # fmt: skip
         page.rows(place, [broken(name, 24) for name in _names(page, shown.index)])
         page.ax.set_xlim(min(0.0, 1.1 * float(sales.min())), 1.16 * float(max(sales.max(), target.max())))
-        page.ax.xaxis.set_major_formatter("{x:,.4g}")
+        page.ax.xaxis.set_major_formatter("{x:,.6g}")
         page.legend(0.9)
         page.axes_words(page.say("ss_sales", unit=page.bracket(page.money_unit(size, currency))), "")
         whole = float(known["sales"].sum() / known["target"].sum())
@@ -327,7 +328,8 @@ def contribution_ranks(
     """How the two contribution ratios rank the products: with stock (left) and without (right): 贡献比率.
 
     products: `analysis.portfolio.product_ratios(...).table` with stock: sales_mix, margin_rate, cross_ratio.
-    largest: products shown, those that sell most; ranks are among these.
+    largest: products shown, those that sell most; ranks are among these. Raises ValueError for a table
+    without these columns or rows, and with fewer than two products that have sales and stock.
     """
     who = "contribution_ranks"
     source = "analysis.portfolio.product_ratios(...).table"
@@ -395,7 +397,8 @@ def response_by_score(
     """Response by recency, frequency and money alone, from the best score to the last.
 
     table: `analysis.rfm.by_score`: a row a score, columns r, f, m. rate: whether it is a share (0 to 1),
-    shown in per cent, or a mean such as purchases. outcome: words for the axis.
+    shown in per cent, or a mean such as purchases. outcome: words for the axis. Raises ValueError for a table
+    without one of r, f, m or without rows.
     """
     who = "response_by_score"
     letters = [name for name in ("r", "f", "m") if name in table]

@@ -142,9 +142,11 @@ class Page:
         ax.set_axisbelow(True)
 
     def say(self, key: str, **values: Any) -> str:
+        """The words of a key in the reader's language, values put in."""
         return _TEXT[key][self.language == "zh"].format(**values)
 
     def money_unit(self, size: float, currency: str) -> str:
+        """The unit of money shown in `size`, such as thousand EUR."""
         word = self.say(f"{size:.0f}") if size > 1 else ""
         return f"{word} {currency}".strip()
 
@@ -153,6 +155,7 @@ class Page:
         return "" if not unit else f"（{unit}）" if self.language == "zh" else f" ({unit})"
 
     def listed(self, parts: Iterable[str]) -> str:
+        """Parts as one text."""
         return self.say("and").join(parts)
 
     def percent(self, share: float) -> str:
@@ -164,6 +167,7 @@ class Page:
         return minus(f"{value:.{digits}f}") + ("%" if self.language == "zh" else " %")
 
     def axes_words(self, x: str, y: str) -> None:
+        """Names of the two axes, units with them."""
         self.ax.set_xlabel(x, fontsize=self.size)
         self.ax.set_ylabel(y, fontsize=self.size)
 
@@ -257,6 +261,7 @@ class Page:
 
 @contextlib.contextmanager
 def a_page(ax: Axes | None, language: str, height: float = 7.2) -> Iterator[Page]:
+    """A page on `ax`, or on a figure of its own, `height` inches high, with the fonts of the language."""
     reader, told = spoken(language)
     import matplotlib
     from matplotlib.figure import Figure
@@ -272,7 +277,10 @@ def a_page(ax: Axes | None, language: str, height: float = 7.2) -> Iterator[Page
 def some_pages(
     axes: Sequence[Axes] | None, language: str, *, rows: int = 2, columns: int = 1, sharex: bool = True
 ) -> Iterator[list[Page]]:
-    """Several pages in rows and columns, as a rule two, one above the other."""
+    """Several pages in rows and columns, as a rule two, one above the other.
+
+    Raises ValueError for another number of axes.
+    """
     reader, told = spoken(language)
     import matplotlib
     from matplotlib.figure import Figure
@@ -309,7 +317,10 @@ def families(language: Language) -> list[str]:
 
 
 def spoken(language: str) -> tuple[Language, str]:
-    """The language to use, and a word for the foot where it is not the one wanted."""
+    """The language to use, and a word for the foot where it is not the one wanted.
+
+    Raises ValueError for another language.
+    """
     if language not in ("en", "zh"):
         raise ValueError(f'language {language!r} is not known; use "en" or "zh"')
     if language == "zh" and chinese_font() is None:
@@ -325,6 +336,7 @@ def _installed() -> tuple[str, ...]:
 
 
 def find_font(installed: Sequence[str]) -> str | None:
+    """The first of `CHINESE_FONTS` that is installed, None without one."""
     for wanted in CHINESE_FONTS:
         for name in installed:
             if name.startswith(wanted):

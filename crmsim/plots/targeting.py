@@ -187,7 +187,8 @@ def uplift_curves(
 
     curves: name of the score -> what `uplift_curve` or `expected_saves` gives. column: `qini` (outcomes
     won among those treated in the experiment) or `gain` (if all so far were treated). A column `best_gain`,
-    the order no score exceeds, is drawn dotted.
+    the order no score exceeds, is drawn dotted. Raises ValueError for no table, an empty one, and one without
+    the column.
     """
     scores = _named(curves, "uplift_curves")
     line = f"random_{column}"
@@ -216,7 +217,7 @@ def uplift_curves(
         page.legend(0.9)
         page.ax.axhline(0, color="black", linewidth=1)
         page.ax.set_xlim(0, 100)
-        page.ax.yaxis.set_major_formatter("{x:,.4g}")
+        page.ax.yaxis.set_major_formatter("{x:,.6g}")
         page.axes_words(page.say("tg_share"), page.say(f"tg_{column}"))
         write = writer(pd.Series([top[1] for top in tops.values()]), True)
         best = max(tops, key=lambda n: tops[n][1])
@@ -257,7 +258,7 @@ def profit_curves(
             page.legend(0.9)
         page.ax.axhline(0, color="black", linewidth=1.2)
         page.ax.set_xlim(-1, 100)
-        page.ax.yaxis.set_major_formatter("{x:,.4g}")
+        page.ax.yaxis.set_major_formatter("{x:,.6g}")
         page.axes_words(page.say("tg_share"), page.say("tg_profit", unit=page.bracket(unit)))
         write = writer(pd.Series([top[1] for top in tops.values()]), False)
         best = max(tops, key=lambda n: tops[n][1])
@@ -414,7 +415,7 @@ def report_card(
     """How far each method gets from guessing (0) to the truth (1), a dot a method, by task.
 
     table: `report_card(...).table`. Of each task the first measure that has a grade is shown, the best
-    method on top.
+    method on top. Raises ValueError where no method has a grade.
     """
     graded = table.dropna(subset=["grade"])
     if not len(graded):

@@ -160,7 +160,7 @@ def purchase_tracking(
 ) -> Axes:
     """Cumulative repeat purchases of a cohort, actual against what models expect.
 
-    track: what `track_purchases` gives; the time held out is shaded.
+    track: what `track_purchases` gives; the time held out is shaded. Raises ValueError for an empty table.
     """
     if not len(track):
         raise ValueError("purchase_tracking: the table is empty")
@@ -205,7 +205,8 @@ def purchases_by_period(
     """Repeat purchases of a cohort in each period, actual against what models expect; not summed up.
 
     track: what `track_purchases` gives; the time held out is shaded. The companion of `purchase_tracking`
-    (FHL 2005, figure 2), which shows in which periods the sum was won or lost.
+    (FHL 2005, figure 2), which shows in which periods the sum was won or lost. Raises ValueError for an empty
+    table.
     """
     if not len(track):
         raise ValueError("purchases_by_period: the table is empty")
@@ -255,6 +256,7 @@ def forecast_by_group(
     """Purchases a customer in the time held out, by what customers did before: actual and expected.
 
     means: what `holdout_means` gives. groups: words for the groups where they are not repeat purchases.
+    Raises ValueError for a table without these columns or rows, and without a model.
     """
     known = ("group", "customers", "actual")
     need(means, known, "forecast_by_group", "value.holdout_means")
@@ -325,7 +327,8 @@ def value_parts(
     """Customer value in its parts, stacked: a bar for each tenth of the customers, the best first.
 
     values: what `value_parts` or `customer_values` gives. groups: equal groups; with as many customers or
-    fewer, a bar is one customer. by: the column they are sorted by.
+    fewer, a bar is one customer. by: the column they are sorted by. Raises ValueError for a table without
+    `by`, without any of the parts and without customers.
     """
     parts = [p for p in PART_COLOURS if p in values]
     if not parts or by not in values or not len(values):
@@ -382,7 +385,8 @@ def spend_distribution(
     """Repeat buyers by the mean amount they spend, observed (bars) and as a gamma-gamma model expects (line).
 
     table: of `analysis.value.spend_distribution`: low, high (money), observed, fitted (customers); the last
-    class has no upper end. 购买金额分布：观测与拟合.
+    class has no upper end. 购买金额分布：观测与拟合. Raises ValueError for a table without these columns or
+    rows, and where nobody is observed.
     """
     need(table, ("low", "high", "observed", "fitted"), "spend_distribution", "value.spend_distribution")
     low, observed, fitted = (table[c].to_numpy(float) for c in ("low", "observed", "fitted"))
@@ -435,7 +439,8 @@ def markov_clv(
 
     transition: square, of `analysis.value.transition_matrix` or `recency_chain`, rows (from) sum to 1;
     values: lifetime value by state, of `analysis.value.markov_clv`, in the order of the rows. names: words
-    for the states. Bars stand right of the matrix, red below 0. 马尔可夫链客户终生价值.
+    for the states. Bars stand right of the matrix, red below 0. 马尔可夫链客户终生价值. Raises
+    ValueError for a table that is not square and for another number of values.
     """
     step, worth = np.asarray(transition, dtype=float), np.asarray(values, dtype=float)
     if not isinstance(transition, pd.DataFrame) or not len(step) or step.shape != (len(step), len(step)):
@@ -558,7 +563,7 @@ def equity_waterfall(
         page.ax.set_xticks(range(k + 1), names)
         page.ax.tick_params(axis="x", length=0)
         page.ax.grid(axis="y", color=LIGHT)
-        page.ax.yaxis.set_major_formatter("{x:,.4g}")
+        page.ax.yaxis.set_major_formatter("{x:,.6g}")
         page.legend(0.9)
         page.axes_words(" ", page.say("vl_equity", unit=page.bracket(unit)))  # room for ticks of two lines
         roads = rows.groupby("road", sort=False)["amount"].sum()

@@ -252,7 +252,7 @@ def survival(
     """Share of a cohort still there, by months since the start.
 
     series: name -> share (0 to 1) indexed by month, as `Run.survival` gives it. The first one is
-    drawn thin and black, as the world the others are compared with.
+    drawn thin and black, as the world the others are compared with. Raises ValueError without a series.
     """
     if not series:
         raise ValueError("survival: no series is given")
@@ -284,7 +284,8 @@ def churn_by_cause(
 ) -> Axes:
     """Departures a month in 1,000 customers, stacked by cause.
 
-    monthly: `Run.monthly`, or `Experiment.monthly` of one scenario and policy.
+    monthly: `Run.monthly`, or `Experiment.monthly` of one scenario and policy. Raises ValueError for a table
+    without these columns.
     """
     table = _wide(monthly)
     causes = [c for c in ChurnCause if f"left_{c.key}" in table]
@@ -338,7 +339,8 @@ def customers_kept(
     """Initial customers still there by month, a line with a band for each policy.
 
     monthly: `Experiment.monthly` with the measure `kept` (and `at_risk`, to make shares of it).
-    baseline: the policy drawn thin and black (default: the first). level: that of the bands.
+    baseline: the policy drawn thin and black (default: the first). level: that of the bands. Raises
+    ValueError for a table without the measure `kept`.
     """
     rows = _one_scenario(monthly, scenario, "customers_kept")
     kept = rows[rows["measure"] == "kept"]
@@ -391,7 +393,7 @@ def policy_effects(
 
     comparison: what `compare` gives, or its `table`. Several scenarios stand in groups. Counts are
     shown in a thousand initial customers, the return in per cent, differences of shares in percentage
-    points.
+    points. Raises ValueError for a measure that was not compared.
     """
     table = getattr(comparison, "table", comparison)
     rows = table[table["measure"] == measure].reset_index(drop=True)
@@ -767,7 +769,8 @@ def service_years(
     """A hotline through the months: mean wait, abandoned calls, utilisation, and satisfaction beside.
 
     years: `run.service.join(run.monthly["satisfaction"])`, or several of these by name; the first is
-    drawn thin and black, as what the others are compared with. Returns the four axes.
+    drawn thin and black, as what the others are compared with. Returns the four axes. Raises ValueError
+    without a table and for one without a column.
     """
     frames = {"": years} if isinstance(years, pd.DataFrame) else dict(years)
     if not frames:
@@ -833,7 +836,8 @@ def waits(
     """How long callers wait, answered and abandoned: a histogram of those who were not served at once.
 
     contacts: `Run.contacts()`, or rows of it. Calls outside the opening hours are left out, and those
-    called back, who do not wait on the line. The last bar holds the longest 1 %.
+    called back, who do not wait on the line. The last bar holds the longest 1 %. Raises ValueError without a
+    call within the opening hours.
     """
     rows = _calls(contacts, "waits")
     rows = rows[rows["outcome"] != "turned_away"]
