@@ -312,10 +312,13 @@ class Page:
         """Send what the worker may have changed while a front end was being built: Voila takes a picture
         of all widgets, and a change sent before that picture arrives falls between the two."""
         waiting = [self.main, self._cards, self._message, self._bar, self._run, self._stop]
-        while waiting:
-            widget = waiting.pop()
-            waiting += getattr(widget, "children", ())
-            widget.send_state([name for name in widget.keys if not name.startswith("_")])
+        # "ready", said between the reading of the old word and its sending, would be overtaken by it, and
+        # the page would seem to compute for ever
+        with self._worker.undisturbed():
+            while waiting:
+                widget = waiting.pop()
+                waiting += getattr(widget, "children", ())
+                widget.send_state([name for name in widget.keys if not name.startswith("_")])
 
     def _make_anew(self) -> None:
         """The page's widgets once more, after a change of a control in `remake`."""

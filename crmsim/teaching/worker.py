@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 
@@ -70,6 +71,10 @@ class Worker:
             self._next = []
             if self._task is not None:
                 self._task.stop.set()
+
+    def undisturbed(self) -> AbstractContextManager[Any]:
+        """Neither `begin` nor `idle` is called by another thread until the end of the block."""
+        return self._lock
 
     def wait(self, seconds: float = 60.0) -> bool:
         """Wait until nothing is left to do; False if that took longer."""
