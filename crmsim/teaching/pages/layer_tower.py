@@ -47,7 +47,7 @@ TEXT: dict[str, Pair] = {
     "month_help": ("look at the tower then; 0 is the start", "查看该月末的忠诚之塔；0为开始时"),
     "view": ("Layers", "层次"),
     "view_help": (
-        "客户关系管理 knows three: intention without the deed counts as affective",
+        "three: who intends without doing counts as affective",
         "《客户关系管理》只分三层：有意向而无行动者归入情感层",
     ),
     "four": ("four", "四层"),
