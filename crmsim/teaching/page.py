@@ -40,6 +40,7 @@ import anywidget
 import ipywidgets
 import traitlets
 
+from ..plots.style import spoken
 from ..simulation.compile import RuleError
 from ..simulation.engine import Stopped
 from ..simulation.policies import PolicyError
@@ -160,6 +161,20 @@ class Page:
         """Words of the page's own `texts` in its language, with the values put in."""
         words = self.pick(self.texts[key]).format(**values)
         return words if self.language == "zh" else PERCENT.sub(" %", words)
+
+    def drawn(self, key: str, **values: Any) -> str:
+        """Words of `texts` in a picture, which may lack a Chinese font."""
+        return pick(self.texts[key], spoken(self.language)[0]).format(**values)
+
+    def player(self, name: str = "month") -> Any:
+        """A small bar that plays through the values of a slider, here months, in the browser."""
+        slider = self.panel.controls[name].widget
+        play = ipywidgets.Play(min=slider.min, max=slider.max, step=3, interval=500, value=slider.value,
+                               tooltip=say("play", self.language))  # fmt: skip
+        # forgotten, the link would end
+        play.link = ipywidgets.jslink((play, "value"), (slider, "value"))
+        play.add_class("cs-play")
+        return play
 
     @property
     def industry(self) -> str:

@@ -25,6 +25,27 @@ class Task:
             self._tell(done / of if of else 1.0, text)
 
 
+class Kept:
+    """What was found in worlds with the controls as they are (`parts`) and untouched (`before`).
+
+    Both are kept while a control only looks at the worlds that are there.
+    """
+
+    def __init__(self) -> None:
+        self.parts: list[Any] = []
+        self.before: list[Any] = []
+        self._asked: Any = None
+        self._untouched: Any = None
+
+    def of(self, untouched: Any, asked: Any) -> tuple[list[Any], list[Any]]:
+        """The lists `parts` and `before` to go on with: empty ones where other worlds are asked for."""
+        if self._untouched != untouched:
+            self._untouched, self.before = untouched, []
+        if self._asked != (untouched, asked):
+            self._asked, self.parts = (untouched, asked), []
+        return self.parts, self.before
+
+
 class Worker:
     """Calls `do(request, task)` in a thread of its own, one request at a time, the latest next.
 

@@ -16,7 +16,7 @@ from ..controls import Choice, Group, Number, Parameter
 from ..page import Card, Page
 from ..picture import Picture, wipe
 from ..uncertainty import Interval, interval, share, signed
-from ..words import Pair, pick
+from ..words import Pair
 from ..worker import Task
 
 SOON, THOROUGH = 8, 30
@@ -138,9 +138,6 @@ class ComplaintTree(Page):
         # the worlds lived last: what became of the problems in each, how many stayed
         self._lived: tuple[Any, list[Problems], list[list[float]]] = (None, [], [])
         super().__init__(*given, **more)
-
-    def drawn(self, key: str, **values: Any) -> str:
-        return pick(TEXT[key], self.tree.language).format(**values)
 
     def groups(self) -> Sequence[Group]:
         share_unit = ("share", "比例")

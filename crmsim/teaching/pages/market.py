@@ -19,7 +19,7 @@ from ..controls import Group, Number, Parameter
 from ..page import Card, Page
 from ..picture import Picture, wipe
 from ..uncertainty import Interval, interval
-from ..words import Pair, pick
+from ..words import Pair
 from ..worker import Task
 
 SOON, THOROUGH = 8, 30
@@ -104,7 +104,6 @@ TEXT: dict[str, Pair] = {
     "readily_help": ("hazard of leaving for a rival in an open market", "开放市场中转向竞争对手的风险"),
     "quality": ("Quality of every touchpoint", "各接触点质量"),
     "quality_help": ("what the firm did before the opening", "企业在开放之前的努力"),
-    "play": ("play through the months", "逐月播放"),
 }  # fmt: skip
 
 
@@ -128,9 +127,6 @@ class MarketOpens(Page):
     def __init__(self, *given: Any, **more: Any) -> None:
         self._kept: tuple[Any, list[dict[str, Any]]] = (None, [])
         super().__init__(*given, **more)
-
-    def drawn(self, key: str, **values: Any) -> str:
-        return pick(TEXT[key], self.matrix.language).format(**values)
 
     def groups(self) -> Sequence[Group]:
         months = self.scenario.population.months
@@ -161,12 +157,7 @@ class MarketOpens(Page):
         self.time = Picture(4.4, 4.55, language=self.language, rows=2, dpi=150)
         self.matrix.margins(0.085, 0.955, 0.125, 0.92)
         self.time.margins(0.125, 0.69, 0.125, 0.92, hspace=0.62)
-        slider = self.panel.controls["month"].widget
-        play = ipywidgets.Play(min=slider.min, max=slider.max, step=3, interval=500, value=slider.max,
-                               tooltip=self.text("play"))  # fmt: skip
-        self._link = ipywidgets.jslink((play, "value"), (slider, "value"))
-        play.add_class("cs-play")
-        row = ipywidgets.HBox([ipywidgets.VBox([self.matrix.widget, play]), self.time.widget])
+        row = ipywidgets.HBox([ipywidgets.VBox([self.matrix.widget, self.player()]), self.time.widget])
         row.add_class("cs-row")
         return [row]
 
