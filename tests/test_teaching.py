@@ -503,6 +503,33 @@ def test_a_front_end_that_arrives_is_told_what_it_may_have_missed(page, monkeypa
     assert all("value" in keys for widget, keys in told if widget is page.picture.widget)
 
 
+def test_the_last_word_a_late_front_end_hears_is_the_last_one_said(page, monkeypatch):
+    shown_all, go, sent = threading.Event(), threading.Event(), []
+    compute, get_state = page.compute, page._message.get_state
+
+    def waits(values, task):
+        yield from compute(values, task)
+        shown_all.set()
+        assert go.wait(10)
+
+    def slow(*keys, **more):
+        state = get_state(*keys, **more)
+        if threading.current_thread() is threading.main_thread():
+            # what is said from here on is newer than the state just read
+            go.set()
+            time.sleep(0.5)
+        return state
+
+    monkeypatch.setattr(page, "compute", waits)
+    page.refresh()
+    assert shown_all.wait(10)
+    monkeypatch.setattr(page._message, "get_state", slow)
+    monkeypatch.setattr(page._message, "_send", lambda told, buffers=None: sent.append(told["state"]["value"]))
+    page.root.children[1]._handle_custom_msg({"here": True}, [])
+    page.wait(30)
+    assert "cs-ready" in sent[-1]
+
+
 def test_html_of_users_is_not_markup(page):
     page.cards(Card("<b>a</b>", "<i>1</i>"))
     page.say("<script>x</script>")

@@ -40,6 +40,7 @@ import anywidget
 import ipywidgets
 import traitlets
 
+from ..plots.style import spoken
 from ..simulation.compile import RuleError
 from ..simulation.engine import Stopped
 from ..simulation.policies import PolicyError
@@ -160,6 +161,20 @@ class Page:
         """Words of the page's own `texts` in its language, with the values put in."""
         words = self.pick(self.texts[key]).format(**values)
         return words if self.language == "zh" else PERCENT.sub(" %", words)
+
+    def drawn(self, key: str, **values: Any) -> str:
+        """Words of `texts` in a picture, which may lack a Chinese font."""
+        return pick(self.texts[key], spoken(self.language)[0]).format(**values)
+
+    def player(self, name: str = "month") -> Any:
+        """A small bar that plays through the values of a slider, here months, in the browser."""
+        slider = self.panel.controls[name].widget
+        play = ipywidgets.Play(min=slider.min, max=slider.max, step=3, interval=500, value=slider.value,
+                               tooltip=say("play", self.language))  # fmt: skip
+        # forgotten, the link would end
+        play.link = ipywidgets.jslink((play, "value"), (slider, "value"))
+        play.add_class("cs-play")
+        return play
 
     @property
     def industry(self) -> str:
@@ -312,10 +327,13 @@ class Page:
         """Send what the worker may have changed while a front end was being built: Voila takes a picture
         of all widgets, and a change sent before that picture arrives falls between the two."""
         waiting = [self.main, self._cards, self._message, self._bar, self._run, self._stop]
-        while waiting:
-            widget = waiting.pop()
-            waiting += getattr(widget, "children", ())
-            widget.send_state([name for name in widget.keys if not name.startswith("_")])
+        # "ready", said between the reading of the old word and its sending, would be overtaken by it, and
+        # the page would seem to compute for ever
+        with self._worker.undisturbed():
+            while waiting:
+                widget = waiting.pop()
+                waiting += getattr(widget, "children", ())
+                widget.send_state([name for name in widget.keys if not name.startswith("_")])
 
     def _make_anew(self) -> None:
         """The page's widgets once more, after a change of a control in `remake`."""

@@ -28,6 +28,7 @@ TEXT: dict[str, Pair] = {
         "both worlds draw the same random numbers for every customer, so every difference is the policy's",
         "两个世界中每位客户抽到同样的随机数，差异全部来自策略",
     ),
+    "play": ("play through the months", "逐月播放"),
     "error": ("This cannot be shown", "无法显示"),
     "unexpected": (
         "Something went wrong in the page itself; the last working picture stays",

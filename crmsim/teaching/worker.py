@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 
@@ -22,6 +23,27 @@ class Task:
         """Say how far it is: `done` of `of`, and in words what is being done."""
         if not self.stop.is_set():
             self._tell(done / of if of else 1.0, text)
+
+
+class Kept:
+    """What was found in worlds with the controls as they are (`parts`) and untouched (`before`).
+
+    Both are kept while a control only looks at the worlds that are there.
+    """
+
+    def __init__(self) -> None:
+        self.parts: list[Any] = []
+        self.before: list[Any] = []
+        self._asked: Any = None
+        self._untouched: Any = None
+
+    def of(self, untouched: Any, asked: Any) -> tuple[list[Any], list[Any]]:
+        """The lists `parts` and `before` to go on with: empty ones where other worlds are asked for."""
+        if self._untouched != untouched:
+            self._untouched, self.before = untouched, []
+        if self._asked != (untouched, asked):
+            self._asked, self.parts = (untouched, asked), []
+        return self.parts, self.before
 
 
 class Worker:
@@ -70,6 +92,10 @@ class Worker:
             self._next = []
             if self._task is not None:
                 self._task.stop.set()
+
+    def undisturbed(self) -> AbstractContextManager[Any]:
+        """Neither `begin` nor `idle` is called by another thread until the end of the block."""
+        return self._lock
 
     def wait(self, seconds: float = 60.0) -> bool:
         """Wait until nothing is left to do; False if that took longer."""

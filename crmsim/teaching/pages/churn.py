@@ -19,7 +19,7 @@ from ..controls import Choice, Group, Number, Parameter
 from ..page import Card, Page
 from ..picture import Picture
 from ..uncertainty import Interval, interval
-from ..words import Pair, both, pick
+from ..words import Pair, both
 from ..worker import Task
 
 # worlds put together at once after the first, and by Run
@@ -103,10 +103,6 @@ class WhyTheyLeave(Page):
     question = ("Why do they leave, and how much could you ever prevent?", "客户为何离开？最多能防止多少？")
     about = ("causes of churn over the length of stay; stated and true", "各种流失原因与客户所说的原因")
     css = "churn.css"
-
-    def drawn(self, key: str, **values: Any) -> str:
-        """Words in a picture: English where no Chinese font is installed."""
-        return pick(TEXT[key], self.over.language).format(**values)
 
     def groups(self) -> Sequence[Group]:
         natural = max(0.01, 2 * self.scenario.churn.natural)

@@ -16,7 +16,7 @@ from ..controls import Choice, Group, Number, Parameter
 from ..page import Card, Page
 from ..picture import Picture, wipe
 from ..uncertainty import Interval, interval, share, signed
-from ..words import Pair, pick
+from ..words import Pair
 from ..worker import Task
 
 SOON, THOROUGH = 8, 30
@@ -138,9 +138,6 @@ class ComplaintTree(Page):
         # the worlds lived last: what became of the problems in each, how many stayed
         self._lived: tuple[Any, list[Problems], list[list[float]]] = (None, [], [])
         super().__init__(*given, **more)
-
-    def drawn(self, key: str, **values: Any) -> str:
-        return pick(TEXT[key], self.tree.language).format(**values)
 
     def groups(self) -> Sequence[Group]:
         share_unit = ("share", "比例")
@@ -387,12 +384,12 @@ class ComplaintTree(Page):
                 middles.append(far[k] + wide[k] / 2)
             places = apart(middles, [0.155] * 4, -0.06, 1.14)
             for k, name in enumerate(LEAVES):
-                ax.text(4.94, places[k], self.drawn("leaf", name=self.drawn(name), n=n[k]), va="center",
+                ax.text(4.9, places[k], self.drawn("leaf", name=self.drawn(name), n=n[k]), va="center",
                         fontsize=14.5, color=dark(COLOURS[name]))  # fmt: skip
                 stay = tree["stay"][k]
                 if count[k]:
                     told = self.drawn("stay", x=100 * stay.mean)
-                    ax.text(6.66, places[k], told, va="center", fontsize=14, fontweight="bold")
+                    ax.text(6.76, places[k], told, va="center", fontsize=14, fontweight="bold")
                     ax.text(8.86, places[k], f"{100 * stay.low:.1f}–{100 * stay.high:.1f}", va="center",
                             ha="right", fontsize=11, color=GREY)  # fmt: skip
 

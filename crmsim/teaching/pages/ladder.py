@@ -21,8 +21,8 @@ from ..controls import Group, Number, Parameter
 from ..page import Card, Page
 from ..picture import Picture
 from ..uncertainty import interval, signed
-from ..words import Pair, pick, term
-from ..worker import Task
+from ..words import Pair, term
+from ..worker import Kept, Task
 from .choices import preset_choice, with_quality
 
 SOON, THOROUGH = 8, 40
@@ -113,7 +113,6 @@ TEXT: dict[str, Pair] = {
     ),
     "desk": ("; no waiting at the hotline", "；不计热线等待"),
     "refine": ("more pairs of worlds: {k} of {n}", "更多成对的世界：{k}/{n}"),
-    "play": ("play through the months", "逐月播放"),
 }  # fmt: skip
 
 
@@ -136,13 +135,8 @@ class Ladder(Page):
     css = "layer_tower.css"
 
     def __init__(self, *given: Any, **more: Any) -> None:
-        self._kept: tuple[Any, list[Flows]] = (None, [])
-        self._before: tuple[Any, list[Flows]] = (None, [])
+        self._kept = Kept()
         super().__init__(*given, **more)
-
-    def drawn(self, key: str, **values: Any) -> str:
-        """Words in the picture, which may lack a Chinese font."""
-        return pick(TEXT[key], self.picture.language).format(**values)
 
     def groups(self) -> Sequence[Group]:
         scenario, months = self.scenario, self.scenario.population.months
@@ -174,24 +168,13 @@ class Ladder(Page):
             ax.set_position((left, 0.135 if ax is self.picture.axes[3] else 0.05, right - left,
                              0.775 if ax is self.picture.axes[3] else 0.86))  # fmt: skip
         self._artists: dict[str, Any] = {}
-        slider = self.panel.controls["month"].widget
-        play = ipywidgets.Play(min=slider.min, max=slider.max, step=3, interval=500, value=slider.value,
-                               tooltip=self.text("play"))  # fmt: skip
-        self._link = ipywidgets.jslink((play, "value"), (slider, "value"))
-        play.add_class("cs-play")
-        return [ipywidgets.VBox([self.picture.widget, play])]
+        return [ipywidgets.VBox([self.picture.widget, self.player()])]
 
     # -- the worlds --------------------------------------------------------------------------------
 
     def compute(self, values: dict[str, Any], task: Task) -> Iterator[Any]:
         asked = {name: value for name, value in values.items() if name not in ("month", "run")}
-        key = (self.scenario, self.seed, tuple(asked.items()))
-        if self._kept[0] != key:
-            self._kept = (key, [])
-        untouched = (self.scenario, self.seed)
-        if self._before[0] != untouched:
-            self._before = (untouched, [])
-        parts, before = self._kept[1], self._before[1]
+        parts, before = self._kept.of((self.scenario, self.seed), tuple(asked.items()))
         base = self.scenario.replace(service__desk="none")
         world = self._world(values)
         same = world == base

@@ -22,8 +22,8 @@ from ..controls import Choice, Group, Number, Parameter
 from ..page import Card, Page
 from ..picture import Picture
 from ..uncertainty import Interval, interval, signed
-from ..words import Pair, pick, term
-from ..worker import Task
+from ..words import Pair, term
+from ..worker import Kept, Task
 from .choices import preset_choice, quality, with_quality
 from .population import layers_of
 
@@ -47,7 +47,7 @@ TEXT: dict[str, Pair] = {
     "month_help": ("look at the tower then; 0 is the start", "查看该月末的忠诚之塔；0为开始时"),
     "view": ("Layers", "层次"),
     "view_help": (
-        "客户关系管理 knows three: intention without the deed counts as affective",
+        "three: who intends without doing counts as affective",
         "《客户关系管理》只分三层：有意向而无行动者归入情感层",
     ),
     "four": ("four", "四层"),
@@ -116,7 +116,6 @@ TEXT: dict[str, Pair] = {
     "desk": ("; no waiting at the hotline", "；不计热线等待"),
     "nobody": ("In this month there is no customer left.", "该月已没有客户。"),
     "refine": ("more worlds: {k} of {n}", "更多世界：{k}/{n}"),
-    "play": ("play through the months", "逐月播放"),
 }  # fmt: skip
 
 
@@ -134,14 +133,8 @@ class LayerTower(Page):
     css = "layer_tower.css"
 
     def __init__(self, *given: Any, **more: Any) -> None:
-        # worlds found for the controls as they are, and those with every control untouched
-        self._kept: tuple[Any, list[np.ndarray]] = (None, [])
-        self._before: tuple[Any, list[np.ndarray]] = (None, [])
+        self._kept = Kept()
         super().__init__(*given, **more)
-
-    def drawn(self, key: str, **values: Any) -> str:
-        """Words in the picture, which may lack a Chinese font."""
-        return pick(TEXT[key], self.picture.language).format(**values)
 
     def groups(self) -> Sequence[Group]:
         months, market = self.scenario.population.months, self.scenario.market
@@ -171,25 +164,14 @@ class LayerTower(Page):
         )
         self.picture.margins(0.105, 0.995, 0.15, 0.765, wspace=0.04)
         self._artists: dict[str, Any] = {}
-        slider = self.panel.controls["month"].widget
-        play = ipywidgets.Play(min=slider.min, max=slider.max, step=3, interval=500, value=slider.value,
-                               tooltip=self.text("play"))  # fmt: skip
-        self._link = ipywidgets.jslink((play, "value"), (slider, "value"))
-        play.add_class("cs-play")
-        return [ipywidgets.VBox([self.picture.widget, play])]
+        return [ipywidgets.VBox([self.picture.widget, self.player()])]
 
     # -- the worlds --------------------------------------------------------------------------------
 
     def compute(self, values: dict[str, Any], task: Task) -> Iterator[Any]:
         # month and view only look at worlds that are there
         asked = {name: value for name, value in values.items() if name not in ("month", "view", "run")}
-        key = (self.scenario, self.seed, tuple(asked.items()))
-        if self._kept[0] != key:
-            self._kept = (key, [])
-        untouched = (self.scenario, self.seed)
-        if self._before[0] != untouched:
-            self._before = (untouched, [])
-        parts, before = self._kept[1], self._before[1]
+        parts, before = self._kept.of((self.scenario, self.seed), tuple(asked.items()))
         world = with_quality(self.world(values, service__desk="none"), values["quality"])
         base = self.scenario.replace(service__desk="none")
         wanted = max(len(parts), THOROUGH if values["run"] else SOON)

@@ -23,7 +23,7 @@ from ..controls import Choice, Group, Number, Parameter
 from ..page import Card, Page
 from ..picture import Picture, wipe
 from ..uncertainty import Interval, interval
-from ..words import Pair, pick
+from ..words import Pair
 from ..worker import Task
 
 SOON, THOROUGH = 8, 30
@@ -128,7 +128,6 @@ TEXT: dict[str, Pair] = {
     "openness_help": ("0: still a monopoly; 1: anybody may leave", "0：仍为垄断；1：人人可以离开"),
     "quality": ("Quality of every touchpoint", "各接触点质量"),
     "quality_help": ("what the firm did before the opening", "企业在开放之前的努力"),
-    "play": ("play through the months", "逐月播放"),
 }  # fmt: skip
 
 
@@ -153,9 +152,6 @@ class MarketOpens(Page):
     def __init__(self, *given: Any, **more: Any) -> None:
         self._kept: tuple[Any, list[dict[str, Any]]] = (None, [])
         super().__init__(*given, **more)
-
-    def drawn(self, key: str, **values: Any) -> str:
-        return pick(TEXT[key], self.matrix.language).format(**values)
 
     def groups(self) -> Sequence[Group]:
         months = self.scenario.population.months
@@ -196,12 +192,7 @@ class MarketOpens(Page):
         self.time = Picture(4.4, 4.55, language=self.language, rows=2, dpi=150)
         self.matrix.margins(0.085, 0.955, 0.125, 0.92)
         self.time.margins(0.125, 0.69, 0.125, 0.92, hspace=0.62)
-        slider = self.panel.controls["month"].widget
-        play = ipywidgets.Play(min=slider.min, max=slider.max, step=3, interval=500, value=slider.max,
-                               tooltip=self.text("play"))  # fmt: skip
-        self._link = ipywidgets.jslink((play, "value"), (slider, "value"))
-        play.add_class("cs-play")
-        row = ipywidgets.HBox([ipywidgets.VBox([self.matrix.widget, play]), self.time.widget])
+        row = ipywidgets.HBox([ipywidgets.VBox([self.matrix.widget, self.player()]), self.time.widget])
         row.add_class("cs-row")
         return [row]
 

@@ -158,8 +158,8 @@ class PolicyLab(Page):
         ]  # fmt: skip
 
     def build(self) -> Sequence[Any]:
-        self.kept = Picture(6.6, 3.5, language=self.language, dpi=170)
-        self.money = Picture(6.6, 2.9, language=self.language, dpi=170)
+        self.kept = Picture(6.6, 3.25, language=self.language, dpi=170)
+        self.money = Picture(6.6, 2.6, language=self.language, dpi=170)
         self._artists: dict[str, Any] = {}
         self.tiles = Tiles(layers=[term(word, self.language) for word in LoyaltyLayer],
                            causes=[term(word, self.language) for word in ChurnCause],

@@ -21,7 +21,7 @@ from ..desk import DayAtTheDesk
 from ..page import Card, Page
 from ..picture import Picture
 from ..uncertainty import Interval, interval
-from ..words import Pair, pick
+from ..words import Pair
 from ..worker import Task
 
 # months of luck put together at once after the first, and by Run
@@ -114,9 +114,6 @@ class ServiceDesk(Page):
     customers = 20_000
     months = 12
     css = "service_desk.css"
-
-    def drawn(self, key: str, **values: Any) -> str:
-        return pick(TEXT[key], self.hours.language).format(**values)
 
     def groups(self) -> Sequence[Group]:
         days = [(k, TEXT[k]) for k in ("busiest", "typical", "quietest")]

@@ -36,11 +36,12 @@ export default {
   render({ model, el }) {
     el.style.display = "none";
     let observer;
-    let tries = 0;
+    let waiting;
     const start = () => {
       const page = el.closest(".cs-page");
       if (!page) {
-        if (tries++ < 50) setTimeout(start, 100);
+        // a machine at work may take long to put the page together
+        waiting = setTimeout(start, 100);
         return;
       }
       const speak = () => {
@@ -56,7 +57,10 @@ export default {
       // a player's picture changes by its class
       observer.observe(page, { childList: true, subtree: true, attributes: true, attributeFilter: ["class"] });
     };
-    setTimeout(start, 0);
-    return () => observer && observer.disconnect();
+    waiting = setTimeout(start, 0);
+    return () => {
+      clearTimeout(waiting);
+      if (observer) observer.disconnect();
+    };
   },
 };
