@@ -6,9 +6,10 @@ import pytest
 
 pytest.importorskip("anywidget", reason="pages need the extra `course`")
 
-from crmsim import PdcaCycle, Project, Scenario
+from crmsim import PdcaCycle, Scenario
+from crmsim.research import cases
 from crmsim.simulation.survey import Survey
-from crmsim.teaching.pages import pdca, show
+from crmsim.teaching.pages import show
 from crmsim.teaching.uncertainty import signed
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -40,8 +41,7 @@ def test_before_the_first_round(page):
 def test_a_round_is_that_of_the_cycle(page):
     found = step(page, "notices")
     assert found.deciding
-    plan = pdca.WATER["notices"]
-    project = Project("notices", list(plan.policies), plan.one_off, plan.running, plan.touchpoint)
+    project = next(p for p in cases.projects("water_utility") if p.name == "notices")
     world = Scenario.preset("water_utility").replace(population__size=SIZE, population__months=24)
     survey = Survey(size=1500, importance=False)
     cycle = PdcaCycle(world, [project], months=6, start=24, survey=survey)
@@ -101,7 +101,7 @@ def test_reset_both_languages_and_retail(page):
     page._reset_all()
     assert page.wait().turns == ()
     page.set(preset="retail")
-    assert set(page.wait().candidates.index) == set(pdca.RETAIL)
+    assert set(page.wait().candidates.index) == {p.name for p in cases.projects("retail")}
 
 
 def test_same_seed_same_numbers(page):

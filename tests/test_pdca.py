@@ -433,5 +433,6 @@ def test_the_projects_of_the_case_cost_what_it_says_and_aim_at_what_there_is():
     for preset, found in cases.PROJECTS.items():
         places = {t.name for t in cs.Scenario.preset(preset).touchpoints} | {""}
         assert {p.touchpoint for p in found} <= places and all(p.chinese and p.english for p in found)
-    with pytest.raises(ValueError, match="did you mean 'water_utility'"):
-        cases.projects("water_utilty")
+    own = cases.projects(cs.Scenario.preset("subscription"))
+    assert [p.touchpoint for p in own] == [t.name for t in cs.Scenario.preset("subscription").touchpoints]
+    assert cases.projects("retail") is cases.PROJECTS["retail"]

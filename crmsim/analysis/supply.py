@@ -78,9 +78,9 @@ def interruptions(
     if start is not None and end is not None:
         begun, ended = _times(log, start), _times(log, end)
         between = (ended - begun).dt.total_seconds().to_numpy() / 60
-        for row in np.flatnonzero(between < 0):
+        for row in np.flatnonzero(between < 0).tolist():
             problems.append((row + 1, "it ends before it begins", lasted[row], between[row]))
-        for row in np.flatnonzero((between >= 0) & (np.abs(between - lasted) > 0.5)):
+        for row in np.flatnonzero((between >= 0) & (np.abs(between - lasted) > 0.5)).tolist():
             problems.append((row + 1, "the minutes are not the time between", lasted[row], between[row]))
             if trust == "times":
                 lasted[row] = between[row]

@@ -8,8 +8,7 @@ halved), one agent and one crew more, and ten points where a way of serving is r
 
 from __future__ import annotations
 
-import difflib
-
+from ..simulation.scenario import Scenario
 from .pdca import Project
 
 __all__ = ["PROJECTS", "projects"]
@@ -45,13 +44,15 @@ PROJECTS: dict[str, tuple[Project, ...]] = {
 }  # fmt: skip
 
 
-def projects(preset: str) -> tuple[Project, ...]:
-    """The projects of a preset, by its name. Raises ValueError for one that has none."""
-    try:
-        return PROJECTS[preset]
-    except KeyError:
-        near = difflib.get_close_matches(str(preset), PROJECTS, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(
-            f"no projects are known for {preset!r}; there are some for {', '.join(PROJECTS)}{hint}"
-        ) from None
+def projects(scenario: Scenario | str) -> tuple[Project, ...]:
+    """The projects of a preset; for a scenario of the reader's own, or one whose touchpoints are others, a
+    better way of serving at each of its first eight touchpoints. Raises ScenarioError for an unknown name."""
+    world = Scenario.from_name(scenario)
+    known = PROJECTS.get(world.name, ())
+    if known and {p.touchpoint for p in known} <= {t.name for t in world.touchpoints}:
+        return known
+    return tuple(
+        Project(t.name, f"quality_control:touchpoint={t.name},points=5", 0.5 + 10 * t.weight, 0.1, t.name,
+                f"改进{t.chinese or t.name}", f"Better {t.name.replace('_', ' ')}")
+        for t in world.touchpoints[:8]
+    )  # fmt: skip

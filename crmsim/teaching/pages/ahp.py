@@ -24,9 +24,9 @@ from ..titles import fitted
 from ..uncertainty import signed
 from ..words import Pair
 from ..worker import Task
-from .choices import scenario_name
+from .choices import preset_choice
 from .ipa import scores
-from .survey import ask, industry, population
+from .survey import ask, population
 
 LEVELS: dict[str, Pair] = {
     "material": ("material (物质)", "物质"),
@@ -200,7 +200,7 @@ class IndicatorTree(Page):
         found.append(Group(("What would it change? (影响)", "影响"), [
             Choice("improve", ("Improve (改进)", "改进"), [(n, self._pair(n)) for n in names], names[0]),
             Number("by", ("By (幅度)", "幅度"), 5, 0, 20, 0.5, ("points", "分")),
-            industry(self.scenario),
+            preset_choice(self),
             Number("size", ("Customers asked (样本量)", "样本量"), min(5_000, most), min(300, most), most,
                    100, whole=True),
         ]))  # fmt: skip
@@ -322,7 +322,7 @@ class IndicatorTree(Page):
             self.text("sentence", first=self._called(first), share=share, index=own.value, low=own.low,
                       high=own.high, equal=even.value, by=by, name=self._called(what), what=rise["ahp"],
                       even=rise["equal"], verdict=verdict),
-            self.text("foot", scenario=scenario_name(self.scenario, self.language), seed=self.seed,
+            self.text("foot", scenario=self.industry, seed=self.seed,
                       customers=self.scenario.population.size, month=self.scenario.population.months),
         )  # fmt: skip
 

@@ -13,7 +13,7 @@ from scipy import stats
 from ...analysis import sampling
 from ...plots.style import GREY, OKABE_ITO
 from ...simulation import survey as surveys
-from ...simulation.catalogue import catalogue, profiles
+from ...simulation.catalogue import TOWN, profiles
 from ...simulation.engine import simulate
 from ...vocabulary import ChurnCause
 from ..controls import Choice, Group, Number, Switch
@@ -22,7 +22,6 @@ from ..picture import Picture
 from ..titles import fitted
 from ..words import Pair
 from ..worker import Task
-from .choices import scenario_name
 from .survey import MODES, Population, ask, points
 
 RIVALS = [cause.key for cause in (ChurnCause.COMPETITIVE, ChurnCause.FAULT)]
@@ -210,8 +209,8 @@ class CityToday(Page):
     # -- what is shown -----------------------------------------------------------------------------
 
     def _called(self, name: Any) -> str:
-        part = next(d for d in catalogue(self.scenario).districts if d.district == name)
-        return self.pick((part.english, part.chinese))
+        part = next(d for d in self.scenario.districts or TOWN if d.name == name)
+        return self.pick((part.words, part.chinese))
 
     def show(self, found: Today) -> None:
         cut = int(found.values["cut"])
@@ -237,7 +236,7 @@ class CityToday(Page):
                       less=found.satisfied(STRICT),
                       churn=self.text("closed") if closed else self.text("opened", gone=100 * found.gone),
                       places=told if found.differ else self.text("places_alike")),
-            self.text("foot", scenario=scenario_name(self.scenario, self.language), seed=self.seed,
+            self.text("foot", scenario=self.industry, seed=self.seed,
                       customers=self.scenario.population.size, months=self.scenario.population.months),
         )  # fmt: skip
 

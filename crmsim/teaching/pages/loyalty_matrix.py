@@ -24,7 +24,6 @@ from ..titles import fitted
 from ..uncertainty import Interval, share
 from ..words import Pair
 from ..worker import Task
-from .choices import scenario_name
 from .survey import Answers, Population, ask
 
 # a world settles for two years; then everyone is asked, and the market opens or does not
@@ -268,7 +267,7 @@ class LoyaltyMatrix(Page):
             sentence = self.text("opened", years=self._years(found), gone=left, spurious=of, true=true,
                                  low=100 * part.low, high=100 * part.high, rest=rest)  # fmt: skip
         self.say(sentence, self.text(
-            "foot", scenario=scenario_name(self.scenario, self.language), seed=self.seed, month=OPENING,
+            "foot", scenario=self.industry, seed=self.seed, month=OPENING,
             customers=self.scenario.population.size, answers=len(found.answers),
             dot=f"{100 / (ROWS * COLUMNS):g}",
         ))  # fmt: skip

@@ -12,8 +12,8 @@ import pandas as pd
 
 from ...plots import control_chart
 from ...plots.style import GREY, OKABE_ITO
+from ...research.cases import PROJECTS, projects
 from ...research.pdca import PdcaCycle, Project
-from ...simulation.policies import policy
 from ...simulation.scenario import Scenario
 from ...simulation.survey import Survey
 from ..controls import Choice, Group, Number, Switch
@@ -21,56 +21,14 @@ from ..page import Card, Page
 from ..picture import Picture
 from ..titles import fitted
 from ..uncertainty import Interval, signed
-from ..words import Pair
+from ..words import Pair, scenario_words
 from ..worker import Task
-from .choices import scenario_name
-from .policy_lab import PRESETS
 
 # a world settles for a year; surveys of the next, one a quarter, give the chart its limits
 START, EVERY = 24, 3
 MOST_ROUNDS = 3
 # lines in the picture of effects
 SHOWN = 7
-
-
-class Plan(NamedTuple):
-    """A project on the board. one_off, running: cost at the start and a month, in budget units."""
-
-    name: Pair
-    touchpoint: str
-    one_off: float
-    running: float
-    policies: tuple[str, ...]
-
-
-# Costs are assumed: no source gives them. Half a year of the first seven costs 6, 5, 2, 1.5, 0.6, 3 and 12.
-WATER = {
-    "mains": Plan(("Flush mains", "冲洗管网"), "water_quality", 4.8, 0.2,
-                  ("fault_reduction:factor=0.6,touchpoint=water_quality",)),
-    "meters": Plan(("Meters, audit", "水表与账单核查"), "billing", 4.4, 0.1,
-                   ("fault_reduction:factor=0.5,touchpoint=billing",)),
-    "hotline": Plan(("Hotline", "热线扩容与培训"), "service", 0.8, 0.2,
-                    ("hire_agents:agents=1", "train_agents")),
-    "payment": Plan(("Ways to pay", "缴费渠道"), "payment", 1.2, 0.05,
-                    ("payment_channels", "quality_control:points=6,touchpoint=payment")),
-    "notices": Plan(("Notices", "短信通知与公告"), "communication", 0.3, 0.05,
-                    ("notices_by_sms", "quality_control:points=6,touchpoint=communication")),
-    "crews": Plan(("Repair crew", "抢修队伍"), "supply", 0.0, 0.5, ("raise_crews:crews=1",)),
-    "price": Plan(("Price cut 10 %", "降价10%"), "price", 0.0, 2.0, ("price_cut:share=0.1",)),
-}  # fmt: skip
-RETAIL = {
-    "goods": Plan(("Better goods", "商品质量"), "product", 3.0, 0.2,
-                  ("quality_control:points=4,touchpoint=product",)),
-    "staff": Plan(("Train staff", "店员培训"), "staff", 0.8, 0.1,
-                  ("quality_control:points=4,touchpoint=staff",)),
-    "checkout": Plan(("Faster checkout", "快速结账"), "checkout", 1.5, 0.05,
-                     ("fault_reduction:factor=0.5,touchpoint=checkout",)),
-    "returns": Plan(("Easy returns", "便捷退换"), "returns", 0.4, 0.1,
-                    ("complaint_handling", "quality_control:points=6,touchpoint=returns")),
-    "brand": Plan(("Good deeds", "公益活动"), "brand", 1.0, 0.1,
-                  ("quality_control:points=6,touchpoint=brand",)),
-    "price": Plan(("Price cut 5 %", "降价5%"), "price", 0.0, 1.0, ("price_cut:share=0.05",)),
-}  # fmt: skip
 
 TEXT: dict[str, Pair] = {
     "money": ("Money left (余额)", "余额"),
@@ -159,18 +117,9 @@ TEXT: dict[str, Pair] = {
 }  # fmt: skip
 
 
-def board_of(scenario: Scenario) -> dict[str, Plan]:
-    """The projects of an industry; where there are none of its own, one for each touchpoint."""
-    if scenario.name in ("water_utility", "retail"):
-        known = WATER if scenario.name == "water_utility" else RETAIL
-        places = {t.name for t in scenario.touchpoints}
-        if all(plan.touchpoint in places for plan in known.values()):
-            return known
-    return {
-        t.name: Plan((f"Better {t.name.replace('_', ' ')}", f"改进{t.chinese or t.name}"), t.name,
-                     0.5 + 10 * t.weight, 0.1, (f"quality_control:points=5,touchpoint={t.name}",))
-        for t in scenario.touchpoints[:8]
-    }  # fmt: skip
+def board_of(scenario: Scenario) -> dict[str, Project]:
+    """The projects of an industry by their names."""
+    return {project.name: project for project in projects(scenario)}
 
 
 class Turn(NamedTuple):
@@ -206,16 +155,11 @@ class Game:
 
     def __init__(self, scenario: Scenario, seed: int, values: Mapping[str, Any]) -> None:
         self.months = int(values["length"])
-        plans = board_of(scenario)
-        projects = [
-            Project(name, [policy(p) for p in plan.policies], plan.one_off, plan.running, plan.touchpoint,
-                    plan.name[1])
-            for name, plan in plans.items()
-        ]  # fmt: skip
+        board = list(board_of(scenario).values())
         survey = Survey(size=int(values["size"]), panel=bool(values["panel"]), importance=False)
 
         def cycle() -> PdcaCycle:
-            return PdcaCycle(scenario, projects, months=self.months, start=START, every=EVERY, seed=seed,
+            return PdcaCycle(scenario, board, months=self.months, start=START, every=EVERY, seed=seed,
                              survey=survey, mode=values["mode"])  # fmt: skip
 
         self.cycle, self.idle = cycle(), cycle()
@@ -282,11 +226,11 @@ class PdcaBoard(Page):
         super().__init__(*given, **more)
 
     def groups(self) -> Sequence[Group]:
-        options = [(name, (name.replace("_", " "), PRESETS[name])) for name in ("water_utility", "retail")]
+        options = [(name, scenario_words(name)) for name in PROJECTS]
         if self.scenario.name not in dict(options):
-            options.insert(0, (self.scenario.name, (self.scenario.name.replace("_", " "), "")))
-        if self._given.name not in dict(options):
-            options.insert(0, (self._given.name, (self._given.name.replace("_", " "), "")))
+            options.insert(0, (self.scenario.name, scenario_words(self.scenario.name)))
+        if self.given.name not in dict(options):
+            options.insert(0, (self.given.name, scenario_words(self.given.name)))
         measures = [("satisfaction", TEXT["satisfaction"])]
         measures += [(t.name, (t.name.replace("_", " "), t.chinese)) for t in self.scenario.touchpoints]
         most = self.scenario.population.size
@@ -443,8 +387,9 @@ class PdcaBoard(Page):
 
     def _called(self, name: str) -> str:
         """A project's letter and name."""
-        plans = board_of(self.scenario)
-        return f"{chr(ord('A') + list(plans).index(name))} {self.pick(plans[name].name)}"
+        board = board_of(self.scenario)
+        called = self.pick((board[name].english, board[name].chinese))
+        return f"{chr(ord('A') + list(board).index(name))} {called}"
 
     def show(self, found: Board) -> None:
         self._show_board(found)
@@ -472,13 +417,13 @@ class PdcaBoard(Page):
                     word = "chosen" if ticked and free else state
                     if self._over(found):
                         word = {"open": "never", "dropped": "given_up"}.get(state, state)
-                plan = board_of(self.scenario)[name]
+                aim = board_of(self.scenario)[name].touchpoint
                 card.disabled, card.value = not free, ticked and free
                 cost = float(found.candidates["cost"][name])
                 if name in tried:
                     rows = found.table[found.table["round"] == len(found.turns)].set_index("project")
                     cost = float(rows["cost"][name])
-                words = {"name": self._called(name), "aim": self._aim(plan.touchpoint)}
+                words = {"name": self._called(name), "aim": self._aim(aim)}
                 card.description = self.text("card", cost=cost, state=self.text(word), **words)
         finally:
             self._placing = False
@@ -636,7 +581,7 @@ class PdcaBoard(Page):
         teaching = values["mode"] == "teaching"
         mode = ("；" if self.language == "zh" else "; ") + self.text("teaching") if teaching else ""
         foot = self.text(
-            "foot", scenario=scenario_name(self.scenario, self.language), seed=self.seed, mode=mode,
+            "foot", scenario=self.industry, seed=self.seed, mode=mode,
             customers=self.scenario.population.size, asked=int(values["size"]),
             currency=self.scenario.currency,
         )  # fmt: skip

@@ -229,7 +229,7 @@ class WaterCase(Page):
         if page is None:
             module, kind, _ = ACTS[act - 1].pages[key[1] - 1]
             made = getattr(importlib.import_module(f".{module}", __package__), kind)
-            page = self.pages[key] = made(self._given, language=self.language, seed=self.seed, **self._sizes)
+            page = self.pages[key] = made(self.given, language=self.language, seed=self.seed, **self._sizes)
         elif page.language != self.language:
             page._other_language()
         if key in self._cut:
