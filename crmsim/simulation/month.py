@@ -1010,17 +1010,24 @@ def bring(
     competitive hazard."""
     p = parameters(values)
     groups = (touchpoints.shape[1] - FIELDS) // 4
-    # What a group meets, or everybody: the columns of quality, exposure, failure and severity.
+    # What a group meets, or everybody: quality less what failures take away in the long run.
     step = max(groups, 1)
-    own = touchpoints[:, FIELDS:] if groups > 0 else touchpoints[:, 0:]
+    first_column = FIELDS if groups > 0 else 0
+    number = touchpoints.shape[0]
+    offered = np.empty((step, number), dtype=np.float32)
+    taken = np.empty((step, number), dtype=np.float32)
     qualities = np.zeros(step, dtype=np.float32)
     losses = np.zeros(step, dtype=np.float32)
     for g in range(step):
-        for d in range(touchpoints.shape[0]):
-            t = own[d, g:]
-            weight = touchpoints[d, 5]
-            qualities[g] += weight * t[0]
-            losses[g] += weight * t[step] * t[2 * step] * t[3 * step] / p.satisfaction_perception_rate
+        for d in range(number):
+            t = touchpoints[d]
+            at = first_column + g
+            offered[g, d] = t[at]
+            taken[g, d] = t[at + step] * t[at + 2 * step] * t[at + 3 * step] / p.satisfaction_perception_rate
+            qualities[g] += t[5] * t[at]
+            losses[g] += (
+                t[5] * t[at + step] * t[at + 2 * step] * t[at + 3 * step] / p.satisfaction_perception_rate
+            )
     referred = 1.0 if source == 2.0 else 0.0
     shared = p.population_response_risk_correlation
     unshared = np.sqrt(max(1.0 - shared * shared, 0.0))
@@ -1092,7 +1099,5 @@ def bring(
         b[C.hazard + i] = p.churn_natural + competitive_hazard(
             value, alternative, start, switching, 0.8 * affective, b[C.frailty + i], p
         )
-        for d in range(touchpoints.shape[0]):
-            t = own[d, g:]
-            lost = t[step] * t[2 * step] * t[3 * step] / p.satisfaction_perception_rate
-            b[C.perception + d * STRIDE + i] = clip(t[0] + fit - lost, 0.0, 100.0)
+        for d in range(number):
+            b[C.perception + d * STRIDE + i] = clip(offered[g, d] + fit - taken[g, d], 0.0, 100.0)
