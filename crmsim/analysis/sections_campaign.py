@@ -413,7 +413,10 @@ def true_offers(sheet: Sheet, firm: Firm, settings: Settings) -> None:
         for name, score in scores.items()
     }
     if saves:
-        sheet.figure("saves", "uplift_curves", saves, column="gain")
+        sheet.figure(
+            "saves", "uplift_curves", saves, column="gain",
+            title=f"Customers truly kept, by how many are addressed; all: {number(1)(float(effect.sum()))}",
+        )  # fmt: skip
     sheet.figure("profit", "profit_curves", profits, currency=firm.money.currency)
     lines = []
     for name, score in scores.items():
