@@ -414,6 +414,7 @@ def test_cdnow_imported_and_reported(tmp_path):
     assert "2,357 customers" in page["file"]
     # known of this file: the best fifth hold two thirds of the sales
     assert "The best 20 % of the customers who bought bring 67 % of sales" in page["composition"]
+    assert "value-spend.png" in sheets["value"].figures
     forecast = pd.read_csv(tmp_path / "out/tables/value-holdout.csv").set_index("model")
     assert abs(forecast.loc["BG/NBD", "total_error"]) < 0.1 < forecast.loc["own rate", "total_error"]
     for key in ("products", "campaign", "satisfaction", "loyalty", "service", "truth"):

@@ -343,10 +343,14 @@ def _profit(sheet: Sheet, firm: Firm, settings: Settings, found: Trial) -> None:
         curves[name] = targeting.profit_curve(curve, value=worth, contact=cost, customers=people)
     if not curves:
         return
-    told = f"{'earns' if everybody[0] > 0 else 'loses'} {money(abs(everybody[0]))}".replace(SPACE, " ")
-    sheet.figure(
-        "profit", "profit_curves", curves, currency=money.currency, title=f"An offer to everybody {told}"
+    sheet.say(
+        "The curves are of the last third of the months alone, which no score was fitted on, so they end "
+        "elsewhere."
     )
+    sheet.figure(
+        "profit", "profit_curves", curves, currency=money.currency,
+        title="Profit by how many are addressed, in the last third of the months",
+    )  # fmt: skip
     lines = []
     for name, curve in curves.items():
         for share in (0.1, 0.2, 0.3, 0.5, 1.0):
@@ -409,7 +413,10 @@ def true_offers(sheet: Sheet, firm: Firm, settings: Settings) -> None:
         for name, score in scores.items()
     }
     if saves:
-        sheet.figure("saves", "uplift_curves", saves, column="gain")
+        sheet.figure(
+            "saves", "uplift_curves", saves, column="gain",
+            title=f"Customers truly kept, by how many are addressed; all: {number(1)(float(effect.sum()))}",
+        )  # fmt: skip
     sheet.figure("profit", "profit_curves", profits, currency=firm.money.currency)
     lines = []
     for name, score in scores.items():

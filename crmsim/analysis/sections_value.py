@@ -36,6 +36,8 @@ def value_section(sheet: Sheet, firm: Firm, settings: Settings) -> None:
     elif firm.forecast is not None:
         with sheet.part("Purchases: forecast and outcome", "购买预测与实际"):
             _forecast(sheet, firm, firm.forecast)
+        with sheet.part("What a purchase brings: observed and fitted", "购买金额：观测与拟合"):
+            _spend(sheet, firm, firm.forecast)
 
 
 def _choice(sheet: Sheet, firm: Firm) -> None:
@@ -286,6 +288,23 @@ def _forecast(sheet: Sheet, firm: Firm, found: ModelChoice) -> None:
         },
         rows=12,
     )  # fmt: skip
+
+
+def _spend(sheet: Sheet, firm: Firm, found: ModelChoice) -> None:
+    seen = found.summary
+    again = seen[(seen["frequency"] > 0) & (seen["monetary_value"] > 0)]
+    often, amount = again["frequency"], again["monetary_value"]
+    model = value.fit_gamma_gamma(often, amount)
+    table = value.spend_distribution(model, often, amount)
+    alike = float(often.corr(amount))
+    usual = model.mean if np.isfinite(model.mean) else float(amount.mean())
+    sheet.say(
+        f"By the gamma-gamma model, fitted to {many(len(again), 'repeat buyer')}, a purchase brings "
+        f"{firm.money(usual)} on average. It takes how much to be independent of how often; here the "
+        f"two correlate by {number(2)(alike)}"
+        + (", near enough." if abs(alike) < 0.2 else ", so its values of frequent buyers are to be doubted.")
+    )
+    sheet.figure("spend", "spend_distribution", table, currency=firm.money.currency)
 
 
 def _story(model: value.BGNBD | value.ParetoNBD) -> str:

@@ -97,7 +97,7 @@ def reliability(
             page.ax.axvline(limit, color=GREY, linewidth=1.4, linestyle=(0, (4, 3)), zorder=1)
             page.ax.annotate(
                 page.say("me_limits" if limit > 0.6 else "me_limit_ave", limit=limit),
-                (limit, -0.42), (-5, 0), textcoords="offset points", ha="right", va="center",
+                (limit, -0.75), (-5, 0), textcoords="offset points", ha="right", va="center",
                 fontsize=0.85 * page.size, color=GREY,
             )  # fmt: skip
         shift = dict(zip(MEASURES, (0.2, 0.0, -0.2), strict=True))
@@ -109,7 +109,7 @@ def reliability(
         page.legend(0.85)
         values = table[list(MEASURES)].to_numpy(float)
         page.ax.set_xlim(max(0.0, math.floor(10 * min(float(np.nanmin(values)), 0.45) - 0.5) / 10), 1.01)
-        page.ax.set_ylim(-0.8, len(table) - 0.5)
+        page.ax.set_ylim(-1.0, len(table) - 0.5)  # below is room for the limits
         page.rows(place, shown)
         page.axes_words(page.say("me_value"), "")
         short = {key: page.say(f"me_short_{key}") for key in MEASURES}
