@@ -12,10 +12,21 @@ _CLOSING = "，。；：、！？）》”%"
 def fitted(title: str, language: str, wide: int) -> str:
     """The title on lines of at most `wide` Latin letters; a Chinese character takes the room of two.
 
-    Numbers and Latin words stay whole, and no line begins with a closing mark.
+    Numbers and Latin words stay whole, no line begins with a closing mark, and no line is longer than it
+    must be, so that the last is not a word alone.
     """
+    lines = _broken(title, language, wide)
+    for narrower in range(wide - 1, 0, -1):
+        closer = _broken(title, language, narrower)
+        if len(closer) > len(lines):
+            break
+        lines = closer
+    return "\n".join(lines)
+
+
+def _broken(title: str, language: str, wide: int) -> list[str]:
     if language != "zh":
-        return textwrap.fill(title, wide, break_long_words=False, break_on_hyphens=False)
+        return textwrap.wrap(title, wide, break_long_words=False, break_on_hyphens=False)
     lines, line, room = [], "", wide
     for part in re.findall(r"[+−\-]?[0-9A-Za-z.,%×]+\s*|\s+|.", title):
         size = sum(2 if ord(c) > 0x2E80 else 1 for c in part)
@@ -23,4 +34,4 @@ def fitted(title: str, language: str, wide: int) -> str:
             lines.append(line.rstrip())
             line, room = "", wide
         line, room = line + part, room - size
-    return "\n".join(filter(None, (*lines, line.rstrip())))
+    return [text for text in (*lines, line.rstrip()) if text]

@@ -159,7 +159,7 @@ class ComplaintTree(Page):
         ]  # fmt: skip
 
     def build(self) -> Sequence[Any]:
-        self.tree = Picture(8.9, 2.95, language=self.language, dpi=160)
+        self.tree = Picture(8.9, 2.85, language=self.language, dpi=160)
         self.leaves = Picture(4.6, 2.0, language=self.language, columns=2, dpi=160)
         self.gains = Picture(4.2, 2.0, language=self.language, dpi=160)
         self.tree.margins(0.0, 1.0, 0.0, 0.89)

@@ -59,7 +59,7 @@ TEXT: dict[str, Pair] = {
     "return_none": ("nothing is spent: it costs margin", "没有支出，代价在毛利中"),
     "with": ("with the policy", "有策略"),
     "without": ("without", "无策略"),
-    "axis": ("initial customers still there, %", "初始客户留存，%"),
+    "axis": ("customers still there, %", "初始客户留存，%"),
     "month": ("month", "月"),
     "good": ("{name} keep{s} {n} customers in a thousand", "{name}：每千名客户多留住{n}名"),
     "bad": ("{name} lose{s} {n} customers in a thousand", "{name}：每千名客户多流失{n}名"),

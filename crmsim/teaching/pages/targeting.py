@@ -142,13 +142,13 @@ TEXT: dict[str, Pair] = {
         "lives went on.",
         "左侧为企业所见，右侧为真实情况：联系对流失概率的影响，以及两种人生的结果。",
     ),
-    "customer": ("customer", "客户"),
-    "effect": ("spared per 1,000", "每千人避免流失"),
+    "customer": ("no.", "客户"),
+    "effect": ("spared per 1,000", "每千人避免"),
     "fate": ("a year later", "一年之后"),
-    "stay": ("stays either way", "两种情形都留下"),
-    "gone": ("leaves either way", "两种情形都流失"),
-    "saved": ("stays for the call", "因联系而留下"),
-    "harmed": ("leaves for the call", "因联系而流失"),
+    "stay": ("stays", "都留下"),
+    "gone": ("leaves", "都流失"),
+    "saved": ("call keeps", "因联系留下"),
+    "harmed": ("call loses", "因联系流失"),
     "sentence": (
         "Calling {share:.0f} % by {rule} is expected to keep {kept} customers in a thousand called "
         "({interval}), at a {sign} of {loss} {currency}; {harmed} of those called are likelier to leave "
@@ -368,6 +368,7 @@ class TargetingGame(Page):
         ]
         for row in rows:
             row.add_class("cs-row")
+        rows[1].add_class("cs-names-row")
         return [rows[0], self.words, rows[1]]
 
     # -- the worlds --------------------------------------------------------------------------------
@@ -662,7 +663,9 @@ class TargetingGame(Page):
     def _list_names(self, found: dict[str, Any]) -> None:
         """The first names on the list: what the firm sees, the truth, and the two lives."""
         lives, chosen = found["first"], found["chosen"][:8]
-        heads = [self.text("customer"), *(self.pick(SEEN[n]) for n in FIRM), self.text("effect"),
+        # a soft hyphen, where the column is narrower than its word
+        seen = [self.pick(SEEN[n]).replace("Complaints", "Com\u00adplaints") for n in FIRM]
+        heads = [self.text("customer"), *seen, self.text("effect"),
                  self.text("fate")]  # fmt: skip
         rows = []
         for k in chosen:
@@ -671,7 +674,7 @@ class TargetingGame(Page):
                 int(lives.stay[k]), int(lives.stay_called[k])
             ]
             cells = [
-                f"#{lives.ids[k]}", signed(firm["risk_score"], 1), signed(firm["response_score"], 1),
+                str(lives.ids[k]), signed(firm["risk_score"], 1), signed(firm["response_score"], 1),
                 f"{firm['monthly_value']:,.0f}", f"{firm['tenure']:.0f}", f"{firm['complaints']:.0f}",
             ]  # fmt: skip
             tone = "cs-bad" if lives.effect[k] < 0 else "cs-good"
