@@ -169,12 +169,12 @@ def run_first(
         set_aside(w, benches[k], failing[k], failures, touchpoints)
         numbers[4, k] = failures
         n = pick(w[W.reason : W.reason + BLOCK], ids[k], whole[0, at : at + BLOCK], who[at : at + BLOCK])
-        prepare(
-            w, k * BLOCK, n, who[at : at + n], touchpoints, values, key, total, begins, events, hours,
-            whole[:, at : at + n], once[:, at : at + n], times[:, at : at + n], odds[:, at : at + n], voice,
-        )  # fmt: skip
         numbers[0, k] = n
         numbers[1, k] = at
+        for i in range(at, at + n):
+            lane = whole[0, i]
+            whole[0, i] = k * BLOCK + lane
+            whole[1, i] = int(w[W.reason + lane])
         at += n
         numbers[3, k] = visit
         if p.service_counter_clerks > 0.0:
@@ -184,6 +184,13 @@ def run_first(
                     visit_who[visit] = ids[k, i]
                     visit += 1
         numbers[2, k] = visit - numbers[3, k]
+    # The contacts of many blocks at once: vectors need more of them than one block has.
+    for begin in range(low * BLOCK, at, BLOCK):
+        end = min(begin + BLOCK, at)
+        prepare(
+            end - begin, who[begin:end], touchpoints, values, key, total, begins, events, hours,
+            whole[:, begin:end], once[:, begin:end], times[:, begin:end], odds[:, begin:end], voice,
+        )  # fmt: skip
 
 
 def pack(
@@ -327,12 +334,12 @@ def moment(u: Any, total: Array, begins: Array) -> Any:
 
 
 def prepare(
-    w: Array, first: int, n: int, who: Array, touchpoints: Array, values: Array, key: Array,
+    n: int, who: Array, touchpoints: Array, values: Array, key: Array,
     total: Array, begins: Array, events: Array, hours: Any,
     whole: Array, once: Array, times: Array, odds: Array, u: Array,
 ) -> None:  # fmt: skip
-    """The luck of each contact of a block: its moment, patience, handling, outcome. Draws: groups 25 to
-    28, in `u`. `first`: slot of the block's first lane.
+    """The luck of up to BLOCK contacts: moment, patience, handling, outcome. Draws: groups 25 to 28, in `u`.
+    Their slots and reasons are in `whole` already.
 
     total, begins: accumulated rate of contacts at successive hours (`moment`); events: hours of the
     month's common events.
@@ -348,8 +355,7 @@ def prepare(
         u[2 * STRIDE + k] = -log(1.0 - u[2 * STRIDE + k]) * p.service_patience / 60.0
         u[3 * STRIDE + k] = p.service_courtesy + p.service_courtesy_sd * normal(u[3 * STRIDE + k])
     for i in range(n):
-        lane = whole[0, i]
-        code = int(w[W.reason + lane])
+        code = whole[1, i]
         arrival = moment(apart(u[i], who[i]), total, begins)
         event = -1
         crew = 0
@@ -364,8 +370,6 @@ def prepare(
                 crew = 1 if touchpoints[code - 4, CREW] > 0.0 else 0
             else:
                 crew = 1 if (luck - common) / (1.0 - common) < touchpoints[code - 4, CREW] else 0
-        whole[0, i] = first + lane
-        whole[1, i] = code
         whole[2, i] = event
         whole[3, i] = crew
         once[0, i] = arrival
