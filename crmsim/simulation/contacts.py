@@ -170,13 +170,13 @@ def run_first(
         set_aside(w, benches[k], failing[k], failures, touchpoints)
         numbers[4, k] = failures
         n = pick(w[W.reason : W.reason + BLOCK], ids[k], whole[0, at : at + BLOCK], who[at : at + BLOCK])
-        prepare(
-            b, w, k * BLOCK, n, who[at : at + n], touchpoints, values, key, total, begins, events, hours,
-            homes,
-            whole[:, at : at + n], once[:, at : at + n], times[:, at : at + n], odds[:, at : at + n], voice,
-        )  # fmt: skip
         numbers[0, k] = n
         numbers[1, k] = at
+        for i in range(at, at + n):
+            lane = whole[0, i]
+            whole[0, i] = k * BLOCK + lane
+            whole[1, i] = int(w[W.reason + lane])
+            whole[2, i] = int(b[C.group + lane])
         at += n
         numbers[3, k] = visit
         if p.service_counter_clerks > 0.0:
@@ -186,6 +186,13 @@ def run_first(
                     visit_who[visit] = ids[k, i]
                     visit += 1
         numbers[2, k] = visit - numbers[3, k]
+    # The contacts of many blocks at once: vectors need more of them than one block has.
+    for begin in range(low * BLOCK, at, BLOCK):
+        end = min(begin + BLOCK, at)
+        prepare(
+            end - begin, who[begin:end], touchpoints, values, key, total, begins, events, hours, homes,
+            whole[:, begin:end], once[:, begin:end], times[:, begin:end], odds[:, begin:end], voice,
+        )  # fmt: skip
 
 
 def pack(
@@ -329,12 +336,12 @@ def moment(u: Any, total: Array, begins: Array) -> Any:
 
 
 def prepare(
-    b: Array, w: Array, first: int, n: int, who: Array, touchpoints: Array, values: Array, key: Array,
+    n: int, who: Array, touchpoints: Array, values: Array, key: Array,
     total: Array, begins: Array, events: Array, hours: Any, homes: Array,
     whole: Array, once: Array, times: Array, odds: Array, u: Array,
 ) -> None:  # fmt: skip
-    """The luck of each contact of a block: its moment, patience, handling, outcome. Draws: groups 25 to
-    28, in `u`. `first`: slot of the block's first lane.
+    """The luck of up to BLOCK contacts: moment, patience, handling, outcome. Draws: groups 25 to 28, in `u`.
+    Their slots, reasons and groups are in `whole` already.
 
     total, begins: accumulated rate of contacts at successive hours (`moment`); events: hours of the
     month's common events. Homes lie along a line: an event strikes a stretch of it.
@@ -350,8 +357,7 @@ def prepare(
         u[2 * STRIDE + k] = -log(1.0 - u[2 * STRIDE + k]) * p.service_patience / 60.0
         u[3 * STRIDE + k] = p.service_courtesy + p.service_courtesy_sd * normal(u[3 * STRIDE + k])
     for i in range(n):
-        lane = whole[0, i]
-        code = int(w[W.reason + lane])
+        code = whole[1, i]
         arrival = moment(apart(u[i], who[i]), total, begins)
         event = -1
         crew = 0
@@ -362,15 +368,13 @@ def prepare(
             if luck < common:
                 luck = luck / common
                 if homes.shape[0] > 0:
-                    g = int(b[C.group + lane])
+                    g = whole[2, i]
                     luck = homes[g, 0] + luck * homes[g, 1]
                 event = min(int(luck * events.shape[0]), events.shape[0] - 1)
                 arrival = min(events[event] + late[i], hours - 1e-3)
                 crew = 1 if touchpoints[code - 4, CREW] > 0.0 else 0
             else:
                 crew = 1 if (luck - common) / (1.0 - common) < touchpoints[code - 4, CREW] else 0
-        whole[0, i] = first + lane
-        whole[1, i] = code
         whole[2, i] = event
         whole[3, i] = crew
         once[0, i] = arrival
