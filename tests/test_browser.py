@@ -362,3 +362,31 @@ def test_every_page_shows_a_picture_and_a_sentence(chromium, gallery, name):
         found.page.set_viewport_size({"width": 1920, "height": 1080})
         time.sleep(0.5)
         found.shot(f"{name}-zh-1920")
+
+
+# --- the case of the water utility ----------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_acts_of_the_case_open_by_keyboard_and_fit_the_screen(chromium):
+    names = ["city", "ahp", "survey", "ipa", "service-desk", "pdca", "loyalty-matrix", "market"]
+    with browser.demo("water") as address, visit(chromium, address) as found:
+        found.open()
+        acts = found.page.locator(".cs-header .cs-water-acts button")
+        assert acts.count() == len(names)
+        for k in range(len(names)):
+            acts.nth(k).focus()
+            found.page.keyboard.press("Enter")
+            found.page.wait_for_function(
+                "k => document.querySelector('.cs-water-story').innerText.startsWith(`Act ${k}:`)", arg=k + 1
+            )
+            # the page before may still be in sight, and ready: wait for this one's
+            found.page.wait_for_selector(f".cs-water-stage > .cs-{names[k]} .cs-ready", state="attached")
+            time.sleep(0.5)
+            assert found.wrong() == []
+            assert found.nameless() == []
+            for part in (".cs-water-story", ".cs-cards", ".cs-main", ".cs-sentence"):
+                box = found.page.locator(part).first.bounding_box()
+                top = box["y"] if part == ".cs-main" else box["y"] + box["height"]
+                assert box["y"] >= 0 and top <= 800, (k + 1, part)
+            found.shot(f"water-act-{k + 1}")

@@ -18,7 +18,7 @@ SIZE = 1_000
 
 @pytest.fixture
 def page():
-    page = show("pdca", customers=SIZE, size=1500)
+    page = show("pdca", customers=SIZE, size=SIZE)
     page.wait()
     yield page
     page.close()
@@ -43,7 +43,7 @@ def test_a_round_is_that_of_the_cycle(page):
     assert found.deciding
     project = next(p for p in cases.projects("water_utility") if p.name == "notices")
     world = Scenario.preset("water_utility").replace(population__size=SIZE, population__months=24)
-    survey = Survey(size=1500, importance=False)
+    survey = Survey(size=SIZE, importance=False)
     cycle = PdcaCycle(world, [project], months=6, start=24, survey=survey)
     wanted = cycle.play("notices", decisions={}).iloc[0]
     mine = found.table.iloc[0]
@@ -91,6 +91,30 @@ def test_too_dear_is_told_and_nothing_is_played(page):
     assert "cs-pdca-over" not in page.head.value
 
 
+def test_what_is_kept_must_stay_affordable(page):
+    page.set(budget=3.0)
+    page.wait()
+    step(page, "hotline")
+    # kept, the hotline needs 1.2 in each of two rounds, and 1.0 is left
+    page.choose("hotline")
+    assert "cs-pdca-over" in page.head.value
+    page.guard(lambda: page.refresh(run=True))
+    assert "2.4 to the end" in page.error
+    assert page.turns[-1].kept is None
+    page.set(budget=4.5)
+    page.wait()
+    found = step(page, "hotline")
+    assert found.candidates["state"]["hotline"] == "kept"
+    # 2.4 of the 2.5 left are bespoken
+    page.choose("notices")
+    page.guard(lambda: page.refresh(run=True))
+    assert "3.0 to the end" in page.error
+    for _ in range(3):
+        found = step(page)
+    assert len(found.turns) == 3
+    assert found.spent == pytest.approx(2.0 + 1.2 + 1.2)
+
+
 def test_reset_both_languages_and_retail(page):
     step(page, "notices")
     assert not CHINESE.search(re.sub(r"\([^)]*\)", "", page.sentence))
@@ -105,7 +129,7 @@ def test_reset_both_languages_and_retail(page):
 
 
 def test_same_seed_same_numbers(page):
-    other = show("pdca", customers=SIZE, size=1500)
+    other = show("pdca", customers=SIZE, size=SIZE)
     other.wait()
     assert step(other, "notices").table.equals(step(page, "notices").table)
 

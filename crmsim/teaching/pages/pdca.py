@@ -55,15 +55,16 @@ TEXT: dict[str, Pair] = {
     "given_up": ("dropped", "已放弃"),
     "keep": ("✓ keep", "✓ 保留"),
     "drop": ("✗ drop", "✗ 放弃"),
-    "head_plan": ("Round {round}, plan (计划): choose projects. They cost {cost:.1f}, kept ones {kept:.1f}; "
-                  "{left:.1f} would be left.",
-                  "第{round}轮，计划：选择项目。所选费用{cost:.1f}，保留项目{kept:.1f}，将余{left:.1f}。"),
-    "head_act": ("Round {round}, act (处理): keep or drop what was tried? Click to change.",
-                 "第{round}轮，处理：保留还是放弃？点击更改。"),
+    "head_plan": ("Round {round}, plan (计划): choose projects. They cost {cost:.1f}, kept ones {kept:.1f} "
+                  "to the end; {left:.1f} would be left.",
+                  "第{round}轮，计划：选择项目。所选费用{cost:.1f}，保留项目到结束共{kept:.1f}，将余{left:.1f}。"),
+    "head_act": ("Round {round}, act (处理): click what to keep. What is kept costs {kept:.1f} to the end; "
+                 "{left:.1f} would be left.",
+                 "第{round}轮，处理：点击要保留的项目。保留项目到结束共需{kept:.1f}，将余{left:.1f}。"),
     "step_plan": ("Next {months} months: roll out, ask ▸", "下{months}个月：实施并调查 ▸"),
     "step_act": ("Decide ▸", "决定 ▸"),
-    "over": ("This round would cost {cost:.1f}, and {left:.1f} is left: leave a project out or raise the "
-             "budget.", "本轮需{cost:.1f}，余额仅{left:.1f}：请减少项目或增加预算。"),
+    "over": ("This would cost {cost:.1f} to the end, and {left:.1f} is left: leave a project out or raise "
+             "the budget.", "到结束共需{cost:.1f}，余额仅{left:.1f}：请减少项目或增加预算。"),
     "over_now": ("The {n} rounds are over. Show the truth, or press Reset for a new game.",
                  "{n}轮已结束：可显示真实值，或按“复原”重新开始。"),
     "finished": ("Finished", "已结束"),
@@ -316,14 +317,14 @@ class PdcaBoard(Page):
         """Roll out what is chosen, or decide what is kept."""
         if self._over(found):
             raise ValueError(self.text("over_now", n=MOST_ROUNDS))
+        cost, kept_cost, left = self._bill(found)
+        if cost + kept_cost > left + 1e-9:
+            raise ValueError(self.text("over", cost=cost + kept_cost, left=left))
         if found.deciding:
             last = self.turns[-1]
             kept = tuple(name for name in last.tried if name in self.chosen)
             self.turns = (*self.turns[:-1], Turn(last.tried, kept))
         else:
-            cost, kept_cost, left = self._bill(found)
-            if cost + kept_cost > left + 1e-9:
-                raise ValueError(self.text("over", cost=cost + kept_cost, left=left))
             tried = tuple(n for n in self.cards_of if n in self.chosen and self._state(found, n) != "kept")
             self.turns = (*self.turns, Turn(tried))
         self.chosen = set()
@@ -336,12 +337,18 @@ class PdcaBoard(Page):
         return str(found.candidates.loc[name, "state"])
 
     def _bill(self, found: Board) -> tuple[float, float, float]:
-        """Cost of what is chosen, of what is kept, and the money there is."""
-        rows = found.candidates
+        """Cost of the projects chosen to be tried, of all that are kept until the last round ends, and
+        the money there is. What is kept must stay affordable, or the game could not go on."""
+        rows, plans = found.candidates, board_of(self.scenario)
         kept = rows["state"] == "kept"
         mine = [name for name in rows.index if name in self.chosen and not kept[name]]
         left = float(self.panel.values["budget"]) - found.spent
-        return float(rows.loc[mine, "cost"].sum()), float(rows.loc[kept, "cost"].sum()), left
+        going, new = float(rows["cost"][kept].sum()), float(rows["cost"][mine].sum())
+        if found.deciding:
+            going += sum(plans[str(name)].running for name in mine) * int(found.values["length"])
+            new = 0.0
+        rounds = MOST_ROUNDS - len(found.turns)
+        return new, going * rounds, left
 
     def _reset_all(self) -> None:
         self.turns, self.chosen = (), set()
@@ -433,15 +440,13 @@ class PdcaBoard(Page):
         if self._over(found):
             said = self.text("over_now", n=MOST_ROUNDS)
             self.step.description = self.text("finished")
-        elif found.deciding:
-            said = self.text("head_act", round=len(found.turns))
-            self.step.description = self.text("step_act")
         else:
             cost, kept, left = self._bill(found)
             over = ' class="cs-pdca-over"' if left - cost - kept < -1e-9 else ""
-            said = self.text("head_plan", round=len(found.turns) + 1, cost=cost, kept=kept,
-                             left=left - cost - kept)  # fmt: skip
-            self.step.description = self.text("step_plan", months=months)
+            key, number = ("act", len(found.turns)) if found.deciding else ("plan", len(found.turns) + 1)
+            said = self.text(f"head_{key}", round=number, cost=cost, kept=kept, left=left - cost - kept)
+            said = said.replace("-", "\N{MINUS SIGN}")
+            self.step.description = self.text(f"step_{key}", months=months)
         self.head.value = f"<p{over}>{html.escape(said)}</p>"
 
     def _show_cards(self, found: Board) -> None:
