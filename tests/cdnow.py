@@ -26,6 +26,12 @@ def cdnow_sample() -> Transactions:
 
 
 @cache
+def cdnow_log() -> pd.DataFrame:
+    """The full file: 23,570 customers who first bought in January to March 1997. Not to be changed."""
+    return read_transactions(cdnow_file("CDNOW_master.txt"), customer=0, date=1, amount=3).log
+
+
+@cache
 def cdnow_halves() -> pd.DataFrame:
     """One row a customer of the sample: 39 weeks to fit on, 39 weeks held out."""
     return repeat_summary(cdnow_sample(), "W", until="1998-06-30", calibration_end="1997-09-30")

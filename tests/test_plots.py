@@ -225,6 +225,24 @@ def assert_readable(figure) -> None:
         assert not (over_x > 2 and over_y > 4), (text, other)
 
 
+def assert_complete(draw, note: str, known: set[str], monkeypatch) -> None:
+    """A figure with its foot, words and title, on axes of its own or given, and in Chinese, where no Latin
+    words but the known ones are left."""
+    ax = draw(note=note)
+    assert_readable(ax.get_figure())
+    assert any(t.get_text().startswith(note) for t in texts(ax.get_figure()))
+    title = ax.get_title(loc="left")
+    assert title[0].isupper() or title[0].isdigit()
+    assert plots.words(ax).endswith(".") and "nan" not in plots.words(ax)
+    first, second = Figure(figsize=(12.8, 7.2), layout="constrained").subplots(1, 2)
+    assert draw(ax=first, title="Mine").get_title(loc="left") == "Mine"
+    assert not second.has_data()
+    monkeypatch.setattr(style, "chinese_font", lambda: "DejaVu Sans")
+    zh = draw(language="zh")
+    words = plots.words(zh) + zh.get_title(loc="left") + zh.get_xlabel() + zh.get_ylabel()
+    assert set(re.findall("[a-z]{3,}", words)) <= known
+
+
 # --- all figures --------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from cdnow import cdnow_file
+from cdnow import cdnow_log
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_plots import assert_readable, texts
@@ -34,12 +34,11 @@ from crmsim.analysis.portfolio import (
     turnover,
 )
 from crmsim.analysis.rfm import by_score, cells, mailing, score
-from crmsim.data.transactions import read_transactions
 
 
 @pytest.fixture(scope="module")
 def cdnow() -> pd.DataFrame:
-    return read_transactions(cdnow_file("CDNOW_master.txt"), customer=0, date=1, amount=3).log
+    return cdnow_log()
 
 
 # Published figures

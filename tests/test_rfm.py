@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from cdnow import cdnow_file
+from cdnow import cdnow_log
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,13 +20,11 @@ from crmsim.analysis.rfm import (
     segments,
     summarise,
 )
-from crmsim.data.transactions import read_transactions
 
 
 @pytest.fixture(scope="module")
 def cdnow() -> pd.DataFrame:
-    """The full file: 23,570 customers who first bought in January to March 1997."""
-    return read_transactions(cdnow_file("CDNOW_master.txt"), customer=0, date=1, amount=3).log
+    return cdnow_log()
 
 
 def table(recency, frequency=None, monetary=None) -> pd.DataFrame:
