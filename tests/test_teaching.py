@@ -524,9 +524,7 @@ def test_the_last_word_a_late_front_end_hears_is_the_last_one_said(page, monkeyp
     page.refresh()
     assert shown_all.wait(10)
     monkeypatch.setattr(page._message, "get_state", slow)
-    monkeypatch.setattr(
-        page._message, "_send", lambda told, buffers=None: sent.append(told["state"]["value"])
-    )
+    monkeypatch.setattr(page._message, "_send", lambda say, buffers=None: sent.append(say["state"]["value"]))
     page.root.children[1]._handle_custom_msg({"here": True}, [])
     page.wait(30)
     assert "cs-ready" in sent[-1]

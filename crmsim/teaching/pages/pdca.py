@@ -345,7 +345,7 @@ class PdcaBoard(Page):
         left = float(self.panel.values["budget"]) - found.spent
         going, new = float(rows["cost"][kept].sum()), float(rows["cost"][mine].sum())
         if found.deciding:
-            going += sum(plans[str(name)].running for name in mine) * int(found.values["length"])
+            going += sum(plans[str(name)].running or 0.0 for name in mine) * int(found.values["length"])
             new = 0.0
         rounds = MOST_ROUNDS - len(found.turns)
         return new, going * rounds, left
