@@ -21,9 +21,11 @@ from crmsim.simulation.scenario import Scenario
 from crmsim.teaching import words
 from crmsim.teaching.controls import Choice, Group, Number, Panel, Parameter, Setting, Switch, round_step
 from crmsim.teaching.names import (
+    DISTRICT,
     DISTURBANCE,
     PARAMETERS,
     POLICIES,
+    SEGMENT,
     SETTINGS,
     TIER,
     TOUCHPOINT,
@@ -49,6 +51,7 @@ def declared():
 
 def test_every_parameter_has_its_words_and_no_other(declared):
     several = {"touchpoints.": TOUCHPOINT, "disturbances.": DISTURBANCE, "metering.tiers.": TIER}
+    several |= {"districts.": DISTRICT, "segments.": SEGMENT}
     assert {name for name in declared if not name.startswith(tuple(several))} == set(PARAMETERS)
     for start, names in several.items():
         assert {name.rpartition(".")[2] for name in declared if name.startswith(start)} == set(names)
@@ -69,7 +72,7 @@ def test_every_unit_has_its_words(declared):
     assert [unit for unit, chinese in UNITS.items() if unit and not CHINESE.search(chinese)] == []
 
 
-@pytest.mark.parametrize("names", [PARAMETERS, TOUCHPOINT, DISTURBANCE, TIER, SETTINGS])
+@pytest.mark.parametrize("names", [PARAMETERS, TOUCHPOINT, DISTURBANCE, TIER, DISTRICT, SEGMENT, SETTINGS])
 def test_names_are_short_and_in_their_language(names: dict[str, Name]):
     for key, name in names.items():
         assert 0 < len(name.english) <= 32, key
@@ -88,6 +91,12 @@ def test_a_control_speaks_both_languages(declared):
     scenario = Scenario.from_name("water_utility")
     for declaration, english, chinese in (
         (Parameter("complaint.resolved"), "Complaints resolved", "投诉解决率"),
+        (
+            Parameter("districts.highrise.share"),
+            "High-rise estates: share of customers",
+            "高层小区：客户占比",
+        ),
+        (Parameter("segments.business.leaving"), "Business: readiness to leave", "工商户：转投倾向"),
         (Parameter("touchpoints.water_quality.failure"), "Water quality: failures", "水质：失误率"),
         (Parameter("disturbances.burst.hours"), "Burst: length", "爆管：持续时间"),
         (Parameter("metering.tiers.1.price"), "Step 2: price", "第2阶梯：单价"),

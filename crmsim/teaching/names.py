@@ -303,6 +303,26 @@ DISTURBANCE: dict[str, Name] = {
     "hours": Name("length", "持续时间", "无需抢修结束时的时长中位数（对数正态）"),
 }
 
+# a part of town; its own name comes before it
+DISTRICT: dict[str, Name] = {
+    "name": Name("name", "名称", "小写英文名称"),
+    "english": Name("English name", "英文名", "英文名称；不填则用小写名称"),
+    "chinese": Name("Chinese name", "中文名", "中文名称"),
+    "share": Name("share of customers", "客户占比", "住在该区的客户；各区之和为一"),
+    "problems": Name("trouble", "问题倍数", "各接触点的失误为别处的几倍；未列出的为一"),
+    "pipe_age": Name("age of the mains", "管龄", "供水干管的使用年数；没有管网则为零"),
+    "secondary_supply": Name("secondary supply", "二次供水", "楼内是否再次加压"),
+}
+
+# a kind of customer; its own name comes before it
+SEGMENT: dict[str, Name] = {
+    **{key: DISTRICT[key] for key in ("name", "english", "chinese", "problems")},
+    "share": Name("relative share", "相对占比", "相对于对同一年龄开放的其他细分"),
+    "youngest": Name("youngest", "最低年龄", "从这一年龄起可属于该细分"),
+    "oldest": Name("oldest", "最高年龄", "到这一年龄为止可属于该细分"),
+    "leaving": Name("readiness to leave", "转投倾向", "转投竞争者的风险率为别人的几倍"),
+}
+
 # a touchpoint's numbers; its own name comes before them
 TOUCHPOINT: dict[str, Name] = {
     "name": Name("name", "名称", "小写英文名称"),
@@ -481,6 +501,7 @@ UNITS: dict[str, str] = {
     "x list price": "倍标价",
     "x population.size": "倍客户数",
     "x the usual": "倍通常支出",
+    "years": "年",
     "yes/no": "是/否",
 }
 

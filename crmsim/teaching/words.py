@@ -9,7 +9,19 @@ from typing import Any
 
 from ..simulation.scenario import Scenario
 from ..vocabulary import Measure, Term
-from .names import DISTURBANCE, PARAMETERS, POLICIES, PRESETS, SETTINGS, TIER, TOUCHPOINT, UNITS, Name
+from .names import (
+    DISTRICT,
+    DISTURBANCE,
+    PARAMETERS,
+    POLICIES,
+    PRESETS,
+    SEGMENT,
+    SETTINGS,
+    TIER,
+    TOUCHPOINT,
+    UNITS,
+    Name,
+)
 
 Pair = tuple[str, str]
 
@@ -62,7 +74,7 @@ def parameter_words(name: str, meaning: str, scenario: Scenario) -> tuple[Pair, 
     """Label and help of a scenario's parameter."""
     section, _, rest = name.partition(".")
     place, _, number = rest.rpartition(".")
-    if section in ("touchpoints", "disturbances") or place.startswith("tiers."):
+    if section in ("touchpoints", "disturbances", "districts", "segments") or place.startswith("tiers."):
         # one of several: which one comes before its number
         plain = Name(number.replace("_", " "), "", "")
         if section == "touchpoints":
@@ -71,6 +83,10 @@ def parameter_words(name: str, meaning: str, scenario: Scenario) -> tuple[Pair, 
         elif section == "disturbances":
             chinese = next((d.chinese for d in scenario.disturbances if d.kind == place), "") or place
             found = DISTURBANCE.get(number, plain)
+        elif section in ("districts", "segments"):
+            part = next((p for p in getattr(scenario, section) if p.name == place), None)
+            chinese, place = (part.chinese or place, part.words) if part else (place, place)
+            found = (DISTRICT if section == "districts" else SEGMENT).get(number, plain)
         else:
             step = int(place.partition(".")[2]) + 1
             place, chinese, found = f"step {step}", f"第{step}阶梯", TIER.get(number, plain)
