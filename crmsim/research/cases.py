@@ -1,6 +1,6 @@
 """Projects that a firm of a preset could choose from, for rounds of plan, do, check, act.
 
-What they do and cost is assumed: no source gives it. Costs of the water utility are in millions of its
+What they do and cost is assumed: no source gives it. Costs of the water utility are in 100,000 of its
 currency and made so that half a year of each comes to those of the case (6, 5, 2, 1.5, 0.6, 3 and 12, against
 a budget of 10 a round); its sizes are those the case names (turbid water less by 40 %, errors on bills
 halved), one agent and one crew more, and ten points where a way of serving is rebuilt.

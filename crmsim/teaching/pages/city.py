@@ -134,7 +134,7 @@ class CityToday(Page):
         self.ticks.margins(0.14, 0.98, 0.15, 0.925)
         self.places = Picture(4.8, 4.0, language=self.language, columns=2, dpi=150, sharey=True)
         # room for the names of the districts
-        left, right, between = (0.2 if self.places.language == "zh" else 0.34), 0.985, 0.1
+        left, right, between = (0.2 if self.places.language == "zh" else 0.34), 0.985, 0.26
         self.places.margins(left, right, 0.195, 0.925, wspace=between)
         self._edge = -left * (2 + between) / (right - left)
         row = ipywidgets.HBox([self.ticks.widget, self.places.widget])
