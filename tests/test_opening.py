@@ -227,7 +227,6 @@ def test_the_figure_tells_what_is_lacking(found):
 MISSED = {
     "switched, england, 3 months", "switched, england, 9 months", "switched, england, 21 months",
     "switched, energy, fifth 4", "will keep using, r", "scenario item, high", "scenario item, low",
-    "captive, scenario item",
 }  # fmt: skip
 
 

@@ -127,7 +127,8 @@ def test_the_answers_can_be_looked_at_in_place_of_the_square(page, monkeypatch):
     foretold = page.wait()["foretold"]
     assert page.matrix.widget.value != square and page.sentence == sentence
     best = int(100 * foretold.mean(axis=0).max() + 0.5)
-    assert "Asked before, “I would stay" in sentence and f"in {best} % of pairs" in sentence
+    first = market.TEXT[market.ASKED[int(foretold.mean(axis=0).argmax())]][0]
+    assert f"Asked before, {first} tells who stays in {best} % of pairs" in sentence
     page.set(left="answers", month=20)
     assert np.isnan(page.wait()["foretold"]).all()
     assert "Nobody has left yet" in page.matrix.alt and "Asked" not in page.sentence

@@ -185,7 +185,6 @@ TWO_FIFTHS = (
     "the two differ by 24 points, as in the earlier model, but two fifths answer 8 and more here, not only "
     "those firmly bound, and who answers is less satisfied than who does not"
 )
-LAYERS = "the answer follows the loyalty layers, which lag behind satisfaction"
 RIVALS = "not yet: needs rivals with market shares of their own"
 
 
@@ -263,7 +262,7 @@ def _opening() -> list[Fact]:
         row("captive, keep using", 'correlation of "will keep using" with satisfaction, closed market', 0.05,
             0.15, captive("keep_using_r"), fitted=True),
         row("captive, scenario item", 'correlation of "would stay" with satisfaction, closed market', 0.53,
-            0.63, captive("stay_if_cheaper_r"), reason=LAYERS),
+            0.63, captive("stay_if_cheaper_r")),
     ]  # fmt: skip
 
 

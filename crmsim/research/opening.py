@@ -207,10 +207,12 @@ class OpenedWorld:
 
     @cached_property
     def answers(self) -> pd.DataFrame:
-        """The survey of the last month before the opening: a row a respondent, a column an item."""
+        """The survey of the last month before the opening: a row a respondent, a column an item. Who failed
+        the attention check is left out."""
         size = self.world.scenario.population.size
         survey = Survey(name=SURVEY, months=(self.month - 1,), size=size)
-        return run_surveys(self.world.run, survey).wide(0)
+        told = run_surveys(self.world.run, survey).wide(0)
+        return told[told["attention"] == 1]
 
     def items(self, years: float) -> pd.DataFrame:
         """What each of `ITEMS` foretold of staying so many years, indexed by item.

@@ -252,6 +252,7 @@ class MarketOpens(Page):
         survey = Survey(name="before", months=(opening - 1,), size=people)
         wave = take(state, survey, run.key, opening - 1, world.touchpoints, openness=0.0)
         answers = wave.answers.pivot(index="customer", columns="item", values="answer")
+        answers = answers[answers["attention"] == 1]
         answers = answers.reindex(index=np.arange(people), columns=list(ASKED)).astype(float)
         return {
             "answers": answers.to_numpy(),
