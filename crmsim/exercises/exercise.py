@@ -131,7 +131,7 @@ def set_names() -> list[str]:
     """The sets there are."""
     from . import sets
 
-    return sorted(module.name for module in pkgutil.iter_modules(sets.__path__))
+    return sorted(m.name for m in pkgutil.iter_modules(sets.__path__) if not m.name.startswith("_"))
 
 
 def is_set(name: str) -> bool:

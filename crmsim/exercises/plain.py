@@ -58,7 +58,7 @@ def _numpy(value: Any, kind: type, depth: int) -> Any:
         if value.size > LONGEST:
             return {"$odd": "array that is too long"}
         return plain(value.tolist(), depth)
-    if kind.__mro__[-2] is np.generic:  # a scalar of numpy itself
+    if issubclass(kind, np.generic):
         return plain(value.item(), depth) if kind is not np.datetime64 else str(value)
     return {"$odd": kind.__name__[:40]}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ from ...analysis.rfm import break_even_index, break_even_rate
 from ..answers import Data, Function, Names, Number, Targets
 from ..exercise import Exercise, ExerciseSet
 from ..student import Luck
+from ..worlds import world
 
 SIZE = 2_400  # names on the list of the test mailing
 MONTHS = 24  # that the student sees of the shop
@@ -22,12 +22,7 @@ LETTERS = 60
 @lru_cache(maxsize=32)
 def _shop(seed: int) -> tuple[pd.DataFrame, pd.Series]:
     """Purchases in the first two years of a small shop; what its buyers spend in the half year after."""
-    from ...data.database import tables_of
-    from ...simulation.engine import simulate
-    from ...simulation.scenario import Scenario
-
-    world = Scenario.preset("retail").replace(population__size=300, population__months=MONTHS + AHEAD)
-    every = tables_of(simulate(world, None, seed % 2**31, progress=False))["purchases"]
+    every = world("retail", seed, 300, MONTHS + AHEAD)["purchases"]
     every = every.assign(amount=every["amount"].round(2))
     seen = every[every["month"] < MONTHS]
     after = every[every["month"] >= MONTHS].groupby("customer")["amount"].sum()
@@ -106,11 +101,6 @@ def _lists(seed: int) -> list[tuple[list[float]]]:
 def _by_range(values: list[float]) -> list[int]:
     low, high = min(values), max(values)
     return [min(int(5 * (x - low) / (high - low)), 4) + 1 for x in values]
-
-
-def _best(tables: Any, by: str) -> list[int]:
-    bought = tables["purchases"].groupby("customer")["amount"].agg(["sum", "size"])
-    return [int(c) for c in bought.sort_values(by, ascending=False).index[:LETTERS]]
 
 
 SET = ExerciseSet(
@@ -198,7 +188,8 @@ SET = ExerciseSet(
             hint="Score recency, frequency and money with `crmsim.analysis.rfm.rfm`. Who spent much long ago may be "
                  "gone: try your choice on the past, the first 18 months against the 6 after.",
             rubric="Judged by what the chosen really spend: no points for chance, all for 65 % of the way from "
-                   "chance to the best possible choice. The worked solution lies at 73 to 90 % in most worlds.",
+                   "chance to the best possible choice. The worked solution came 69 to 92 % of the way in 60 worlds, "
+                   "money summed over both years 55 to 85 %.",
             answer=Targets(count=LETTERS, worth=lambda seed: _shop(seed)[1], enough=0.65),
         ),
     ),
