@@ -147,9 +147,10 @@ class Number(Answer):
             return _type_problem(value, self.wanted)
         if self.near(value, reference):
             return RIGHT
-        for sentence, mistake in self.wrong.items():
-            if self.near(value, float(mistake(data))):
-                return wrong(sentence)
+        slips = {sentence: float(mistake(data)) for sentence, mistake in self.wrong.items()}
+        slips = {sentence: slip for sentence, slip in slips.items() if self.near(value, slip)}
+        if slips:  # the nearest, as two mistakes may come to much the same
+            return wrong(min(slips, key=lambda sentence: abs(value - slips[sentence])))
         for factor, sentence in SLIPS:
             if self.near(value / factor, reference) or self.near(value * factor, reference):
                 return wrong(sentence)

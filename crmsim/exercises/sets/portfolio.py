@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import pandas as pd
 
 from ...analysis.portfolio import abc, tier_history, top_share
@@ -105,14 +103,14 @@ def _with(tables: Data, stock: str = "", profit_over: str = "sales") -> pd.DataF
     return _ratios(goods, held, profit_over)
 
 
-def stayed(tables: Data, limits: Literal["first"] | None = None) -> float:
-    first, second = _high(tables, limits)
+def stayed(tables: Data) -> float:
+    first, second = _high(tables)
     return float((first & second).sum() / first.sum())
 
 
-def _high(tables: Data, limits: Literal["first"] | None = None) -> tuple[pd.Series, pd.Series]:
+def _high(tables: Data) -> tuple[pd.Series, pd.Series]:
     """Who is of high value in the first year, and in the second."""
-    history = tier_history(tables["purchases"], "year", limits=limits)
+    history = tier_history(tables["purchases"], "year")
     first, second = (history[column] == "high_value" for column in history.columns[:2])
     return first, second
 
@@ -200,11 +198,9 @@ SET = ExerciseSet(
                  "buyers? Give a share, 0 to 1.",
             hint="`tier_history(purchases, \"year\")` of `crmsim.analysis.portfolio` gives everybody's tier in each "
                  "year. Who bought nothing in the second year did not stay.",
-            rubric="All points within .02, as equal sales and rounding of a fifth may move a customer.",
+            rubric="All points within .012, as rounding of the fifth may move a customer.",
             solve=stayed,
-            answer=Number(unit="share", absolute=0.02, why="rounding of a fifth moves one customer in fifty", wrong={
-                "the second year is measured by the first year's limits in money, not by its own best fifth":
-                    lambda d: stayed(d, "first"),
+            answer=Number(unit="share", absolute=0.012, why="rounding of the fifth moves one customer of about 45", wrong={
                 "those who bought nothing in the second year are left out of the denominator 分母错误": _among_present,
                 "divided by all customers 分母错误": lambda d: (_high(d)[0] & _high(d)[1]).mean(),
             }),
