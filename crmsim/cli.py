@@ -1002,7 +1002,11 @@ def _main(words: list[str]) -> int:
         if debug:
             raise
         kept = {"compare": "cells", "grade": "submissions"}.get(words[0])
-        told = f"finished {kept} are kept, run the same command again to go on" if kept else "nothing was written"
+        told = (
+            f"finished {kept} are kept, run the same command again to go on"
+            if kept
+            else "nothing was written"
+        )
         print(f"\ncrmsim: stopped; {told}", file=sys.stderr)
         return STOPPED
     except BrokenPipeError:

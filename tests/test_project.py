@@ -15,7 +15,9 @@ import pytest
 
 # --- imports run one way -------------------------------------------------------------------------
 
-EVERY = {"vocabulary", "simulation", "data", "analysis", "plots", "research", "teaching", "cli"}
+EVERY = {
+    "vocabulary", "simulation", "data", "analysis", "plots", "research", "teaching", "exercises", "cli",
+}  # fmt: skip
 # what a room may import when it is itself imported
 AT_ONCE = {
     "vocabulary": set(),
@@ -25,7 +27,11 @@ AT_ONCE = {
     "analysis": {"vocabulary", "data"},
     "plots": {"vocabulary"},
     "research": {"vocabulary", "simulation", "data", "analysis", "plots"},
-    "teaching": EVERY,
+    "teaching": EVERY - {"exercises"},
+    # nobody imports it but the command line; of the pages it takes the words only
+    "exercises": {"vocabulary", "simulation", "data", "analysis", "research", "teaching.words"},
+    "exercises.inside": set(),  # run as a script beside a student's code
+    "exercises.plain": set(),
     "cli": EVERY,
     "": {"vocabulary"},  # crmsim/__init__.py: the public names are looked up when asked for
 }

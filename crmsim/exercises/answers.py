@@ -171,7 +171,8 @@ class Number(Answer):
 
 @dataclass(frozen=True)
 class Choice(Answer):
-    """One of several options. wrong: option -> why it is not so, in a sentence that does not tell which is."""
+    """One of several options. wrong: option -> why it is not so, in a sentence that does not tell which
+    is."""
 
     options: tuple[str, ...] = ()
     wrong: Mapping[str, str] = field(default_factory=dict)
@@ -259,7 +260,9 @@ class Ranking(Answer):
         if given == right:
             return RIGHT
         if sorted(given) != sorted(right):
-            return wrong("not the same names", f"{self.wanted}, each once: some are missing, double or strange")
+            return wrong(
+                "not the same names", f"{self.wanted}, each once: some are missing, double or strange"
+            )
         if given == right[::-1]:
             return wrong("sorted the other way 排序方向相反")
         for sentence, mistake in self.wrong.items():
@@ -301,7 +304,9 @@ class Table(Answer):
         if isinstance(given, Verdict):
             return given
         if missing := [name for name in self.columns if name not in given]:
-            return wrong("columns are missing", f"the columns {', '.join(missing)} are missing; {self.wanted}")
+            return wrong(
+                "columns are missing", f"the columns {', '.join(missing)} are missing; {self.wanted}"
+            )
         rows = right[self.columns[0]].keys()
         strange = given[self.columns[0]].keys() ^ rows
         if strange == rows | given[self.columns[0]].keys():
@@ -356,7 +361,8 @@ class Table(Answer):
 class Function(Answer):
     """A function of the student's, called on inputs that are drawn when it is judged.
 
-    inputs: seed -> a list of tuples of arguments. `Exercise.solve` gives the reference function. wrong: functions
+    inputs: seed -> a list of tuples of arguments. `Exercise.solve` gives the reference function. wrong:
+    functions
     of the data that give functions with a typical mistake. Part marks: share of right outputs above one half.
     """
 
@@ -423,7 +429,9 @@ def scored(score: float, lucky: float, best: float, enough: float, whom: str) ->
         return RIGHT
     if way <= 0:
         return wrong("no better than chance", f"{whom} chosen by lot would have done as well or better")
-    return wrong("better than chance, not yet good", f"better than {whom} chosen by lot, not yet good", way / enough)
+    return wrong(
+        "better than chance, not yet good", f"better than {whom} chosen by lot, not yet good", way / enough
+    )
 
 
 @dataclass(frozen=True)
@@ -463,12 +471,14 @@ class Targets(Answer):
 class Policy(Answer):
     """A policy, tried in the student's world; or a rule ``choose(view)`` that names whom to call each month.
 
-    world: seed -> (Scenario, seed of the run). A rule is given `view`, a DataFrame a row a known customer with
+    world: seed -> (Scenario, seed of the run). A rule is given `view`, a DataFrame a row a known customer
+    with
     the columns of `CustomerView`, indexed by id, and returns ids, the most wanted first; the first
     `share` of the customers are offered `action`, as `retention_call` does for the same cost. A policy by
     name (`"retention_call:target=value"`) must be one of `allowed`.
 
-    Scored by `measure` of the run (an entry of `Run.summary`, such as `customers_at_end` or `equity`) on the way from the
+    Scored by `measure` of the run (an entry of `Run.summary`, such as `customers_at_end` or `equity`) on the
+    way from the
     same number of calls by lot to the oracle: calls by uplift in the same world, where the firm sees
     risk and response without error.
     """

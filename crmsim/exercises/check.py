@@ -47,7 +47,9 @@ class Course:
     def progress(self) -> str:
         """One line: exercises done, points so far."""
         done = sum(verdict.right for verdict in self.verdicts.values())
-        points = sum(self.verdicts[e.id].share * e.points for e in self.set.exercises if e.id in self.verdicts)
+        points = sum(
+            self.verdicts[e.id].share * e.points for e in self.set.exercises if e.id in self.verdicts
+        )
         boxes = "".join(
             "■" if verdict and verdict.right else "◪" if verdict and verdict.share else "□"
             for verdict in (self.verdicts.get(each.id) for each in self.set.exercises)

@@ -55,7 +55,8 @@ class Submission:
 
 @dataclass
 class Result:
-    """What came of a submission. verdicts: by exercise, of those answered. notes: what else is to be known."""
+    """What came of a submission. verdicts: by exercise, of those answered. notes: what else is to be
+    known."""
 
     student: str
     verdicts: dict[str, Verdict] = field(default_factory=dict)
@@ -76,7 +77,8 @@ class Result:
 
 
 def submissions(folder: Path) -> list[Submission]:
-    """The submissions of a folder: `ID.ipynb`, `ID.py`, or a folder `ID` with notebooks. Raises GradeError."""
+    """The submissions of a folder: `ID.ipynb`, `ID.py`, or a folder `ID` with notebooks. Raises
+    GradeError."""
     if not folder.is_dir():
         raise GradeError(f"{folder}: there is no such folder; give the folder with the submissions")
     files: dict[str, list[Path]] = {}
@@ -217,7 +219,8 @@ def grade_all(
 ) -> list[Result]:
     """Grade all that are not in the file `kept` yet, and write each there when it is done.
 
-    A submission is known by its content, the student and the version of package and exercises; so a changed one
+    A submission is known by its content, the student and the version of package and exercises; so a changed
+    one
     is graded anew. Raises KeyboardInterrupt when interrupted; what is done stays in the file.
     """
     from tqdm import tqdm
@@ -239,7 +242,14 @@ def grade_all(
     pool = ThreadPoolExecutor(max_workers=max(1, workers))
     futures = [pool.submit(one, submission) for submission in todo]
     try:
-        bar = tqdm(total=len(found), initial=len(results), desc="grading", unit="", disable=not progress, file=sys.stderr)
+        bar = tqdm(
+            total=len(found),
+            initial=len(results),
+            desc="grading",
+            unit="",
+            disable=not progress,
+            file=sys.stderr,
+        )
         with bar:
             for future in as_completed(futures):
                 result = future.result()
@@ -317,7 +327,9 @@ def sets_of(results: Iterable[Result], wanted: Sequence[str] = ()) -> list[Exerc
     if wanted:
         return [find_set(name) for name in wanted]
     known = set_names()
-    begun = {name.rpartition("-")[0] or name for result in results for name in [*result.started, *result.verdicts]}
+    begun = {
+        name.rpartition("-")[0] or name for result in results for name in [*result.started, *result.verdicts]
+    }
     if not (sets := [find_set(name) for name in known if name in begun]):
         raise GradeError(f"no submission begins a set; name it with --set ({', '.join(known)})")
     return sets
@@ -326,7 +338,8 @@ def sets_of(results: Iterable[Result], wanted: Sequence[str] = ()) -> list[Exerc
 def grades(
     found: Sequence[Submission], results: Sequence[Result], sets: Sequence[ExerciseSet], late: Late
 ) -> pd.DataFrame:
-    """A row a student and exercise: student, set, exercise, points (late days taken off), of, share, answered,
+    """A row a student and exercise: student, set, exercise, points (late days taken off), of, share,
+    answered,
     days_late, mistake, reason, notes."""
     import pandas as pd
 
@@ -349,8 +362,11 @@ def grades(
     return pd.DataFrame(rows)
 
 
-def as_format(table: pd.DataFrame, name: str, late: Late, handed_in: Mapping[str, dt.datetime | None]) -> pd.DataFrame:
-    """The grades in another program's columns: `nbgrader` as `nbgrader export` writes them, a row a student and
+def as_format(
+    table: pd.DataFrame, name: str, late: Late, handed_in: Mapping[str, dt.datetime | None]
+) -> pd.DataFrame:
+    """The grades in another program's columns: `nbgrader` as `nbgrader export` writes them, a row a student
+    and
     set; `moodle`: a row a student, for Import > CSV file with the ID number as key. Raises GradeError."""
     import pandas as pd
 
@@ -374,7 +390,11 @@ def as_format(table: pd.DataFrame, name: str, late: Late, handed_in: Mapping[str
     out = pd.DataFrame({"ID number": sums["student"].drop_duplicates()}).set_index("ID number")
     for each, part in sums.groupby("set", sort=False):
         rows = raw[raw["set"] == each]
-        told = rows.assign(line=rows["exercise"] + ": " + rows["reason"]).groupby("student")["line"].agg(" ".join)
+        told = (
+            rows.assign(line=rows["exercise"] + ": " + rows["reason"])
+            .groupby("student")["line"]
+            .agg(" ".join)
+        )
         out[f"{each} (points)"] = part.set_index("student")["points"]
         out[f"{each} (feedback)"] = told
     return out.reset_index()
@@ -384,8 +404,10 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Written whole or not at all. Text that a spreadsheet would take for a formula gets an apostrophe."""
     safe = table.copy()
     for column in safe.columns:
-        if safe[column].map(type).eq(str).any():
-            safe[column] = safe[column].map(lambda x: f"'{x}" if isinstance(x, str) and re.match(r"[=+\-@\t\r]", x) else x)
+        if (safe[column].map(type) == str).any():
+            safe[column] = safe[column].map(
+                lambda x: f"'{x}" if isinstance(x, str) and re.match(r"[=+\-@\t\r]", x) else x
+            )
     part = path.with_name(path.name + ".part")
     safe.to_csv(part, index=False, lineterminator="\n", encoding="utf-8-sig")
     part.replace(path)
@@ -396,7 +418,8 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
 
 def grade_folder(
     folder: str | Path, out: str | Path = "grades.csv", *, workers: int = 2, sets: Sequence[str] = (),
-    due: dt.date | None = None, late: float = 0.0, form: str = "crmsim", key: str = "", unprotected: bool = False,
+    due: dt.date | None = None, late: float = 0.0, form: str = "crmsim", key: str = "",
+    unprotected: bool = False,
     limits: Limits | None = None, progress: bool = True,
 ) -> tuple[pd.DataFrame, Path]:  # fmt: skip
     """Grade a folder; writes `out` and, beside it, the overview `.html` and what is finished `.done.jsonl`.
@@ -429,6 +452,6 @@ def grade_folder(
 
 
 __all__ = [
-    "PROTECTIONS", "GradeError", "Grader", "Late", "Result", "SandboxError", "Submission", "as_format", "cells_of",
-    "grade_all", "grade_folder", "grades", "protections", "seed_of", "sets_of", "submissions", "write_csv",
+    "PROTECTIONS", "GradeError", "Grader", "Late", "Result", "SandboxError", "Submission", "as_format",
+    "cells_of",    "grade_all", "grade_folder", "grades", "protections", "seed_of", "sets_of", "submissions", "write_csv",
 ]  # fmt: skip

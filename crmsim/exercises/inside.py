@@ -1,8 +1,10 @@
 """What runs a submission: a process of its own, which gets the student's data and nothing else.
 
-Run as a script by `sandbox.py`, with a description of the work as JSON in the first line of stdin. It shuts itself
+Run as a script by `sandbox.py`, with a description of the work as JSON in the first line of stdin. It shuts
+itself
 in (`shut_in`) before the first line of the student's runs, then runs the cells one after another.
-`crmsim.exercises` is here a stand-in whose `check` only notes answers; references and truth are not to be had:
+`crmsim.exercises` is here a stand-in whose `check` only notes answers; references and truth are not to be
+had:
 their files cannot be opened. Lines of JSON go to the grader, and requests to call a student's function come
 back.
 
@@ -33,12 +35,14 @@ HERE = Path(__file__).resolve().parent
 CLONE_NEWUSER, CLONE_NEWNET, CLONE_NEWIPC = 0x10000000, 0x40000000, 0x08000000
 PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, PR_SET_PDEATHSIG = 4, 38, 22, 1
 LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 444, 445, 446
-# rights over files: execute 1, write 2, read 4, read a folder 8, then making and removing, refer, truncate, devices
+# rights over files: execute 1, write 2, read 4, read a folder 8, then making and removing, refer, truncate,
+# devices
 LANDLOCK_ALL = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
 READ, LIST, OF_FILES = 1 | 4 | 8, 8, 1 | 2 | 4 | 1 << 14 | 1 << 15
 EPERM, ENOSYS = 1, 38
 
-# numbers of system calls: x86_64, aarch64 (None where there is none). They start processes, reach the network,
+# numbers of system calls: x86_64, aarch64 (None where there is none). They start processes, reach the
+# network,
 # touch other processes, or change what Landlock does not guard: owner, mode, times of files.
 CALLS: dict[str, tuple[int | None, int | None]] = {
     "fork": (57, None), "vfork": (58, None), "execve": (59, 221), "execveat": (322, 281),
@@ -56,7 +60,8 @@ CALLS: dict[str, tuple[int | None, int | None]] = {
     "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16),
     "shmget": (29, 194), "shmat": (30, 196), "msgget": (68, 186), "semget": (64, 190), "mq_open": (240, 180),
     "keyctl": (250, 219), "add_key": (248, 217), "request_key": (249, 218), "userfaultfd": (323, 282),
-    "perf_event_open": (298, 241), "init_module": (175, 105), "finit_module": (313, 273), "reboot": (169, 142),
+    "perf_event_open": (298, 241), "init_module": (175, 105), "finit_module": (313, 273),
+    "reboot": (169, 142),
 }  # fmt: skip
 ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 CLONE, CLONE3, PRLIMIT = (56, 220), (435, 435), (302, 261)
@@ -100,7 +105,8 @@ def _limits(work: dict[str, Any]) -> bool:
     megabyte = 1 << 20
     seconds = int(work["seconds"]) + 2
     wanted = {
-        "RLIMIT_CPU": seconds, "RLIMIT_AS": work["memory"] * megabyte, "RLIMIT_FSIZE": work["file"] * megabyte,
+        "RLIMIT_CPU": seconds, "RLIMIT_AS": work["memory"] * megabyte,
+        "RLIMIT_FSIZE": work["file"] * megabyte,
         "RLIMIT_CORE": 0, "RLIMIT_NOFILE": 256,
     }  # fmt: skip
     for name, value in wanted.items():
@@ -163,8 +169,8 @@ def _seccomp(libc: Any) -> bool:
     if column == 0:  # the same calls under their x32 numbers
         program += [(at_least, 0, 1, 0x40000000), (give, 0, 0, refused | EPERM)]
     for numbers in CALLS.values():
-        if numbers[column] is not None:
-            program += [(equal, 0, 1, numbers[column]), (give, 0, 0, refused | EPERM)]
+        if (number := numbers[column]) is not None:
+            program += [(equal, 0, 1, number), (give, 0, 0, refused | EPERM)]
     # glibc falls back to clone, whose flags can be looked at
     program += [(equal, 0, 1, CLONE3[column]), (give, 0, 0, refused | ENOSYS)]
     program += [(equal, 0, 3, CLONE[column]), (load, 0, 0, 16), (some_bit, 1, 0, CLONE_THREAD),
@@ -247,12 +253,18 @@ def cell_code(source: str) -> str:
     """A cell without the lines that are not Python: magics, and commands for a shell."""
     if source.lstrip().startswith("%%"):
         return ""
-    return "\n".join("" if line.lstrip().startswith(("%", "!", "?")) else line for line in source.splitlines())
+    return "\n".join(
+        "" if line.lstrip().startswith(("%", "!", "?")) else line for line in source.splitlines()
+    )
 
 
 def run_cells(cells: Iterable[str], seconds: float, line: Line) -> None:
     """One after another in one namespace; what fails is told, and the next is tried."""
-    space: dict[str, Any] = {"__name__": "__main__", "display": lambda *things: None, "get_ipython": lambda: None}
+    space: dict[str, Any] = {
+        "__name__": "__main__",
+        "display": lambda *things: None,
+        "get_ipython": lambda: None,
+    }
 
     def late(*_: Any) -> None:
         raise OutOfTime

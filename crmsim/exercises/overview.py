@@ -28,20 +28,28 @@ def overview(table: pd.DataFrame, sets: Sequence[ExerciseSet], name: str) -> str
     total = table.groupby("student")[["points", "of"]].sum()
     sheets = [_exercises(table, titles), _mistakes(table, titles), _students(table, total), _look(table)]
     mean = total["points"].mean() / total["of"].iloc[0]
-    hardest = table.groupby("exercise")["share"].mean().idxmin()
+    hardest = str(table.groupby("exercise")["share"].mean().idxmin())
+    reached = percent(table.loc[table["exercise"] == hardest, "share"].mean())
     sheets[0].summary.append(
-        f"{many(students, 'student')} reached {percent(mean)} of the points on average; the hardest exercise is "
-        f"{hardest}, {titles[hardest][0]} ({percent(table.loc[table['exercise'] == hardest, 'share'].mean())})."
+        f"{many(students, 'student')} reached {percent(mean)} of the points on average; the hardest "
+        f"exercise is {hardest}, {titles[hardest][0]} ({reached})."
     )
     lead = f"{name}: {', '.join(one.title for one in sets)}"
-    return page("Overview of the class 班级概览", lead, sheets, "Made by crmsim grade; nothing on this page is fetched.")
+    return page(
+        "Overview of the class 班级概览",
+        lead,
+        sheets,
+        "Made by crmsim grade; nothing on this page is fetched.",
+    )
 
 
 def _sheet(key: str, title: str, chinese: str) -> Sheet:
     return Sheet(key, title, chinese, Path())
 
 
-def _table(sheet: Sheet, heads: Sequence[str], rows: Sequence[Sequence[Any]], numbers: Sequence[int] = ()) -> None:
+def _table(
+    sheet: Sheet, heads: Sequence[str], rows: Sequence[Sequence[Any]], numbers: Sequence[int] = ()
+) -> None:
     """Rows of cells; text is escaped, what is a `_Bar` is not."""
 
     def cell(k: int, value: Any) -> str:
@@ -49,16 +57,21 @@ def _table(sheet: Sheet, heads: Sequence[str], rows: Sequence[Sequence[Any]], nu
         return f"<td{kind}>{value.html if isinstance(value, _Bar) else html.escape(str(value))}</td>"
 
     head = "".join(
-        f'<th scope="col"{" class=n" if k in numbers else ""}>{html.escape(h)}</th>' for k, h in enumerate(heads)
+        f'<th scope="col"{" class=n" if k in numbers else ""}>{html.escape(h)}</th>'
+        for k, h in enumerate(heads)
     )
     lines = "".join(f"<tr>{''.join(cell(k, v) for k, v in enumerate(row))}</tr>" for row in rows)
-    sheet.body.append(f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>')
+    sheet.body.append(
+        f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'
+    )
 
 
 class _Bar:
     def __init__(self, share: float) -> None:
         width = f"{100 * min(max(share, 0.0), 1.0):.0f}%"
-        self.html = f'{percent(share)}<span class="track"><span class="bar" style="width:{width}"></span></span>'
+        self.html = (
+            f'{percent(share)}<span class="track"><span class="bar" style="width:{width}"></span></span>'
+        )
 
 
 def _exercises(table: pd.DataFrame, titles: dict[str, tuple[str, str]]) -> Sheet:
@@ -82,7 +95,10 @@ def _mistakes(table: pd.DataFrame, titles: dict[str, tuple[str, str]]) -> Sheet:
     if not len(found):
         sheet.say("No answer was wrong.")
         return sheet
-    rows = [(name, titles[str(name)][0], mistake, count(n)) for (name, mistake), n in found.items()]  # type: ignore[misc]
+    rows = [
+        (row["exercise"], titles[row["exercise"]][0], row["mistake"], count(row["n"]))
+        for row in found.rename("n").reset_index().to_dict("records")
+    ]
     _table(sheet, ("exercise", "title", "what was wrong", "students"), rows, (3,))
     return sheet
 
@@ -90,12 +106,18 @@ def _mistakes(table: pd.DataFrame, titles: dict[str, tuple[str, str]]) -> Sheet:
 def _students(table: pd.DataFrame, total: pd.DataFrame) -> Sheet:
     sheet = _sheet("students", "Students", "学生成绩")
     done = table.assign(right=table["share"] >= 1).groupby("student")
+    sums = done[["right", "answered"]].sum().join(done["days_late"].max()).join(total)
     rows = [
-        (name, number(1)(row["points"]), number(0)(row["of"]), count(done["right"].sum()[name]),
-         count(done["answered"].sum()[name]), count(done["days_late"].max()[name]), _Bar(row["points"] / row["of"]))
-        for name, row in total.sort_index().iterrows()
+        (row["student"], number(1)(row["points"]), number(0)(row["of"]), count(row["right"]),
+         count(row["answered"]), count(row["days_late"]), _Bar(row["points"] / row["of"]))
+        for row in sums.sort_index().reset_index().to_dict("records")
     ]  # fmt: skip
-    _table(sheet, ("student", "points", "of", "right", "answered", "days late", "share"), rows, (1, 2, 3, 4, 5, 6))
+    _table(
+        sheet,
+        ("student", "points", "of", "right", "answered", "days late", "share"),
+        rows,
+        (1, 2, 3, 4, 5, 6),
+    )
     return sheet
 
 

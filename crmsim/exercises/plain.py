@@ -19,8 +19,8 @@ def plain(value: Any, depth: int = 0) -> Any:
     """The value as JSON can hold it.
 
     A dict becomes ``{"$dict": [[key, value], ...]}``, a Series ``{"$series": {index, values}}``, a DataFrame
-    ``{"$table": {columns, index, rows}}``, a function ``{"$function": True}``, a missing value None, the ``...`` of a
-    starter ``{"$open": True}`` and anything else ``{"$odd": name of its type}``.
+    ``{"$table": {columns, index, rows}}``, a function ``{"$function": True}``, a missing value None, the
+    ``...`` of a    starter ``{"$open": True}`` and anything else ``{"$odd": name of its type}``.
     """
     kind = type(value)
     if value is None or kind is bool or kind is str:

@@ -1,7 +1,8 @@
 """One source a set: `exercises/source/SET.py` gives the students' notebook and the one with solutions.
 
 The source is text as `tools/notebooks.py` reads it. What stands between `### BEGIN SOLUTION` and
-`### END SOLUTION` (the marks of nbgrader) is left out for students. A line `{{rfm-2}}` in markdown becomes the
+`### END SOLUTION` (the marks of nbgrader) is left out for students. A line `{{rfm-2}}` in markdown becomes
+the
 exercise's title, goal and hint, `{{set}}` the set's; cells tagged `solution` are for the solutions only.
 """
 
@@ -19,7 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 YOURS = "# your code 在此作答"
 STUB = re.compile(
-    rf"^(?P<space>[ \t]*){re.escape(BEGIN)}[ \t]*\n(?P<body>.*?)^[ \t]*{re.escape(END)}[ \t]*$", re.MULTILINE | re.DOTALL
+    rf"^(?P<space>[ \t]*){re.escape(BEGIN)}[ \t]*\n(?P<body>.*?)^[ \t]*{re.escape(END)}[ \t]*$",
+    re.MULTILINE | re.DOTALL,
 )
 PLACE = re.compile(r"^\{\{([a-z0-9_-]+)\}\}$", re.MULTILINE)
 NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -43,7 +45,8 @@ def task(exercise: Exercise, solution: bool) -> str:
     stars = "★" * exercise.difficulty + "☆" * (3 - exercise.difficulty)
     parts = [
         f"## {exercise.id}: {exercise.title} {exercise.chinese}",
-        f"{stars} {LEVELS[exercise.difficulty]}, about {exercise.minutes} minutes 分钟, {exercise.points:g} points 分",
+        f"{stars} {LEVELS[exercise.difficulty]}, about {exercise.minutes} minutes 分钟, "
+        f"{exercise.points:g} points 分",
         exercise.goal,
         f"<details><summary>Hint 提示</summary>\n\n{exercise.hint}\n\n</details>",
     ]
@@ -103,10 +106,15 @@ def release(names: Sequence[str] = (), *, check: bool = False, root: Path = ROOT
         if not source.is_file():
             raise ExerciseError(f"{source}: there is no such file; `crmsim exercise new {name}` makes one")
         made = notebooks_of(name, source.read_text(encoding="utf-8"))
-        for kind, path in (("student", folder / f"{name}.ipynb"), ("solution", folder / "solutions" / f"{name}.ipynb")):
+        for kind, path in (
+            ("student", folder / f"{name}.ipynb"),
+            ("solution", folder / "solutions" / f"{name}.ipynb"),
+        ):
             same = path.is_file() and path.read_text(encoding="utf-8") == made[kind]
             if check and not same:
-                told.append(f"{path.relative_to(root)} is not what its source gives; run crmsim exercise release")
+                told.append(
+                    f"{path.relative_to(root)} is not what its source gives; run crmsim exercise release"
+                )
             elif not check and not same:
                 _write(path, made[kind])
                 told.append(str(path.relative_to(root)))
@@ -114,7 +122,8 @@ def release(names: Sequence[str] = (), *, check: bool = False, root: Path = ROOT
 
 
 def new(name: str, *, root: Path = ROOT) -> list[Path]:
-    """A set to begin with: `crmsim/exercises/sets/NAME.py` and `exercises/source/NAME.py`. Raises ExerciseError."""
+    """A set to begin with: `crmsim/exercises/sets/NAME.py` and `exercises/source/NAME.py`. Raises
+    ExerciseError."""
     if not NAME.fullmatch(name):
         raise ExerciseError(f"a set is named with small letters, digits and _, such as churn, not {name!r}")
     folder = _course(root)

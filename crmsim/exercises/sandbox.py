@@ -43,7 +43,8 @@ class SandboxError(ValueError):
 
 @dataclass(frozen=True)
 class Limits:
-    """What a submission may use. seconds: all of it; cell_seconds: one cell or one call; memory, file (the largest
+    """What a submission may use. seconds: all of it; cell_seconds: one cell or one call; memory, file (the
+    largest
     written), folder (all written), answers (all that is said): in megabytes.
     """
 
@@ -58,7 +59,8 @@ class Limits:
 class Session:
     """A submission at work; used with `with`, so that its process and folder are gone at the end.
 
-    cells: its code. tables: gives the tables of a set or exercise by name; a ValueError of its is shown to the
+    cells: its code. tables: gives the tables of a set or exercise by name; a ValueError of its is shown to
+    the
     student's code. unprotected: run although a protection is missing. After `run`: `answers` (plain values
     by exercise, the last of each), `started` (names of sets), `students` (ids it named), `failures` (cell,
     words), `ended` (empty, or why it was stopped), `protections`. Raises SandboxError.
@@ -121,14 +123,16 @@ class Session:
         self._tell(work)
         first = self._hear()
         if first is None:
-            raise SandboxError(f"the process for submissions could not be started: {self.ended or 'it ended'}")
+            raise SandboxError(
+                f"the process for submissions could not be started: {self.ended or 'it ended'}"
+            )
         self.protections = [name for name in PROTECTIONS if name in first.get("protections", [])]
         missing = [name for name in PROTECTIONS if name not in self.protections]
         if missing and not self.unprotected:
             lost = "; ".join(f"{name} ({PROTECTIONS[name]})" for name in missing)
             raise SandboxError(
-                f"submissions are not run, since this system does not give: {lost}. Grade on Linux 5.13 or newer, or "
-                "in a virtual machine that holds nothing else, with --unprotected"
+                f"submissions are not run, since this system does not give: {lost}. Grade on Linux 5.13 or "
+                "newer, or in a virtual machine that holds nothing else, with --unprotected"
             )
         self._until = time.monotonic() + self.limits.seconds
         self._tell({"go": True})
@@ -217,9 +221,10 @@ class Session:
         """Stop it from another thread."""
         self._end("interrupted")
 
-    def _end(self, why: str) -> None:
+    def _end(self, why: str) -> dict[str, Any] | None:
         self.ended = self.ended or why
         self._stop()
+        return None
 
     def _stop(self) -> None:
         self._closing = True
@@ -269,8 +274,12 @@ class Session:
 
     def _environment(self) -> dict[str, str]:
         """Nothing of ours but what Python needs."""
-        kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
-        one = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+        kept = {
+            name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ
+        }
+        one = dict.fromkeys(
+            ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
+        )
         home = str(self.folder)
         return {
             **kept, **one, "HOME": home, "TMPDIR": home, "TEMP": home, "TMP": home, "MPLCONFIGDIR": home,
@@ -308,11 +317,19 @@ def _places() -> dict[str, list[str]]:
     roots = {Path(sys.prefix) / "lib", Path(sys.base_prefix) / "lib", Path(sys.prefix) / "lib64"}
     roots |= {Path(sysconfig.get_paths()[name]) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     roots |= {Path(place) for place in (site.getusersitepackages(), *site.getsitepackages())}
-    roots |= {Path("/usr"), Path("/lib"), Path("/lib64"), PACKAGE, PACKAGE.parent / "datasets", cache_folder() / "compiled"}
+    roots |= {
+        Path("/usr"),
+        Path("/lib"),
+        Path("/lib64"),
+        PACKAGE,
+        PACKAGE.parent / "datasets",
+        cache_folder() / "compiled",
+    }
     read = {place for root in roots for place in _without(root.resolve(), hidden)}
     small = (
-        "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/fonts", "/etc/localtime", "/etc/mime.types", "/proc/self",
-        "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu", "/sys/fs/cgroup", f"{sys.prefix}/pyvenv.cfg",
+        "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/fonts", "/etc/localtime", "/etc/mime.types",
+        "/proc/self",        "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu", "/sys/fs/cgroup",
+        f"{sys.prefix}/pyvenv.cfg",
     )  # fmt: skip
     listed = [str(place) for root in (PACKAGE.parent, PACKAGE) for place in (root,)]
     return {"read": [*sorted(map(str, read)), *small], "list": listed}

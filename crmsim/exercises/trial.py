@@ -65,7 +65,9 @@ def _caller() -> Any:
         def offers(self, view: CustomerView) -> Offers:
             columns = {name: getattr(view, name) for name in CustomerView.COLUMNS}
             table = pd.DataFrame(columns).set_index("id")
-            table = table[table["customer"] & (table["months_since_offer"] >= self.pause) & (table["tenure"] >= 1)]
+            table = table[
+                table["customer"] & (table["months_since_offer"] >= self.pause) & (table["tenure"] >= 1)
+            ]
             wanted = int(self.share * int(np.count_nonzero(view.customer)))
             named = _entries(self.choose([table])) if len(table) else []
             if named is None:
@@ -75,7 +77,9 @@ def _caller() -> Any:
             known = set(table.index)
             ids = [i for i in dict.fromkeys(int(each) for each in named) if i in known][:wanted]
             price = (self.contact + self.accept * self.offer) * view.scenario.bill
-            return Offers(np.array(ids, dtype=np.int64), self.action, price, -np.arange(len(ids), dtype=float))
+            return Offers(
+                np.array(ids, dtype=np.int64), self.action, price, -np.arange(len(ids), dtype=float)
+            )
 
     return OwnCall
 

@@ -7,7 +7,6 @@ at once whether an answer holds, as often as you like.
 """
 
 # %% id=start
-import numpy as np
 import pandas as pd
 
 import crmsim as cs
@@ -93,6 +92,7 @@ check("rfm-5", names)
 
 # %% [markdown] id=rfm-5-why tags=solution
 """
-Why not the 60 who spent most in two years? Some of them have gone. Half-lives from three to nine months do about
+Why not the 60 who spent most in two years? Some of them have gone. Half-lives from three to nine months do
+about
 equally well here; what matters is that old purchases count less 最近一次消费.
 """

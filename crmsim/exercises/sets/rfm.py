@@ -38,8 +38,14 @@ def data(seed: int) -> dict[str, pd.DataFrame]:
     chance = 1 / (1 + np.exp(-(base + 0.40 * (r - 1) + 0.22 * (f - 1))))
     # some buy without a letter; they responded to nothing
     bought = luck.happens(np.where(mailed == 1, chance, 0.3 * chance))
-    names = pd.DataFrame({"customer": np.arange(1, SIZE + 1), "cell": [f"{a}{b}" for a, b in zip(r, f, strict=True)],
-                          "mailed": mailed, "bought": bought})  # fmt: skip
+    names = pd.DataFrame(
+        {
+            "customer": np.arange(1, SIZE + 1),
+            "cell": [f"{a}{b}" for a, b in zip(r, f, strict=True)],
+            "mailed": mailed,
+            "bought": bought,
+        }
+    )
     sale, rate = luck.one(42, 68), luck.one(0.28, 0.42)
     cost = round(sale * rate * luck.one(0.045, 0.07, 4), 3)
     campaign = pd.DataFrame({"cost": [cost], "sale": [sale], "margin_rate": [rate]})
@@ -117,80 +123,128 @@ SET = ExerciseSet(
     data=data,
     exercises=(
         Exercise(
-            id="rfm-1", title="The rate of response", chinese="回应率", difficulty=1, minutes=5, points=1,
+            id="rfm-1",
+            title="The rate of response",
+            chinese="回应率",
+            difficulty=1,
+            minutes=5,
+            points=1,
             goal="Which share of the names that got a letter bought? Give a share, 0 to 1.",
             hint="Who was not mailed cannot have responded, although some of them bought.",
             rubric="All points for buyers among the mailed / the mailed.",
             solve=response,
-            answer=Number(unit="share", wrong={
-                "divided by all names, not by those mailed 分母错误":
-                    lambda d: (d["mailing"]["bought"] * d["mailing"]["mailed"]).mean(),
-                "this counts buyers without a letter as well": lambda d: d["mailing"]["bought"].mean(),
-                "all buyers over the mailed: some bought without a letter":
-                    lambda d: d["mailing"]["bought"].sum() / d["mailing"]["mailed"].sum(),
-            }),
+            answer=Number(
+                unit="share",
+                wrong={
+                    "divided by all names, not by those mailed 分母错误": lambda d: (
+                        d["mailing"]["bought"] * d["mailing"]["mailed"]
+                    ).mean(),
+                    "this counts buyers without a letter as well": lambda d: d["mailing"]["bought"].mean(),
+                    "all buyers over the mailed: some bought without a letter": lambda d: (
+                        d["mailing"]["bought"].sum() / d["mailing"]["mailed"].sum()
+                    ),
+                },
+            ),
         ),
         Exercise(
-            id="rfm-2", title="The break-even index of the test", chinese="盈亏平衡指数", difficulty=1, minutes=10,
+            id="rfm-2",
+            title="The break-even index of the test",
+            chinese="盈亏平衡指数",
+            difficulty=1,
+            minutes=10,
             points=2,
             goal="By how many per cent does the response of the whole test lie above (or, negative, below) the "
-                 "break-even rate 盈亏平衡回应率? Give per cent: (rate - break-even) / break-even x 100.",
+            "break-even rate 盈亏平衡回应率? Give per cent: (rate - break-even) / break-even x 100.",
             hint="A response is worth its margin 毛利, not its sale. `break_even_index` of `crmsim.analysis.rfm` "
-                 "computes the index.",
+            "computes the index.",
             rubric="All points for the index from the rate of the mailed and cost / (sale x margin rate).",
             solve=index,
-            answer=Number(unit="per cent", absolute=0.6, why="a rate rounded to three digits", wrong={
-                "break-even from the sale in place of the margin 毛利":
-                    lambda d: (response(d) / over_sale(d) - 1) * 100,
-                "the response counts all names, not those mailed 分母错误":
-                    lambda d: ((d["mailing"]["bought"] * d["mailing"]["mailed"]).mean() / level(d) - 1) * 100,
-                "this is the rate over break-even x 100; the index is 0 at break-even":
-                    lambda d: response(d) / level(d) * 100,
-                "this is the break-even rate itself": level,
-            }),
+            answer=Number(
+                unit="per cent",
+                absolute=0.6,
+                why="a rate rounded to three digits",
+                wrong={
+                    "break-even from the sale in place of the margin 毛利": lambda d: (
+                        (response(d) / over_sale(d) - 1) * 100
+                    ),
+                    "the response counts all names, not those mailed 分母错误": lambda d: (
+                        ((d["mailing"]["bought"] * d["mailing"]["mailed"]).mean() / level(d) - 1) * 100
+                    ),
+                    "this is the rate over break-even x 100; the index is 0 at break-even": lambda d: (
+                        response(d) / level(d) * 100
+                    ),
+                    "this is the break-even rate itself": level,
+                },
+            ),
         ),
         Exercise(
-            id="rfm-3", title="Scores by fifths", chinese="五等分评分", difficulty=2, minutes=15, points=3,
+            id="rfm-3",
+            title="Scores by fifths",
+            chinese="五等分评分",
+            difficulty=2,
+            minutes=15,
+            points=3,
             goal="Write a function fifths(values) that takes a list of amounts, no two alike and their number a "
-                 "multiple of five, and returns their scores in the same order: 5 for the largest fifth of the "
-                 "customers down to 1 for the smallest. Hand in the function itself.",
+            "multiple of five, and returns their scores in the same order: 5 for the largest fifth of the "
+            "customers down to 1 for the smallest. Hand in the function itself.",
             hint="Fifths hold equally many customers 人数相等, not equally wide ranges of money. The rank of each "
-                 "value tells its fifth.",
+            "value tells its fifth.",
             rubric="Tried on five lists; half the points are lost at three of four right, none below half.",
             solve=lambda d: fifths,
-            answer=Function(inputs=_lists, takes="a list of amounts", wrong={
-                "sorted the other way 排序方向相反: 5 is for the largest":
-                    lambda d: lambda values: [6 - s for s in fifths(values)],
-                "cut into equal ranges of money, not into equally many customers": lambda d: _by_range,
-                "scores begin at 0, not at 1": lambda d: lambda values: [s - 1 for s in fifths(values)],
-            }),
+            answer=Function(
+                inputs=_lists,
+                takes="a list of amounts",
+                wrong={
+                    "sorted the other way 排序方向相反: 5 is for the largest": lambda d: (
+                        lambda values: [6 - s for s in fifths(values)]
+                    ),
+                    "cut into equal ranges of money, not into equally many customers": lambda d: _by_range,
+                    "scores begin at 0, not at 1": lambda d: lambda values: [s - 1 for s in fifths(values)],
+                },
+            ),
         ),
         Exercise(
-            id="rfm-4", title="The cells to mail", chinese="值得邮寄的单元", difficulty=2, minutes=15, points=3,
+            id="rfm-4",
+            title="The cells to mail",
+            chinese="值得邮寄的单元",
+            difficulty=2,
+            minutes=15,
+            points=3,
             goal="Which of the 25 cells had a rate of response above break-even, so that the rest of them is worth "
-                 "mailing? Give the list of cells, such as [\"55\", \"54\"].",
+            'mailing? Give the list of cells, such as ["55", "54"].',
             hint="Group the mailed names by cell, then compare each rate with cost / margin of one response.",
             rubric="All points for the right cells; part marks by the Jaccard index.",
             solve=paying,
-            answer=Names(what="cells", wrong={
-                "these are the cells below break-even 方向相反":
-                    lambda d: sorted(set(d["mailing"]["cell"]) - set(paying(d))),
-                "rates over all names of a cell, not over those mailed 分母错误":
-                    lambda d: _rates(d, "all").pipe(lambda x: list(x.index[x > level(d)])),
-                "break-even from the sale in place of the margin 毛利":
-                    lambda d: _rates(d).pipe(lambda x: list(x.index[x > over_sale(d)])),
-            }),
+            answer=Names(
+                what="cells",
+                wrong={
+                    "these are the cells below break-even 方向相反": lambda d: sorted(
+                        set(d["mailing"]["cell"]) - set(paying(d))
+                    ),
+                    "rates over all names of a cell, not over those mailed 分母错误": lambda d: _rates(
+                        d, "all"
+                    ).pipe(lambda x: list(x.index[x > level(d)])),
+                    "break-even from the sale in place of the margin 毛利": lambda d: _rates(d).pipe(
+                        lambda x: list(x.index[x > over_sale(d)])
+                    ),
+                },
+            ),
         ),
         Exercise(
-            id="rfm-5", title="Sixty letters", chinese="六十封信寄给谁", difficulty=3, minutes=30, points=4,
+            id="rfm-5",
+            title="Sixty letters",
+            chinese="六十封信寄给谁",
+            difficulty=3,
+            minutes=30,
+            points=4,
             goal=f"From `purchases`, choose {LETTERS} customers who will spend most in the {AHEAD} months after the "
-                 f"record ends. Give a list of their {LETTERS} ids.",
+            f"record ends. Give a list of their {LETTERS} ids.",
             hint="Score recency, frequency and money with `crmsim.analysis.rfm.rfm`. Who spent much long ago may be "
-                 "gone: try your choice on the past, the first 18 months against the 6 after.",
+            "gone: try your choice on the past, the first 18 months against the 6 after.",
             rubric="Judged by what the chosen really spend: no points for chance, all for 65 % of the way from "
-                   "chance to the best possible choice. The worked solution came 69 to 92 % of the way in 60 worlds, "
-                   "money summed over both years 55 to 85 %.",
+            "chance to the best possible choice. The worked solution came 69 to 92 % of the way in 60 worlds, "
+            "money summed over both years 55 to 85 %.",
             answer=Targets(count=LETTERS, worth=lambda seed: _shop(seed)[1], enough=0.65),
         ),
     ),
-)  # fmt: skip
+)
