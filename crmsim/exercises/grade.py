@@ -404,7 +404,7 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Written whole or not at all. Text that a spreadsheet would take for a formula gets an apostrophe."""
     safe = table.copy()
     for column in safe.columns:
-        if (safe[column].map(type) == str).any():
+        if safe[column].map(lambda x: isinstance(x, str)).any():
             safe[column] = safe[column].map(
                 lambda x: f"'{x}" if isinstance(x, str) and re.match(r"[=+\-@\t\r]", x) else x
             )
@@ -452,6 +452,21 @@ def grade_folder(
 
 
 __all__ = [
-    "PROTECTIONS", "GradeError", "Grader", "Late", "Result", "SandboxError", "Submission", "as_format",
-    "cells_of",    "grade_all", "grade_folder", "grades", "protections", "seed_of", "sets_of", "submissions", "write_csv",
-]  # fmt: skip
+    "PROTECTIONS",
+    "GradeError",
+    "Grader",
+    "Late",
+    "Result",
+    "SandboxError",
+    "Submission",
+    "as_format",
+    "cells_of",
+    "grade_all",
+    "grade_folder",
+    "grades",
+    "protections",
+    "seed_of",
+    "sets_of",
+    "submissions",
+    "write_csv",
+]

@@ -173,7 +173,6 @@ SET = ExerciseSet(
                     "this is the rate over break-even x 100; the index is 0 at break-even": lambda d: (
                         response(d) / level(d) * 100
                     ),
-                    "this is the break-even rate itself": level,
                 },
             ),
         ),
