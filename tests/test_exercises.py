@@ -44,9 +44,10 @@ def test_an_id_is_trimmed_and_folded():
     assert seed_of(" 2023-A ") == seed_of("2023-a") == seed_of("２０２３-Ａ")
     assert seed_of("2023-a") != seed_of("2023-b")
     assert seed_of("2023-a") != seed_of("2023-a", "key")
-    assert seed_of("2023-17") == int.from_bytes(
-        hashlib.sha256(b"crmsim exercises\n2023-17\n").digest()[:8], "big"
-    ) // 2
+    assert (
+        seed_of("2023-17")
+        == int.from_bytes(hashlib.sha256(b"crmsim exercises\n2023-17\n").digest()[:8], "big") // 2
+    )
     for empty in ("", "  ", None, True):
         with pytest.raises(ValueError, match="id"):
             seed_of(empty)
@@ -56,7 +57,11 @@ def test_luck_is_the_same_everywhere():
     luck = Luck(1, "a")
     # computed once; Philox's words, so the same with every NumPy and on every machine
     assert luck.uniform(3).round(12).tolist() == LUCK
-    assert Luck(1, "a").uniform(3).tolist() == Luck(1, "a").uniform(3).tolist() != Luck(1, "b").uniform(3).tolist()
+    assert (
+        Luck(1, "a").uniform(3).tolist()
+        == Luck(1, "a").uniform(3).tolist()
+        != Luck(1, "b").uniform(3).tolist()
+    )
     values = luck.normal(4000, 10, 2)
     assert abs(values.mean() - 10) < 4 * 2 / math.sqrt(4000)
     assert sorted(luck.order(list("abcd"))) == list("abcd")
@@ -82,7 +87,9 @@ def test_another_process_makes_the_same_data(name):
         "import hashlib; from crmsim.exercises import Student; "
         f"print(*[hashlib.sha256(t.to_csv().encode()).hexdigest() for t in Student('x').data({name!r}).values()])"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
     here = [hashlib.sha256(t.to_csv().encode()).hexdigest() for t in Student("x").data(name).values()]
     assert told == here
 
@@ -95,8 +102,10 @@ def test_it_is_whole(exercise):
     for words in (exercise.title, exercise.chinese, exercise.goal, exercise.hint, exercise.rubric):
         assert words.strip()
     assert any("\u4e00" <= letter <= "\u9fff" for letter in exercise.chinese)
-    assert (exercise.solve is not None) or (exercise.truth is not None) or isinstance(
-        exercise.answer, Targets | Policy
+    assert (
+        (exercise.solve is not None)
+        or (exercise.truth is not None)
+        or isinstance(exercise.answer, Targets | Policy)
     )
 
 
@@ -188,7 +197,14 @@ def test_a_choice():
 def test_names_in_any_order_with_part_marks():
     kind = Names(what="customers", wrong={"the others": lambda d: [9]})
     right = [1, 2, 3, 4]
-    for good in ([4, 3, 2, 1], {1, 2, 3, 4}, np.array(right), pd.Series(right), pd.Index(right), ["1", 2.0, 3, 4]):
+    for good in (
+        [4, 3, 2, 1],
+        {1, 2, 3, 4},
+        np.array(right),
+        pd.Series(right),
+        pd.Index(right),
+        ["1", 2.0, 3, 4],
+    ):
         assert judge(kind, good, right).right
     assert judge(kind, [1, 2, 3], right).share == pytest.approx(0.5)  # Jaccard .75
     assert judge(kind, list(range(100)), right).share == 0
@@ -206,7 +222,9 @@ def test_a_ranking():
 
 
 def test_a_table():
-    right = pd.DataFrame({"customer": [1, 2, 3, 4], "x": [1.0, 2.0, 3.0, 4.0], "y": list("abcd")}).set_index("customer")
+    right = pd.DataFrame({"customer": [1, 2, 3, 4], "x": [1.0, 2.0, 3.0, 4.0], "y": list("abcd")}).set_index(
+        "customer"
+    )
     kind = Table(columns=("x", "y"), wrong={"doubled": lambda d: right.assign(x=right["x"] * 2)})
     assert judge(kind, right, right).right
     assert judge(kind, right.reset_index().iloc[::-1][["y", "x", "customer"]], right).right

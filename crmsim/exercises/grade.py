@@ -431,10 +431,10 @@ def grade_folder(
         raise GradeError(f"--out {path}: the table of grades ends in .csv")
     if form not in FORMATS:
         raise GradeError(f"--format {form!r} is not known; there are {', '.join(FORMATS)}")
-    if path.resolve().parent == Path(folder).resolve():
-        raise GradeError(f"--out {path}: choose a place outside the submissions")
     for name in sets:
         find_set(name)
+    if path.resolve().parent == Path(folder).resolve():
+        raise GradeError(f"--out {path}: choose a place outside the submissions")
     found = submissions(Path(folder))
     path.parent.mkdir(parents=True, exist_ok=True)
     grader = Grader(limits or Limits(), unprotected, key)
