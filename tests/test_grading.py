@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import sys
 import time
 
 import pandas as pd
@@ -60,6 +59,7 @@ def notebook(*cells: str) -> str:
 START = "import crmsim as cs\ncourse = cs.exercises.start('rfm', student='x')\ncheck = course.check"
 RIGHT = "m = course.data['mailing']\ncheck('rfm-1', m.loc[m['mailed'] == 1, 'bought'].mean())"
 
+# ruff: noqa: E501 (the code of these stands as they wrote it)
 # what each tries, after a right answer to rfm-1 or in place of one; {outside} is a folder it must not touch
 HOSTILE = {
     "endless": (RIGHT, "while True:\n    try:\n        while True:\n            pass\n    except BaseException:\n        pass"),
@@ -237,9 +237,9 @@ def test_a_session_hears_answers_and_failures():
 
 def test_without_walls_nothing_runs_unless_it_is_wanted(monkeypatch, tmp_path):
     monkeypatch.setitem(PROTECTIONS, "moat", "water around it")
-    with Session([f"open({str(tmp_path / 'ran')!r}, 'w')"], lambda name: {}) as session:
-        with pytest.raises(SandboxError, match="moat"):
-            session.run()
+    session = Session([f"open({str(tmp_path / 'ran')!r}, 'w')"], lambda name: {})
+    with session, pytest.raises(SandboxError, match="moat"):
+        session.run()
     assert not (tmp_path / "ran").exists()
 
 

@@ -250,7 +250,7 @@ def test_the_check_lets_a_good_tree_pass(tmp_path):
         ({"plots.py": "from crmsim.analysis import churn\n"}, "plots:1 imports crmsim.analysis.churn"),
         ({"research/experiment.py": "import crmsim.teaching.trace\n"}, "experiment:1 imports crmsim.teach"),
         ({"__init__.py": "from crmsim.simulation import Run\n"}, "crmsim:1 imports crmsim.simulation"),
-        ({"teaching/trace.py": "def f():\n    from ..exercises import check\n"}, "trace:2 imports crmsim.exerc"),
+        ({"teaching/trace.py": "def f():\n    from ..exercises import check\n"}, "trace:2 imports crmsim.ex"),
         ({"exercises/check.py": "from ..teaching import trace\n"}, "check:1 imports crmsim.teaching.trace"),
         ({"helpers.py": ""}, "crmsim.helpers has no place"),
         (
