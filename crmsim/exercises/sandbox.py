@@ -22,9 +22,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
+from ..simulation.compile import cache_folder, has_numba, kernels
 from .answers import Call, CallError
 
 HERE = Path(__file__).resolve().parent
@@ -297,22 +299,26 @@ def _whole(value: Any) -> int:
 
 def _cache(folder: Path) -> Path:
     """A cache of the submission's own, with links to the compiled model, so that it need not be compiled."""
-    from ..simulation.compile import cache_folder
-
-    compiled = cache_folder() / "compiled"
     own = folder / ".cache"
-    for path in compiled.rglob("*") if compiled.is_dir() and os.name == "posix" else ():
-        if path.is_file():
-            link = own / path.relative_to(compiled.parent)
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(path)
+    for path in _compiled():
+        link = own / "compiled" / path
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(cache_folder() / "compiled" / path)
     return own
 
 
+@lru_cache(maxsize=1)
+def _compiled() -> list[Path]:
+    """The files of the model as it now is, in the folder of what is compiled."""
+    if os.name != "posix" or not has_numba():
+        return []
+    folder = cache_folder() / "compiled"
+    return [path.relative_to(folder) for path in folder.rglob(f"{kernels().__name__}.*") if path.is_file()]
+
+
+@lru_cache(maxsize=1)
 def _places() -> dict[str, list[str]]:
     """Folders and files that may be read, and folders whose names may be listed."""
-    from ..simulation.compile import cache_folder
-
     hidden = {HERE, PACKAGE.parent / "exercises"}
     roots = {Path(sys.prefix) / "lib", Path(sys.base_prefix) / "lib", Path(sys.prefix) / "lib64"}
     roots |= {Path(sysconfig.get_paths()[name]) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
