@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import threading
 import time
 
 import pandas as pd
@@ -233,6 +234,16 @@ def test_a_session_hears_answers_and_failures():
     assert session.failures == [(3, "ZeroDivisionError: division by zero")]
     assert (session.started, session.students, session.ended) == (["rfm"], ["x"], "")
     assert not session.folder.exists()
+
+
+@walls
+def test_a_session_can_be_stopped_from_outside():
+    with Session(["while True: pass"], lambda name: {}) as session:
+        timer = threading.Timer(4, session.interrupt)
+        timer.start()
+        session.run()
+        timer.join()
+    assert session.ended == "interrupted"
 
 
 def test_without_walls_nothing_runs_unless_it_is_wanted(monkeypatch, tmp_path):

@@ -196,6 +196,8 @@ class Session:
     def _hear(self) -> dict[str, Any] | None:
         """What the submission says next; None when it has ended or was stopped, `ended` then says why."""
         while True:
+            if self._closing:
+                return None
             left = self._until - time.monotonic()
             if left <= 0:
                 return self._end(f"out of time: stopped after {self.limits.seconds:g} seconds")
