@@ -252,6 +252,9 @@ def test_without_walls_nothing_runs_unless_it_is_wanted(monkeypatch, tmp_path):
     with session, pytest.raises(SandboxError, match="moat"):
         session.run()
     assert not (tmp_path / "ran").exists()
+    with Session(["import os"], lambda name: {}, unprotected=True) as session:
+        session.run()
+    assert "moat" not in session.protections and not session.ended
 
 
 # -- without a process ---------------------------------------------------------------------------------------

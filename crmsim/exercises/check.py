@@ -27,8 +27,8 @@ class Course:
         """The tables of an exercise that has others than its set."""
         return self.student.data(exercise)
 
-    def check(self, exercise: str, answer: Any) -> bool:
-        """Say whether an answer holds, and if not what kind of wrong it is; True if it holds.
+    def check(self, exercise: str, answer: Any) -> None:
+        """Say whether an answer holds, and if not what kind of wrong it is.
 
         The best answer to each exercise counts for the progress that is shown. Raises ExerciseError for an
         unknown exercise.
@@ -42,7 +42,6 @@ class Course:
             self.verdicts[exercise] = verdict
         print(f"{exercise}: {verdict.told}")
         print(self.progress())
-        return verdict.right
 
     def progress(self) -> str:
         """One line: exercises done, points so far."""
@@ -74,8 +73,8 @@ def start(name: str, student: object) -> Course:
     return _last[0]
 
 
-def check(exercise: str, answer: Any) -> bool:
+def check(exercise: str, answer: Any) -> None:
     """`Course.check` of the set started last."""
     if not _last:
         raise ExerciseError('begin with start("rfm", student="your id")')
-    return _last[0].check(exercise, answer)
+    _last[0].check(exercise, answer)

@@ -29,7 +29,9 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 def starter(code: str) -> str:
     """Code without its solutions. Raises ExerciseError for marks that do not pair."""
-    found = STUB.sub(lambda match: f"{match['space']}{YOURS}\n{match['space']}...", code)
+    found = STUB.sub(
+        lambda match: f"{match['space']}{YOURS}" + (f"\n{match['space']}..." if match["space"] else ""), code
+    )
     if BEGIN in found or END in found:
         raise ExerciseError(f"{BEGIN} and {END} do not pair, or stand not on lines of their own")
     return found
@@ -46,7 +48,7 @@ def task(exercise: Exercise, solution: bool) -> str:
     parts = [
         f"## {exercise.id}: {exercise.title} {exercise.chinese}",
         f"{stars} {LEVELS[exercise.difficulty]}, about {exercise.minutes} minutes 分钟, "
-        f"{exercise.points:g} points 分",
+        f"{exercise.points:g} point{'s' if exercise.points != 1 else ''} 分",
         exercise.goal,
         f"<details><summary>Hint 提示</summary>\n\n{exercise.hint}\n\n</details>",
     ]
