@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 BAR = (
     "<style>.bar{display:inline-block;height:.8em;background:#0a4d8c;vertical-align:-.05em}"
     ".track{display:inline-block;width:8rem;background:#e6ecf2;height:.8em;vertical-align:-.05em;margin-left:.6em;"
-    "line-height:0}</style>"
+    "line-height:0;text-align:left}</style>"
 )
 
 

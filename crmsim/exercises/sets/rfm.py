@@ -170,6 +170,9 @@ SET = ExerciseSet(
                     "the response counts all names, not those mailed 分母错误": lambda d: (
                         ((d["mailing"]["bought"] * d["mailing"]["mailed"]).mean() / level(d) - 1) * 100
                     ),
+                    "the rate of response is in per cent here and the break-even rate a share 百分比与比例": lambda d: (
+                        (100 * response(d) / level(d) - 1) * 100
+                    ),
                     "this is the rate over break-even x 100; the index is 0 at break-even": lambda d: (
                         response(d) / level(d) * 100
                     ),
