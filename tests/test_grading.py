@@ -88,6 +88,14 @@ HOSTILE = {
     "caller": ("import urllib.request\ncheck('rfm-1', urllib.request.urlopen('http://127.0.0.1:{port}/').read().decode())", RIGHT),
     "talker": (RIGHT, "print('x' * 100_000_000)", "while True: check('rfm-2', 'y' * 100_000)"),
     "hoarder": (RIGHT, "k = 0\nwhile True:\n    open(f'f{{k}}', 'wb').write(bytes(4_000_000)); k += 1"),
+    "digger": (
+        RIGHT,
+        "import os\nwhile True:\n    os.mkdir('d'); os.chdir('d')",
+    ),
+    "asker": (
+        RIGHT,
+        "import crmsim as cs\nwhile True: cs.exercises.start('rfm')",
+    ),
     "garbler": (RIGHT, "import os\nfor f in range(3, 64):\n    try: os.write(f, b'[[[[' * 1000 + b'\\n')\n    except OSError: pass"),
     "pickler": ("class Bad:\n    def __reduce__(self):\n        import os\n        return os.system, ('touch {outside}/new',)\ncheck('rfm-1', Bad())",
                 "def f(values):\n    return Bad()\ncheck('rfm-3', f)"),
@@ -170,7 +178,7 @@ def test_everybody_gets_the_points_of_the_answers_that_hold(batch):
         "killer": "Permission", "forger": "", "peeper": "", "caller": "URLError", "talker": "too much said",
         "garbler": "unreadable", "broken": "broken", "empty": "empty", "nothing": "no notebook",
         "link": "a link", "syntax": "SyntaxError", "honest": "another id: x", "reader": "PermissionError",
-        "result_writer": "PermissionError",
+        "result_writer": "PermissionError", "digger": "", "asker": "too much asked",
     }.items():  # fmt: skip
         assert words in notes[student], (student, notes[student])
     told = table.set_index(["student", "exercise"])["reason"]
@@ -382,6 +390,20 @@ def test_a_torn_line_costs_one_submission_only(tmp_path, monkeypatch):
     grade_all(found, kept, Grader(), progress=False)
     grade_all(found, kept, Grader(), progress=False)
     assert graded[3:] == ["a"]
+
+
+def test_a_fault_of_the_grader_costs_one_submission_only(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.py").write_text("x")
+
+    def faulty(self, submission):
+        return Result(submission.student) if submission.student == "b" else 1 / 0
+
+    monkeypatch.setattr(Grader, "grade", faulty)
+    kept = tmp_path / "kept.jsonl"
+    results = grade_all(submissions(tmp_path), kept, Grader(), progress=False)
+    assert [r.notes for r in results] == [["the grader failed: ZeroDivisionError: division by zero"], []]
+    assert len(kept.read_text().splitlines()) == 1
 
 
 def test_an_interruption_keeps_what_is_done(tmp_path, monkeypatch):

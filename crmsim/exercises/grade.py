@@ -232,7 +232,12 @@ def grade_all(
     lock = threading.Lock()
 
     def one(submission: Submission) -> Result:
-        result = grader.grade(submission)
+        try:
+            result = grader.grade(submission)
+        except SandboxError:
+            raise
+        except Exception as error:  # one must not stop the others; it is tried again next time
+            return Result(submission.student, notes=[f"the grader failed: {type(error).__name__}: {error}"])
         if not grader.stopped:
             line = json.dumps({"key": keys[submission.student], **result.to_json()}, ensure_ascii=False)
             with lock, kept.open("a", encoding="utf-8") as file:
