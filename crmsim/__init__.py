@@ -22,6 +22,7 @@ The public names, each imported when it is first used:
 - show: a live page of the course in a notebook; `show("policy-lab")`
 - Prediction: a question the reader answers before the evidence is shown
 - Sorting: statements to be put into classes, answered at once
+- exercises: exercises with data of one's own, checked at once; `exercises.start("rfm", student="17")`
 - policy: a policy from its name and parameters
 - check_policy: test one's own policy
 - Programme: a policy that moves the firm's levers for everyone
@@ -99,12 +100,12 @@ _HOMES = {
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = [*_HOME, "vocabulary"]
+__all__ = [*_HOME, "exercises", "vocabulary"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "vocabulary":
-        return importlib.import_module(".vocabulary", __name__)
+    if name in ("exercises", "vocabulary"):
+        return importlib.import_module(f".{name}", __name__)
     if name not in _HOME:
         raise AttributeError(f"module 'crmsim' has no attribute {name!r}")
     value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)

@@ -459,6 +459,59 @@ def lab(options: argparse.Namespace) -> None:
 # -- scenarios and policies ----------------------------------------------------------------------
 
 
+def grade(options: argparse.Namespace) -> None:
+    """Grade a folder of submissions: points with reasons, and an overview of the class."""
+    from .exercises.grade import Limits, grade_folder, protections
+
+    stand = protections(options.unprotected)
+    say(f"protections that are on: {', '.join(stand) or 'none'}")
+    limits = Limits(seconds=options.seconds, cell_seconds=min(options.seconds, Limits.cell_seconds))
+    table, page = grade_folder(
+        options.submissions,
+        options.out,
+        workers=options.workers,
+        sets=options.set or (),
+        due=options.due,
+        late=options.late,
+        form=options.format,
+        key=options.key,
+        unprotected=options.unprotected,
+        limits=limits,
+        progress=sys.stderr.isatty(),
+    )
+    total = table.groupby("student")[["points", "of"]].sum()
+    say(f"{len(total):,} students, mean {total['points'].mean():.1f} of {total['of'].iloc[0]:g} points")
+    say(f"Written to {options.out}; overview: {page}")
+
+
+def exercise(options: argparse.Namespace) -> None:
+    """List the exercises, begin a new set, or make the notebooks of the sets from their sources."""
+    from .exercises import release
+    from .exercises.exercise import find_set, set_names
+
+    if options.check and options.action != "release":
+        raise Mistake("--check goes with release: crmsim exercise release --check")
+    if options.action == "new":
+        if not options.name:
+            raise Mistake("name the set: crmsim exercise new churn")
+        for path in release.new(options.name):
+            say(f"{path}: written")
+        say(f"Change both, then: crmsim exercise release {options.name}")
+    elif options.action == "release":
+        told = release.release([options.name] if options.name else [], check=options.check)
+        if options.check and told:
+            raise Mistake("\n".join(told))
+        say("\n".join(f"{path}: written" for path in told) or "every notebook is what its source gives")
+    else:
+        names = [options.name] if options.name else set_names()
+        rows = [
+            (e.id, e.title, e.chinese, f"{e.difficulty}", f"{e.minutes}", f"{e.points:g}")
+            for name in names
+            for e in find_set(name).exercises
+        ]
+        say(aligned(rows, ("exercise", "title", "中文", "level", "minutes", "points")))
+
+
 def _scenario(options: argparse.Namespace) -> Scenario:
     """The scenario named, with the sizes given on the command line."""
     from .simulation.scenario import Scenario
@@ -733,6 +786,13 @@ def _growth(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is no share; write 0.05 or 5%") from None
 
 
+def _day(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day; write it as 2026-12-01") from None
+
+
 def _share(text: str) -> float:
     """A share as 0.05 or 5%."""
     number = _growth(text)
@@ -774,6 +834,15 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
     ),
     "demo": (demo, "crmsim demo policy-lab\n  crmsim demo policy-lab --language zh --scenario retail"),
     "lab": (lab, "crmsim lab my-course"),
+    "grade": (
+        grade,
+        "crmsim grade submissions/ --out grades.csv\n"
+        "  crmsim grade submissions/ --set rfm --due 2026-12-01 --late 10% --format moodle --out rfm.csv",
+    ),
+    "exercise": (
+        exercise,
+        "crmsim exercise list\n  crmsim exercise new churn\n  crmsim exercise release --check",
+    ),
 }
 
 
@@ -869,6 +938,21 @@ def parser() -> argparse.ArgumentParser:
         ("analyse", "folder for the report (results/DATABASE-report)"),
     ):
         made[name].add_argument("--out", metavar="DIR", help=meaning)
+    add = made["grade"].add_argument
+    add("submissions", metavar="SUBMISSIONS", help="folder with ID.ipynb, ID.py, or a folder ID a student")
+    add("--out", metavar="GRADES.csv", default="grades.csv", help="table to write (grades.csv)")
+    add("--workers", metavar="N", type=_whole, default=2, help="submissions at a time (2)")
+    add("--set", metavar="SET", nargs="+", help="sets to grade; without it, those somebody began")
+    add("--due", metavar="DAY", type=_day, help="last day in time, such as 2026-12-01, by the files' dates")
+    add("--late", metavar="SHARE", type=_share, default=0.0, help="points lost a day begun after it (0%%)")
+    add("--format", choices=["crmsim", "nbgrader", "moodle"], default="crmsim", help="columns (crmsim)")
+    add("--key", metavar="SECRET", default="", help="try functions and policies on inputs of your own")
+    add("--seconds", metavar="S", type=_whole, default=60, help="most that a submission may run (60)")
+    add("--unprotected", action="store_true", help="run submissions though protections are missing here")
+    add = made["exercise"].add_argument
+    add("action", choices=("list", "new", "release"), help="what to do")
+    add("name", metavar="SET", nargs="?", help="a set; for release and list, all without it")
+    add("--check", action="store_true", help="for release: only say which notebooks differ")
     made["fit"].add_argument("--out", metavar="SCENARIO.toml", required=True, help="scenario file to write")
     for name in made:
         made[name].add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -944,9 +1028,11 @@ def _main(words: list[str]) -> int:
     except KeyboardInterrupt:
         if debug:
             raise
-        kept = words[0] == "compare"
+        kept = {"compare": "cells", "grade": "submissions"}.get(words[0])
         told = (
-            "finished cells are kept, run the same command again to go on" if kept else "nothing was written"
+            f"finished {kept} are kept, run the same command again to go on"
+            if kept
+            else "nothing was written"
         )
         print(f"\ncrmsim: stopped; {told}", file=sys.stderr)
         return STOPPED

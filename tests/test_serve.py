@@ -121,6 +121,9 @@ def course(tmp_path, monkeypatch):
         ("notebooks/.ipynb_checkpoints/x.ipynb", "{}"),
         ("datasets/a/b.csv", "1"),
         ("exercises/README.md", "e"),
+        ("exercises/rfm.ipynb", "{}"),
+        ("exercises/solutions/rfm.ipynb", "the instructor's"),
+        ("exercises/source/rfm.py", "the instructor's"),
     ):
         path = tmp_path / "course" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -132,7 +135,9 @@ def course(tmp_path, monkeypatch):
 def test_the_course_is_copied_and_the_students_files_stay(course, tmp_path):
     copy = serve.copy_course(tmp_path / "mine")
     found = sorted(str(path.relative_to(copy)) for path in copy.rglob("*") if path.is_file())
-    assert found == ["datasets/a/b.csv", "exercises/README.md", "notebooks/00_start_here.ipynb"]
+    assert found == [
+        "datasets/a/b.csv", "exercises/README.md", "exercises/rfm.ipynb", "notebooks/00_start_here.ipynb",
+    ]  # fmt: skip
     (copy / "notebooks" / "00_start_here.ipynb").write_text("mine")
     (copy / "datasets" / "a" / "b.csv").unlink()
     (course / "notebooks" / "01_new.ipynb").write_text("new")

@@ -133,7 +133,10 @@ def copy_course(target: Path) -> Path:
         target.mkdir(parents=True, exist_ok=True)
         for part in ("notebooks", "exercises", "datasets"):
             for path in sorted((COURSE / part).rglob("*")):
-                if path.is_dir() or "__pycache__" in path.parts or ".ipynb_checkpoints" in path.parts:
+                inner = path.relative_to(COURSE / part).parts
+                if path.is_dir() or "__pycache__" in inner or ".ipynb_checkpoints" in inner:
+                    continue
+                if part == "exercises" and inner[0] in ("source", "solutions"):  # the instructor's
                     continue
                 copy = target / path.relative_to(COURSE)
                 if copy.exists():

@@ -1,0 +1,1 @@
+"""The sets of exercises: a module each, which defines `SET`."""
