@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("anywidget", reason="pages need the extra `course`")
 
 import crmsim as cs
+from crmsim.research.opening import opened
 from crmsim.teaching.pages import loyalty_matrix as matrix
 from crmsim.teaching.pages import show
 
@@ -72,10 +73,8 @@ def test_counts_are_those_of_the_run(page):
             # who has joined since the survey was not asked
             kept["active"] = (view.column("active") > 0) & (view.column("joined") < month)
 
-    world = cs.Scenario.preset("water_utility").replace(
-        population__size=3_000, population__months=matrix.MONTHS, service__desk="none",
-        rivals=[{"month": matrix.OPENING, "kind": "opening", "opening": 1.0}],
-    )  # fmt: skip
+    town = cs.Scenario.preset("water_utility").replace(population__size=3_000, service__desk="none")
+    world = opened(town, "england", month=matrix.OPENING, years=matrix.YEARS)
     people = cs.simulate(world, seed=1, watch=look, progress=False).customers
     here = people.iloc[: len(kept["active"])][kept["active"]]
     attitude = kept["attitude"][kept["active"]]

@@ -550,3 +550,11 @@ def test_the_bill_is_the_mean_revenue_of_a_month():
     assert Scenario().replace(purchase__contract=True, purchase__fee=12).bill == 12
     world = Scenario()  # CDNOW: 6.25 x 15.45 / 2.74 a purchase
     assert world.bill == pytest.approx(0.6 * 35.24, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", Scenario.presets())
+def test_a_scenario_can_be_looked_up(name):
+    one, same = Scenario.preset(name), Scenario.preset(name)
+    longer = one.replace(population__months=7)
+    assert {one: 1, longer: 2} == {same: 1, one.replace(population__months=7): 2}
+    assert hash(one) == hash(same) != hash(longer)

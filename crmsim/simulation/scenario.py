@@ -931,6 +931,10 @@ class Scenario(Section):
         content = self.model_dump(mode="json", exclude=untouched)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
+    def __hash__(self) -> int:
+        """Factors of districts and segments stand in dictionaries, which have no hash of their own."""
+        return hash(self.hash)
+
     def __repr__(self) -> str:
         p = self.population
         size = f"{p.size:,} customers x {p.months} months, {len(self.touchpoints)} touchpoints"

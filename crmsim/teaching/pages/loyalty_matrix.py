@@ -13,6 +13,7 @@ import pandas as pd
 from ...analysis.loyalty import LoyaltyTypes, loyalty_types
 from ...plots.loyalty import TYPE_COLOURS
 from ...plots.style import GREY, OKABE_ITO, apart, dark
+from ...research.opening import opened
 from ...simulation import survey as surveys
 from ...simulation.engine import simulate
 from ...simulation.scenario import Scenario
@@ -29,6 +30,8 @@ from .survey import Answers, Population, ask
 # a world settles for two years; then everyone is asked, and the market opens or does not
 OPENING, YEARS = 24, 6
 MONTHS = OPENING + 12 * YEARS
+# the better known of the two markets that were opened
+LIKE = "england"
 RIVALS = (ChurnCause.COMPETITIVE, ChurnCause.FAULT)
 # dots in the matrix: as many rows of as many
 ROWS, COLUMNS = 10, 20
@@ -41,7 +44,7 @@ COLOURS = {"keep": OKABE_ITO["purple"], "cheaper": OKABE_ITO["green"], "stayed":
 TEXT: dict[str, Pair] = {
     "market": ("The market", "市场"),
     "open": ("The market opens (市场开放)", "市场开放"),
-    "open_help": ("off: still nobody else to go to", "关闭：仍无其他选择"),
+    "open_help": ("as England's water for businesses", "如英格兰非居民供水"),
     "years": ("Years after the survey", "调查后的年数"),
     "year_unit": ("years", "年"),
     "shift": ("Switching costs (转换成本)", "转换成本变动"),
@@ -216,9 +219,9 @@ class LoyaltyMatrix(Page):
             # slider after slider would fill the memory
             if len(self._worlds) > 8:
                 self._worlds.clear()
-            event = {"month": OPENING, "kind": "opening", "opening": 1.0}
-            rivals = [event] if values["open"] else []
-            world = self.world(values, market__openness=0.0, service__desk="none", rivals=rivals)
+            world = self.world(values, market__openness=0.0, service__desk="none", rivals=[])
+            if values["open"]:
+                world = opened(world, LIKE, month=OPENING, years=YEARS)
             self._worlds[key] = live(world, self.seed, task.stop)
         return self._worlds[key]
 
