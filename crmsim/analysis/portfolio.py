@@ -7,8 +7,10 @@ formulas here are those of retail and sales-management handbooks, and each funct
 
 Sales come as a Series indexed by customer, as a frame with a row a purchase (columns ``customer`` and
 ``amount``, or those named), or as a ``Database``. Shares are from 0 to 1. Returns (negative amounts) are
-netted for each customer. A customer whose returns outweigh the purchases counts as 0 in every share of
-sales, and how many there are is said. Whatever is wrong with the data raises ``ValueError``.
+netted for each customer. ``customer``, ``amount`` and ``date`` are names of columns where they are arguments,
+and ``who`` is the name of the function in an error. A customer whose returns outweigh the purchases counts as
+0 in every share of sales, and how many there are is said. Whatever is wrong with the data raises
+``ValueError``.
 """
 
 from __future__ import annotations
@@ -118,10 +120,11 @@ def numbers(values: pd.Series | npt.ArrayLike, name: str, who: str, *, negative:
 def purchases_of(source: pd.DataFrame | Database) -> pd.DataFrame:
     """The purchases of a customer database, a row a purchase: ``customer``, ``date``, ``amount``, ``month``.
 
-    Goods brought back (``return_lines``) follow as rows with an amount below 0, unless they are already
-    taken off their purchase, so that sums are net sales. Customers with a contract have no purchases; there
-    each bill that was paid counts as one, on the first day of its month, with the money that came in. A
-    DataFrame is given back as it is. ``ValueError`` for anything else.
+    source: the database. Months count from 0, the amount is money. Goods brought back (``return_lines``)
+    follow as rows with an amount below 0, unless they are already taken off their purchase, so that sums are
+    net sales. Customers with a contract have no purchases; there each bill that was paid counts as one, on
+    the first day of its month, with the money that came in. A DataFrame is given back as it is.
+    ``ValueError`` for anything else.
     """
     if isinstance(source, pd.DataFrame):
         return source
@@ -489,8 +492,8 @@ def gini(
 ) -> float:
     """The Gini coefficient 基尼系数 of sales: 0 when all bring the same, near 1 when one brings all.
 
-    Twice the area between diagonal and Lorenz curve: 2 sum(i x_i) / (n sum(x)) - (n + 1) / n with x rising.
-    Sales as in :func:`totals`, in money. ``ValueError`` when nothing was sold.
+    Twice the area between diagonal and Lorenz curve: 2 sum(i x_i) / (n sum(x)) - (n + 1) / n with x rising
+    (Lorenz 1905; Gini 1914). Sales as in :func:`totals`, in money. ``ValueError`` when nothing was sold.
     """
     x = np.sort(_counted(totals(sales, customer=customer, amount=amount, who="gini"), "gini"))
     n = len(x)
@@ -604,15 +607,17 @@ def turnover(sales: npt.ArrayLike, opening: npt.ArrayLike, closing: npt.ArrayLik
     """Turnover 周转率, times in the period: sales / average stock, average stock = (opening + closing) / 2.
 
     All in money. The stock may be valued at cost or at selling price, and the two give different figures;
-    :func:`product_ratios` makes the choice visible. NaN where no stock was held. ``ValueError`` for shapes
-    that do not go together.
+    :func:`product_ratios` makes the choice visible. NaN where no stock was held. The formula is that of the
+    retail handbooks. ``ValueError`` for shapes that do not go together.
     """
     stock = (np.asarray(opening, dtype=np.float64) + np.asarray(closing, dtype=np.float64)) / 2
     return np.asarray(_ratio(np.asarray(sales, dtype=np.float64), stock))
 
 
 def cross_ratio(margin_rate: npt.ArrayLike, turns: npt.ArrayLike) -> Floats:
-    """Cross ratio 交叉比率: gross margin rate x turnover, = gross profit / average stock.
+    """Cross ratio 交叉比率: gross margin rate x turnover (times), = gross profit / average stock.
+
+    margin_rate: share of sales; turns: turnover of the same products.
 
     With stock at cost it is the gross margin return on investment (GMROI) of the retail handbooks; with
     stock at selling price it is not. One number each; what is missing stays missing. ``ValueError`` for
@@ -627,9 +632,9 @@ def contribution_ratio(
     """Contribution ratio 贡献比率 of products with this sales mix.
 
     Given the cross ratio it is version (a), cross ratio x sales mix, of the Chinese sales-management texts;
-    without it version (b), gross margin rate x sales mix, of the retail glossaries, whose sum over all
-    products is the firm's gross margin rate. One number each; what is missing stays missing. ``ValueError``
-    for shapes that do not go together.
+    without it version (b), gross margin rate (``margin_rate``) x sales mix, of the retail glossaries, whose
+    sum over all products is the firm's gross margin rate. One number each; what is missing stays missing.
+    ``ValueError`` for shapes that do not go together.
     """
     factor = margin_rate if cross is None else cross
     return np.asarray(np.asarray(mix, dtype=np.float64) * np.asarray(factor, dtype=np.float64))
@@ -828,11 +833,11 @@ def tier_history(
     """The value tier of every customer in every period, by what was bought in it (筛选客户的动态性).
 
     A row a customer, a column a period ("2024", "2024Q1" or "2024-01"); each value is a tier, ``absent``
-    (nothing bought, or no more than was returned) or ``not_yet`` (before the first purchase). limits: None
-    ranks the buyers of each period anew, so that for everyone who rises somebody falls; ``"first"`` keeps the
-    limits in money of the first period, and amounts of money keep those (see :func:`tiers`).
-    partial: keep the first and last period although the record does not fill them; they look poorer than they
-    were. ``ValueError`` when fewer than two periods remain.
+    (nothing bought, or no more than was returned) or ``not_yet`` (before the first purchase). shares: of the
+    buyers in each tier, the best first. limits: None ranks the buyers of each period anew, so that for
+    everyone who rises somebody falls; ``"first"`` keeps the limits in money of the first period, and amounts
+    of money keep those (see :func:`tiers`). partial: keep the first and last period although the record does
+    not fill them; they look poorer than they were. ``ValueError`` when fewer than two periods remain.
     """
     who = "tier_history"
     frame = purchases_of(purchases)
@@ -894,7 +899,10 @@ def _limits(worth: Floats, found: npt.NDArray[np.object_]) -> list[float]:
 
 
 def dates(values: pd.Series, name: str, who: str) -> pd.Series:
-    """Dates as datetime64, from dates or from text such as 1997-09-30. ``ValueError`` names the row."""
+    """The ``values`` as datetime64, from dates or from text such as 1997-09-30.
+
+    ``ValueError``, with their ``name``, says which row is no date.
+    """
     if pd.api.types.is_numeric_dtype(values.dtype):
         raise ValueError(
             f"{who}: {name} holds numbers, not dates; name the column of dates with date=, or convert it"
@@ -947,13 +955,16 @@ class Transitions:
         return wide.reindex(index=[*states, NOT_YET], columns=states, fill_value=0).astype(int)
 
     def matrix(self, period: str | None = None) -> pd.DataFrame:
-        """The transition matrix 转移矩阵: shares of each row's customers; rows add up to 1 (NaN if empty)."""
+        """The transition matrix 转移矩阵: shares of each row's customers; rows add up to 1 (NaN if empty).
+
+        period: as in :meth:`counts`.
+        """
         counts = self.counts(period)
         size = counts.sum(axis=1)
         return counts.div(size.where(size > 0), axis=0)
 
     def moved(self, *which: str) -> pd.DataFrame:
-        """The rows of ``moves`` with one of these moves; without a name, of all who changed their state.
+        """The rows of ``moves`` whose move is one of ``which``; without any, of all who changed their state.
 
         Raises ValueError for an unknown move.
         """
