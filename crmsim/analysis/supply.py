@@ -111,7 +111,9 @@ def rates(
     events: whole counts. base: units each count comes from. published: rates in print, to be compared; one
     agrees if it is the computed one rounded to the digits it shows. labels: index of the frame, if the
     events have none. Columns: `events`, `base`, `rate`, `low`, `high` (exact Poisson interval, Garwood 1936)
-    and, with published rates, `published`, `agrees` and `ratio` (published over computed). Raises ValueError.
+    and, with published rates, `published`, `agrees` and `ratio` (published over computed). confidence: of the
+    interval, above 0 and below 1. ValueError for counts that are not whole or below 0, a base not above 0,
+    and columns of another length.
     """
     index = events.index if isinstance(events, pd.Series) else labels
     count, units = np.asarray(events, dtype=float), np.asarray(base, dtype=float)
