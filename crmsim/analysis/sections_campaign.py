@@ -1,7 +1,8 @@
 """The section of a report on offers made to single customers: what followed, whom to address, what it earns.
 
 What an offer changes can be told only where chance, and not the firm, decided who got one; the section
-finds that out first. `trial` is what it and the section of the truth share.
+finds that out first. `trial` is what it and the section of the truth share. Both take the `sheet` to write
+on, the `firm` and the `settings`.
 """
 
 from __future__ import annotations
