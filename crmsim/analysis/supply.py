@@ -56,7 +56,8 @@ def interruptions(
     many it struck). accounts: all accounts of the area. start, end: columns of times, if there are any; a
     duration that is not end less start is reported, and so is an end before its start. trust: "listed"
     takes the minutes as they stand, "times" the difference of the times where the two contradict each other
-    and the times are possible. Raises ValueError.
+    and the times are possible. ValueError for an empty log, columns that lack, minutes or customers below 0,
+    more customers than accounts, times that are none, accounts not above 0, and another `trust`.
 
     Multiplying the sum of minutes by the sum of customers instead, a mistake found in print, counts
     every customer as struck by every stop.
