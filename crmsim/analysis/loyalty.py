@@ -134,8 +134,8 @@ def layers(
     shown as affective.
 
     Gives customer, cognitive, affective, conative, action (points), layer (key of `LoyaltyLayer`; missing
-    where a layer has no answer). A layer is reached when it and all below it have the threshold.
-    DataError for columns that lack; ValueError.
+    where a layer has no answer). A layer is reached when it and all below it have the `threshold` (points).
+    DataError for columns that lack; ValueError for another `view` and unknown layers.
     """
     if view not in (4, 3):
         raise ValueError(f"view={view!r}: use 4 (认知, 情感, 意向, 行为) or 3 (认知, 情感, 行为)")
