@@ -655,11 +655,11 @@ def pls(
     """Estimate a path model by partial least squares (偏最小二乘路径模型): mode A, path weighting scheme.
 
     frame: a row a respondent, a column an indicator (see `satisfaction.wide` for the long form of the
-    database); other columns are ignored. weights: customers each respondent stands for. missing: "mean"
-    puts the mean of the question in place of a missing answer, "drop" leaves the respondent out. low, high:
-    ends of the answer scale, one number or one for each column, for the index
-    100 (sum w x - sum w low) / (sum w high - sum w low) of unstandardised outer weights w (Fornell et al.
-    1996); on scales from 1 to 10 that is 100 (sum w x - sum w) / (9 sum w).
+    database); other columns are ignored. model: the paths and their questions. weights: customers each
+    respondent stands for. missing: "mean" puts the mean of the question in place of a missing answer, "drop"
+    leaves the respondent out. low, high: ends of the answer scale, one number or one for each column, for the
+    index 100 (sum w x - sum w low) / (sum w high - sum w low) of unstandardised outer weights w (Fornell et
+    al. 1996); on scales from 1 to 10 that is 100 (sum w x - sum w) / (9 sum w).
 
     bootstrap: resamples of the respondents for the intervals, 0 for none; seed: of their luck. tolerance,
     iterations: largest change of a weight at which the search ends, and most rounds of it. confidence: of the
