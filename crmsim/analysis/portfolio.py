@@ -72,7 +72,7 @@ _SLACK = 1e-12  # what adding shares up may lose
 
 
 def need(frame: pd.DataFrame, columns: Mapping[str, str], who: str) -> None:
-    """Refuse a frame that lacks a column. columns: name of the argument -> name of the column.
+    """Refuse a ``frame`` that lacks a column. columns: name of the argument -> name of the column.
 
     Raises ValueError, in the name of `who`, that tells the columns there are.
     """
@@ -91,7 +91,7 @@ def need(frame: pd.DataFrame, columns: Mapping[str, str], who: str) -> None:
 
 
 def numbers(values: pd.Series | npt.ArrayLike, name: str, who: str, *, negative: bool = True) -> Floats:
-    """A float array without missing values; the message names the first row that is wrong.
+    """The ``values`` as a float array without missing ones; the message names the first row that is wrong.
 
     Raises ValueError, in the name of `who`, for missing values, no numbers and, if told so, negative ones.
     """
@@ -250,7 +250,7 @@ def _fractions(shares: Sequence[float], name: str, who: str) -> Floats:
 
 
 def classes(values: Floats, shares: Floats, ties: Ties = "together") -> npt.NDArray[np.int64]:
-    """Which class each value falls into, 0 the best, when the classes hold these shares of the values.
+    """Which class each value falls into, 0 the best, when the classes hold these ``shares`` of the values.
 
     ties ``"together"``: equal values get the same class, the one in which the middle of their group lies
     (the lower one if it lies on a cut), so classes may come out uneven or empty. ``"order"``: equal values
@@ -597,7 +597,7 @@ def sales_mix(sales: npt.ArrayLike) -> Floats:
 def gross_margin_rate(sales: npt.ArrayLike, cost: npt.ArrayLike) -> Floats:
     """Gross margin rate 毛利率: (sales - cost of what was sold) / sales; NaN where nothing was sold.
 
-    A share each, up to 1. ``ValueError`` for shapes that do not go together.
+    sales, cost: money, by product. A share each, up to 1. ``ValueError`` for shapes that do not go together.
     """
     sold, spent = np.asarray(sales, dtype=np.float64), np.asarray(cost, dtype=np.float64)
     return np.asarray(_ratio(sold - spent, sold))
@@ -606,9 +606,9 @@ def gross_margin_rate(sales: npt.ArrayLike, cost: npt.ArrayLike) -> Floats:
 def turnover(sales: npt.ArrayLike, opening: npt.ArrayLike, closing: npt.ArrayLike) -> Floats:
     """Turnover 周转率, times in the period: sales / average stock, average stock = (opening + closing) / 2.
 
-    All in money. The stock may be valued at cost or at selling price, and the two give different figures;
-    :func:`product_ratios` makes the choice visible. NaN where no stock was held. The formula is that of the
-    retail handbooks. ``ValueError`` for shapes that do not go together.
+    sales, opening, closing: money, by product. The stock may be valued at cost or at selling price, and the
+    two give different figures; :func:`product_ratios` makes the choice visible. NaN where no stock was held.
+    The formula is that of the retail handbooks. ``ValueError`` for shapes that do not go together.
     """
     stock = (np.asarray(opening, dtype=np.float64) + np.asarray(closing, dtype=np.float64)) / 2
     return np.asarray(_ratio(np.asarray(sales, dtype=np.float64), stock))
@@ -631,10 +631,11 @@ def contribution_ratio(
 ) -> Floats:
     """Contribution ratio 贡献比率 of products with this sales mix.
 
-    Given the cross ratio it is version (a), cross ratio x sales mix, of the Chinese sales-management texts;
-    without it version (b), gross margin rate (``margin_rate``) x sales mix, of the retail glossaries, whose
-    sum over all products is the firm's gross margin rate. One number each; what is missing stays missing.
-    ``ValueError`` for shapes that do not go together.
+    mix: shares, as :func:`sales_mix` gives; cross: as :func:`cross_ratio`. Given the cross ratio it is
+    version (a), cross ratio x sales mix, of the Chinese sales-management texts; without it version (b), gross
+    margin rate (``margin_rate``) x sales mix, of the retail glossaries, whose sum over all products is the
+    firm's gross margin rate. One number each; what is missing stays missing. ``ValueError`` for shapes that
+    do not go together.
     """
     factor = margin_rate if cross is None else cross
     return np.asarray(np.asarray(mix, dtype=np.float64) * np.asarray(factor, dtype=np.float64))
