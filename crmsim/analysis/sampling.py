@@ -301,8 +301,8 @@ def share(
     confidence: float = 0.95,
 ) -> Estimate:
     """Share of those for whom `yes` is true (missing ones left out), with the interval of Wilson (1927)
-    at the effective number of answers. Other arguments and errors as for `mean`; ValueError, too, for answers
-    other than true and false."""
+    at the effective number of answers. `weights`, `strata`, `population` and errors as for `mean`;
+    ValueError, too, for answers other than true and false."""
     x = np.asarray(pd.array(yes, dtype="Float64").to_numpy(dtype=float, na_value=np.nan))
     if not np.isin(x[~np.isnan(x)], (0, 1)).all():
         raise ValueError("yes must be true or false (or missing)")
