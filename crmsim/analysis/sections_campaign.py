@@ -41,7 +41,10 @@ class Trial:
         return self.auc <= targeting.CHANCE
 
     def score(self, name: str, customers: pd.DataFrame) -> np.ndarray:
-        """Scores of customers, rows of `targeting.monthly_features`; the highest is addressed first."""
+        """Scores of customers, rows of `targeting.monthly_features`; the highest is addressed first.
+
+        name: a key of `models`.
+        """
         model = self.models[name]
         return model.score(customers) if isinstance(model, targeting.ChurnScore) else model.predict(customers)
 
