@@ -109,12 +109,12 @@ def rates(
 ) -> pd.DataFrame:
     """Events per so many units, such as complaints per 10,000 connections, a row each.
 
-    events: whole counts. base: units each count comes from. published: rates in print, to be compared; one
-    agrees if it is the computed one rounded to the digits it shows. labels: index of the frame, if the
-    events have none. Columns: `events`, `base`, `rate`, `low`, `high` (exact Poisson interval, Garwood 1936)
-    and, with published rates, `published`, `agrees` and `ratio` (published over computed). confidence: of the
-    interval, above 0 and below 1. ValueError for counts that are not whole or below 0, a base not above 0,
-    and columns of another length.
+    events: whole counts. base: units each count comes from. per: units of the rate. published: rates in
+    print, to be compared; one agrees if it is the computed one rounded to the digits it shows. labels: index
+    of the frame, if the events have none. Columns: `events`, `base`, `rate`, `low`, `high` (exact Poisson
+    interval, Garwood 1936) and, with published rates, `published`, `agrees` and `ratio` (published over
+    computed). confidence: of the interval, above 0 and below 1. ValueError for counts that are not whole or
+    below 0, a base not above 0, and columns of another length.
     """
     index = events.index if isinstance(events, pd.Series) else labels
     count, units = np.asarray(events, dtype=float), np.asarray(base, dtype=float)
