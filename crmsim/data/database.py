@@ -42,7 +42,7 @@ def write_run(run: Any, path: str | Path, surveys: Iterable[Any] = ()) -> Path:
 def tables_of(run: Any, surveys: Iterable[Any] = ()) -> dict[str, pd.DataFrame]:
     """The tables of the customer database of a run, by full name (see `schema.TABLES`).
 
-    surveys: those taken, as `Run.survey` takes them; none by default.
+    run: a `Run`. surveys: those taken, as `Run.survey` takes them; none by default.
     """
     records, people = run.records(), run.customers
     asked = run.survey(surveys)
@@ -207,7 +207,7 @@ def _plain(events: pd.DataFrame) -> pd.DataFrame:
 
 
 def first_day(month: Any) -> Any:
-    """First day of a month counted from 0, as datetime64[D]."""
+    """First day of each `month`, a number or an array counted from 0, as datetime64[D]."""
     return (np.datetime64(f"{FIRST_YEAR}-01", "M") + np.asarray(month, dtype=np.int64)).astype(
         "datetime64[D]"
     )
