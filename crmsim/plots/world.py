@@ -391,9 +391,9 @@ def policy_effects(
 ) -> Axes:
     """What each policy changes: a dot with its interval, and a line at no difference.
 
-    comparison: what `compare` gives, or its `table`. Several scenarios stand in groups. Counts are
-    shown in a thousand initial customers, the return in per cent, differences of shares in percentage
-    points. Raises ValueError for a measure that was not compared.
+    comparison: what `compare` gives, or its `table`. measure: one that was compared. Several scenarios stand
+    in groups. Counts are shown in a thousand initial customers, the return in per cent, differences of shares
+    in percentage points. Raises ValueError for a measure that was not compared.
     """
     table = getattr(comparison, "table", comparison)
     rows = table[table["measure"] == measure].reset_index(drop=True)
