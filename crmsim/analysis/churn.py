@@ -14,6 +14,13 @@ A month counts whole: who joins in month 3 and leaves in month 5 stayed 3 months
 in one month stayed 1. Hazards are then chances per month of leaving. A spell that lasts is censored 删失,
 which is not the same as ended: leave the censored out, and every lifetime comes out too short.
 
+Words shared by all functions here: `data`, as above; `by`, a column of the frame or labels, one a spell, of
+at most 50 groups, which become a column in front; `confidence`, of the intervals from low to high, above 0
+and below 1. Shares, chances and hazards are from 0 to 1. All functions of spells raise ValueError for spells
+that cannot be used (none at all, a duration not above 0, an entry below 0 or not below the duration, `left`
+neither true nor false), for arrays and labels of another length, for too many groups and for another
+confidence; and DataError, a ValueError too, for columns that lack and as `spells` does.
+
 Sources, named again at each formula:
 
 - AJ 1978: Aalen & Johansen, An empirical transition matrix for non-homogeneous Markov chains, Scandinavian
@@ -381,7 +388,8 @@ def survival(data: Any, by: Any = None, *, confidence: float = 0.95) -> pd.DataF
     Gives, from time 0 and at every length that occurs: (the group,) time, at_risk, left, survival, error,
     low, high. S(t) = product over u <= t of (1 - d_u / n_u), KM 1958; those who come into view late
     (`entry`) are at risk from then on only. error: Greenwood's standard error; low, high: its interval on
-    the scale log(-log S), KP 2002, which stays within 0 and 1; missing once nobody remains. ValueError.
+    the scale log(-log S), KP 2002, which stays within 0 and 1; missing once nobody remains. Errors: see the
+    module.
     """
     lives = _lives(data, by)
     z = _z(confidence)
@@ -420,7 +428,8 @@ def lifetimes(
     Gives (the group,) spells, left, median (first time at which half have left; missing if that is not
     seen), horizon, mean (expected stay within the horizon, the area under the curve), low, high (its
     interval, from the variance of KP 2002), and naive (mean length of the ended spells alone, which is
-    too short: it leaves out those who stay). ValueError.
+    too short: it leaves out those who stay). Times are in the unit of the durations. ValueError for a
+    horizon not above 0, or beyond the time at which a group is still seen.
     """
     lives = _lives(data, by)
     frame = _frame(data)
@@ -472,7 +481,7 @@ def incidence(data: Any, by: Any = None, *, confidence: float = 0.95) -> pd.Data
     Gives, for each cause, from time 0 and at every length that occurs: (the group,) cause, time, at_risk,
     left (of that cause), incidence, error, low, high. F_k(t) = sum over u <= t of S(u-) d_ku / n_u, AJ
     1978; error: the delta-method standard error of MV 1995, section 10; low, high: on the scale log(-log
-    F). ValueError, also when no cause is known.
+    F). ValueError when no cause is known or nobody has left.
     """
     lives = _lives(data, by)
     order = _order(lives)
@@ -544,7 +553,7 @@ def survival_without(data: Any, removed: Sequence[Any] | Any, by: Any = None) ->
     curve is that of Kaplan and Meier with the removed causes counted as censored. It assumes that who is
     spared one cause is no more and no less likely to leave of another; that cannot be tested on such data
     (Tsiatis 1975, PNAS 72), and where the same people are prone to several causes it promises too much.
-    ValueError.
+    ValueError for a cause that does not occur.
     """
     lives = _lives(data, by)
     order = _order(lives)
@@ -587,7 +596,7 @@ def hazards(
     exposure (time spent there at risk, customer-months with months), left, hazard = left / exposure, low,
     high. With whole months the hazard is the chance to leave in a month and its interval that of Wilson
     (1927) for a share; else it is a rate, and the interval that of Garwood (1936) for a count.
-    ValueError.
+    ValueError for bands that do not rise from 0.
     """
     lives = _lives(data, by)
     if bands is None:
@@ -674,7 +683,8 @@ def hazard_ratios(
     baseline: a group (default: the first). cause: count departures of that cause only. The ratios are
     those of a Cox model with the groups (Efron's ties), which assumes them the same at all lengths; the
     test is the log-rank test (Mantel 1966; left out, and its entries missing, for late entry). Needs
-    statsmodels. ValueError for fewer than two groups, one that nobody of left, or an unknown baseline.
+    statsmodels (ImportError without it). ValueError for fewer than two groups, one that nobody of left, or an
+    unknown baseline or cause.
     """
     lives = _lives(data, by)
     words = [word for word, _ in lives.groups]
@@ -752,7 +762,9 @@ class Cox:
     of a spell whose terms are all at their means, by stratum where there are strata. proportional: for
     each term the correlation of its scaled Schoenfeld residuals with the rank of time, chi2 and p of the
     test that its effect is the same at all lengths (Grambsch & Therneau 1994, Biometrika 81); a small p
-    says it is not.
+    says it is not. log_likelihood, null_log_likelihood: partial, in natural logarithms, with the terms and
+    without. n, left: spells, and those that ended. means: of the terms. covariates, categories: the columns
+    used, and the words of each that holds words.
     """
 
     table: pd.DataFrame
@@ -769,7 +781,8 @@ class Cox:
     def relative_hazard(self, frame: pd.DataFrame) -> pd.Series:
         """exp(coefficients x (covariates - means)) of each row: 1 is as likely to leave as the mean.
 
-        frame: the covariates by name. ValueError for one that lacks, or a category not seen in fitting.
+        frame: the covariates by name. A series with the index of the frame. ValueError for a covariate that
+        lacks (DataError), is missing in a row, or has a category not seen in fitting.
         """
         design = _design(frame, self.covariates, self.categories)
         beta = self.table["coefficient"].to_numpy()
@@ -822,8 +835,9 @@ def cox(
     their own. ties: months tie many departures; Efron's treatment is the better one.
 
     Covariates are those known at the start of a spell. What is measured at the end of the record, or on
-    leaving, knows the outcome and flatters the model. Needs statsmodels (PHReg). ValueError for columns
-    that lack, missing values, a term that does not vary, or too few departures.
+    leaving, knows the outcome and flatters the model. Needs statsmodels (PHReg; ImportError without it).
+    ValueError for columns that lack, missing values, a term that does not vary or parts leavers from stayers
+    altogether, too few departures, and other `ties`.
     """
     frame = _frame(data).reset_index(drop=True)
     lives = _lives(frame)
@@ -1004,12 +1018,12 @@ def rates(data: Any, by: Any = None, *, every: int | None = 1, confidence: float
     data: spells with `start`, or a customer database. every: months in a period, 1, 3 or 12, counted from
     month 0; None for one figure over the whole record.
 
-    With periods: (the group,) month (first of the period), months (of it in the record; the last may be
+    Gives with periods: (the group,) month (first of the period), months (of it in the record; the last may be
     short), at_risk (customers in its first month), left (of them within the period), rate = left /
     at_risk, low, high (Wilson 1927), joined and departures (all within the period; who joined in it and
     left again is in these two only). A yearly rate is not twelve monthly ones: who leaves in spring
     cannot leave again in autumn. With None: customer_months, left, rate (per month), low, high, yearly
-    (1 - (1 - rate)^12). ValueError, DataError.
+    (1 - (1 - rate)^12). ValueError for other months in a period.
     """
     frame = _calendar(data)
     start = frame["start"].to_numpy(np.int64)
@@ -1077,7 +1091,7 @@ def cohorts(data: Any, *, every: int = 1, months: int | None = None) -> pd.DataF
     the cohort), retained (those of them there then, also when they had left and come back), retention =
     retained / customers, rate (retained / those retained an age earlier). Ages that not the whole
     cohort can have reached are left out. `.pivot(index="cohort", columns="age", values="retention")` is the
-    matrix. ValueError, DataError.
+    matrix. ValueError for an `every` that is no whole number from 1; DataError for columns that lack.
     """
     frame = _calendar(data)
     _need(frame, ["customer"], "data")
@@ -1102,7 +1116,9 @@ def purchase_cohorts(
 
     purchases: a row a purchase, with the customer and the month. Columns as in `cohorts`, where
     `retained` are those who buy in the `every` months that begin at that age (all at age 0), and `rate`
-    is left out: who does not buy in one period may buy in the next. DataError.
+    is left out: who does not buy in one period may buy in the next. months: length of the record (default: up
+    to the last purchase). customer, month: names of the columns. ValueError for an `every` that is no whole
+    number from 1; DataError for columns that lack and months that are not whole.
     """
     _need(purchases, [customer, month], "purchases")
     when = _whole(purchases[month], month)
@@ -1172,7 +1188,8 @@ def causes(
 
     Gives cause (key), english, chinese, controllable, voluntary, left, share, low, high (Wilson 1927), in
     the order of the vocabulary, with a row for every cause; or with `cut` two rows: that column, left,
-    share, low, high. ValueError for a word that is no `ChurnCause`.
+    share, low, high. cause: name of the column (default: stated_cause, else cause). ValueError for a word
+    that is no `ChurnCause` and for another `cut`; DataError for columns that lack.
     """
     if isinstance(departures, pd.Series):
         given = departures
@@ -1240,9 +1257,9 @@ def stated_and_true(
     """Stated causes against true ones: 客户所说的原因与真实原因.
 
     stated, true: a simulated database by itself; or its tables `departures` and `truth.departures`,
-    matched by `on`; or two series of causes, row by row. true_cause: `cause` is what ended it,
-    `attributed_cause` the root of it (known for a customer's last departure only; the others are left
-    out). ValueError when nothing matches; DataError for columns that lack.
+    matched by `on`; or two series of causes, row by row. stated_cause, true_cause: names of the columns;
+    `cause` is what ended it, `attributed_cause` the root of it (known for a customer's last departure only;
+    the others are left out). ValueError when nothing matches; DataError for columns that lack.
     """
     if true is None:
         if isinstance(stated, pd.DataFrame | pd.Series):
@@ -1362,7 +1379,8 @@ def expected_loss(
     Gives a row a customer, in the order given and with the same index: value, chance, loss,
     share_of_loss; or with `by` a row a group: the group, customers, value (sum), chance (mean), loss
     (sum), share_of_loss, share_of_value. It ranks by what is at stake, not by what can be saved: for that
-    see the uplift of an offer. ValueError for missing values or hazards beyond 0 and 1.
+    see the uplift of an offer. value, hazard: names of the columns. ValueError for missing values, hazards
+    beyond 0 and 1, and months not above 0; DataError for columns that lack.
     """
     _need(customers, [value, hazard], "customers")
     worth = customers[value].to_numpy(dtype=float, na_value=np.nan)
@@ -1418,13 +1436,14 @@ def inactive(
     purchases: a row a purchase. customers: the table of customers, to count those who never bought. gap:
     whole months without a purchase after which a customer counts as lost. factor: of a customer's own
     mean time between purchases instead (never below `gap`), which forgives the slow ones. months: length
-    of the record (default: up to the last purchase).
+    of the record (default: up to the last purchase). customer, month, joined: names of the columns.
 
     Gives a row a customer: customer, purchases, last (month of the last purchase; missing if none), silent
     (whole months since, to the end of the record), limit (months of silence allowed), lost (bool),
     month (of departure, the month after the last purchase when lost; missing else). The rows with
     `lost` serve `spells` as departures. The rule errs both ways, see `inactivity_errors`; the models of
-    `analysis.value` give a chance instead of a verdict. DataError, ValueError.
+    `analysis.value` give a chance instead of a verdict. ValueError for a gap below 1 or a factor not above 0;
+    DataError for columns that lack, purchases after the record, and buyers who are not among the customers.
     """
     _need(purchases, [customer, month], "purchases")
     if gap < 1:
@@ -1490,12 +1509,14 @@ def inactivity_errors(
     """How often the rule of `inactive` is wrong, where the truth is known, for each length of silence.
 
     truth: a simulation's `truth.customers`, in which `left_month` is missing while a customer; or a
-    series of truth values (has left) by customer. Others arguments as in `inactive`.
+    series of truth values (has left) by customer. left: the column of the month of leaving. gaps: those
+    tried, in months. Other arguments (purchases, customers, factor, months) as in `inactive`.
 
     Gives a row a gap: gap, customers, said (lost), gone (really), hits (both), false_alarms (said and still
     there), missed (gone and not said), precision (hits / said), recall (hits / gone), alarm_rate
     (false alarms / those still there), accuracy, churn_said, churn_true (shares of all). A short gap calls
-    slow buyers lost, a long one notices late. ValueError when the truth lacks a customer.
+    slow buyers lost, a long one notices late. ValueError when the truth lacks a customer; else errors as in
+    `inactive`.
     """
     if isinstance(truth, pd.DataFrame):
         _need(truth, ["customer", left], "truth")

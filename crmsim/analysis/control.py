@@ -10,6 +10,13 @@ them; empty for none). Limits come from a base period, in which nothing special 
 - `p_chart`, `u_chart`: shares and counts, with a number of cases or an exposure that varies
 - `ewma`: a smoothed figure, which sees small lasting changes sooner
 
+Words shared by all charts: `values`, a figure a point, in order of time; `base`, the points the limits come
+from, a number of first points or a truth value for each, all if not given; `centre`, the centre if it is
+known beforehand; `width`, sigmas from the centre to a limit; `rules`, of `RULES`; `labels`, the index of the
+frame, by default that of a Series. All raise ValueError for figures that are missing, arguments of another
+length, a base period that is empty or too short, one without any spread, a width not above 0, and an unknown
+rule.
+
 A signal says that something changed, not what. Even in peace charts signal: by the limits alone once in 370
 points, with the four rules of Western Electric once in 92 (Champ & Woodall 1987).
 
@@ -124,7 +131,8 @@ def moving_range(values: Any, base: Any = None, *, labels: Any = None) -> pd.Dat
     """Chart of the moving ranges |x(i) - x(i - 1)| (移动极差图), which shows whether the spread changed.
 
     Its first row is the second point. Limits are 0 and 3.267 mean ranges of the base period; ranges hang
-    together, so only the limits are a rule. Arguments and errors as for `individuals`.
+    together, so only the limits are a rule. Gives the columns of the module, in the unit of the values.
+    ValueError, too, for a base period without two points one after the other. Source: Montgomery 2013, 6.4.
     """
     x, index = _series(values, "values", labels)
     chosen = _base(base, x.size)
@@ -156,7 +164,8 @@ def means(
     mean of the base period, weighted by precision; limits are `width` errors of each wave around it. They
     know of the error of sampling only: where even quiet waves differ by more, use `individuals`. The base
     period's own error widens nothing, so take several waves. Arguments, columns and errors else as for
-    `individuals`; one point is enough for a base period.
+    `individuals`; one point is enough for a base period. ValueError, too, for errors not above 0. Source: the
+    chart of means of Montgomery 2013, chapter 6, with the wave's own error for its limits.
     """
     x, index = _series(values, "values", labels)
     spread, _ = _series(errors, "errors", None)
@@ -184,7 +193,8 @@ def p_chart(
     cases: how many of the `n` of each point; n: one number for all or one a point. centre: known share.
     adjust: where days differ by more than chance, as with large n they do, widen the limits by the spread of
     the base period's z, its mean moving range over 1.128 (Laney's p'). Adds the column `n`. Limits are cut
-    at 0 and 1. Arguments, columns and errors else as for `individuals`; cases must lie from 0 to n.
+    at 0 and 1. Arguments, columns and errors else as for `individuals`; cases must lie from 0 to n. Source:
+    Montgomery 2013, 7.2; Laney 2002.
     """
     x, index = _series(cases, "cases", labels)
     size = _sizes(n, x, "n")
@@ -216,7 +226,8 @@ def u_chart(
 
     events: how many at each point; exposure: among how many customers, or in how many days, one number for
     all or one a point. adjust: as for `p_chart` (Laney's u'), where events come in clusters. Adds the column
-    `exposure`. Limits are cut at 0. Arguments, columns and errors else as for `individuals`.
+    `exposure`. Limits are cut at 0. Arguments, columns and errors else as for `individuals`; events must be 0
+    or more. Source: Montgomery 2013, 7.3; Laney 2002.
     """
     x, index = _series(events, "events", labels)
     size = _sizes(exposure, x, "exposure")

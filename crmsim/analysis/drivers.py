@@ -4,6 +4,11 @@
 `penalty_reward` looks for drivers that only punish or only delight; `ahp` turns pairwise judgements of
 experts into weights; `entropy_weights` is there because it is everywhere, with what it really measures.
 
+Words shared by the functions of answers: `frame`, answers, a row a respondent and a column a question;
+`confidence`, of the intervals, above 0 and below 1; `bootstrap`, resamples of the respondents for them, 0 for
+none; `seed`, of the resamples; `progress`, a bar over them. Respondents with a missing answer are left out.
+ValueError for columns that are missing, hold no numbers or do not vary, and for fewer than five respondents.
+
 Sources: Lindeman, Merenda & Gold 1980, Introduction to Bivariate and Multivariate Analysis (LMG); Grömping
 2007, Estimators of relative importance in linear regression, The American Statistician 61(2); Brandt 1987
 and Matzler et al. 2004, The asymmetric relationship between attribute-level performance and overall customer
@@ -135,6 +140,7 @@ class Drivers:
 
         truth: driver -> weight; made to sum to 1. Columns: `mean_error` (mean absolute difference of the
         shares), `rank_correlation` (Spearman), `top_three` (whether the three weightiest are found).
+        ValueError when the truth lacks a driver.
         """
         weights = pd.Series(dict(truth), dtype=float)
         names = list(self.table.index)
@@ -282,13 +288,14 @@ def _column_means(x: Floats, weights: Floats) -> Floats:
 def entropy_weights(frame: pd.DataFrame, items: Iterable[str] | None = None) -> pd.Series:
     """Entropy weights (熵权法), which sum to 1: 1 - e_j over their sum, e_j = -sum p ln p / ln n.
 
-    p: each answer's share of its column. A column weighs as its answers differ between respondents relative
-    to their mean, by about half its squared coefficient of variation. That is dispersion, not importance:
-    satisfaction does not even enter, badly rated questions spread more and come out on top, and whether
-    customers care for them is left to chance (a prototype of the water utility had a correlation of -.23
-    with the true weights, the preset has one of about +.7). The method suits choosing among alternatives by
-    indicators (Shannon 1948; Hwang & Yoon 1981), not survey answers. Answers must not be negative. Rows
-    with a missing answer are left out. Raises ValueError for an unknown column and answers below 0.
+    items: columns weighed, all if not given. A series by item. p: each answer's share of its column. A column
+    weighs as its answers differ between respondents relative to their mean, by about half its squared
+    coefficient of variation. That is dispersion, not importance: satisfaction does not even enter, badly
+    rated questions spread more and come out on top, and whether customers care for them is left to chance (a
+    prototype of the water utility had a correlation of -.23 with the true weights, the preset has one of
+    about +.7). The method suits choosing among alternatives by indicators (Shannon 1948; Hwang & Yoon 1981),
+    not survey answers. Answers must not be negative. Rows with a missing answer are left out. Raises
+    ValueError for an unknown column and answers below 0.
     """
     names = list(frame.columns if items is None else items)
     data = _answers(frame, names, None, "drop")
@@ -321,12 +328,13 @@ def penalty_reward(
     """Penalty-reward contrast analysis (惩罚-奖励对比分析): do drivers punish when bad, delight when good?
 
     The outcome is regressed on two dummies for each driver: rated low (at or below `low`, by default its
-    20 % quantile) and rated high (at or above `high`, its 80 % quantile). A row a driver: `penalty` and
-    `reward` (points of the outcome), `impact_ratio` (|reward| - |penalty|) / (|reward| + |penalty|), with
-    `lower` and `upper` from the bootstrap; `kind` "must_be" (必备型) below -limit, "attractive" (魅力型)
-    above it, else "one_dimensional" (期望型); `sure` whether the interval says so too; `rated_low` and
-    `rated_high` shares of respondents. With some 700 answers few kinds are sure. Source: Brandt 1987;
-    Matzler et al. 2004. Raises ValueError where nobody rates a driver low, or nobody high.
+    20 % quantile) and rated high (at or above `high`, its 80 % quantile). drivers: columns, all others if not
+    given. A row a driver: `penalty` and `reward` (points of the outcome), `impact_ratio` (|reward| -
+    |penalty|) / (|reward| + |penalty|), with `lower` and `upper` from the bootstrap; `kind` "must_be"
+    (必备型) below -limit, "attractive" (魅力型) above it, else "one_dimensional" (期望型); `sure` whether the
+    interval says so too; `rated_low` and `rated_high` shares of respondents. With some 700 answers few kinds
+    are sure. Source: Brandt 1987; Matzler et al. 2004. Raises ValueError where nobody rates a driver low, or
+    nobody high.
     """
     names = _names(frame, outcome, drivers)
     data = _answers(frame, [*names, outcome], None, "drop")

@@ -68,7 +68,7 @@ class Settings:
 
 
 class Firm(Mapping[str, pd.DataFrame]):
-    """The tables of a customer database by full name, each read once; those of the description only."""
+    """The tables of a customer `database` by full name, each read once; those of the description only."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -103,7 +103,7 @@ class Firm(Mapping[str, pd.DataFrame]):
         return self[name] if name in self.tables else pd.DataFrame()
 
     def has(self, *names: str) -> bool:
-        """Whether all these tables have rows."""
+        """Whether all the tables with these `names` have rows."""
         return all(len(self.table(name)) for name in names)
 
     @cached_property
@@ -166,7 +166,7 @@ class Firm(Mapping[str, pd.DataFrame]):
         return max(ends) + 1 if ends else 0
 
     def month(self, m: int) -> str:
-        """A month as in a calendar, such as Mar 2024; by its number when the calendar is not known."""
+        """Month `m`, counted from 0, as in a calendar, such as Mar 2024; by its number if none is known."""
         first = self.about.get("first_month", "")
         with contextlib.suppress(ValueError):
             if first:
@@ -175,7 +175,7 @@ class Firm(Mapping[str, pd.DataFrame]):
         return f"month {m}"
 
     def month_of(self, day: pd.Timestamp) -> str:
-        """The month of a date as in a calendar, such as Mar 2024."""
+        """The month of the date `day` as in a calendar, such as Mar 2024."""
         return f"{MONTHS[day.month - 1]}{SPACE}{day.year}"
 
     @property
@@ -204,7 +204,7 @@ class Firm(Mapping[str, pd.DataFrame]):
 
 
 def row_with(frame: pd.DataFrame, column: str, *, least: bool = False, size: bool = False) -> pd.Series:
-    """The row with the most in a column, or the least, or (size) the most without its sign."""
+    """The row of a `frame` with the most in a column, or the least, or (size) the most without its sign."""
     numbers = frame[column].to_numpy(dtype=float)
     numbers = np.abs(numbers) if size else numbers
     place = int(np.nanargmin(numbers) if least else np.nanargmax(numbers))
@@ -212,6 +212,6 @@ def row_with(frame: pd.DataFrame, column: str, *, least: bool = False, size: boo
 
 
 def plain(name: Any) -> str:
-    """A key as a word that can begin a sentence."""
+    """A `name` of the vocabulary as a word that can begin a sentence."""
     text = str(name).replace("_", " ")
     return text[:1].upper() + text[1:]

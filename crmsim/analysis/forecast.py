@@ -135,7 +135,8 @@ def _fitted(seen: pd.DataFrame) -> tuple[dict[str, value.BGNBD | value.ParetoNBD
 def chances_alive(log: Any, *, until: Any = None, unit: Literal["D", "W", "M"] = "M") -> pd.DataFrame:
     """The chance that each buyer is a customer still at the end of a record, by both models fitted on it.
 
-    Arguments and errors as in `choose_model`. A row a customer, a column a model that could be fitted.
+    log, until, unit and errors as in `choose_model`. A row a customer, a column a model that could be fitted,
+    chances from 0 to 1. ValueError when neither could be. Sources: those of `value`.
     """
     table = log.log if isinstance(log, Transactions) else log
     if "amount" in table:

@@ -5,6 +5,10 @@ Answers become points from 0 to 100 (`scores`), whatever their scale. What custo
 they do is in the books; the methods say which of the two they use. Arguments called `source` take a
 customer database (`crmsim.data.database.Database`, or its tables by name).
 
+Words shared by all functions here: `confidence`, of the intervals from low to high, above 0 and below 1;
+figures a customer are arrays of one length, or series matched by their index. Shares are from 0 to 1.
+ValueError for another confidence or length; DataError, a ValueError too, for tables and columns that lack.
+
 Sources, named again at each formula:
 
 - DB 1994: Dick & Basu, Customer loyalty, Journal of the Academy of Marketing Science 22(2), 99-113;
@@ -78,7 +82,8 @@ def scores(
     a construct with the mean of its items answered.
 
     points = 100 (answer - low) / (high - low) by the scale of the item; a question skipped is missing.
-    Checks and causes of leaving are no points and are left out. DataError when there is no such wave.
+    Checks and causes of leaving are no points and are left out. DataError when there is no such wave;
+    ValueError for another `by`.
     """
     waves, items, answers = (
         _table(source, name) for name in ("survey_waves", "survey_items", "survey_answers")
@@ -129,8 +134,8 @@ def layers(
     shown as affective.
 
     Gives customer, cognitive, affective, conative, action (points), layer (key of `LoyaltyLayer`; missing
-    where a layer has no answer). A layer is reached when it and all below it have the threshold.
-    DataError for columns that lack; ValueError.
+    where a layer has no answer). A layer is reached when it and all below it have the `threshold` (points).
+    DataError for columns that lack; ValueError for another `view` and unknown layers.
     """
     if view not in (4, 3):
         raise ValueError(f"view={view!r}: use 4 (认知, 情感, 意向, 行为) or 3 (认知, 情感, 行为)")
@@ -161,9 +166,9 @@ def layer_shares(
 ) -> pd.DataFrame:
     """How many customers stand on each layer, with the interval of the share.
 
-    found: of `layers`, or any frame with a layer by key (`truth.customers`). by: a column of groups. Gives
-    (the group,) layer, english, chinese, customers, share, low, high (Wilson 1927), from none to action.
-    ValueError when nobody has a layer.
+    found: of `layers`, or any frame with a layer by key (`truth.customers`). by: a column of groups. layer:
+    its column. Gives (the group,) layer, english, chinese, customers, share, low, high (Wilson 1927), from
+    none to action. ValueError when nobody has a layer.
     """
     _need(found, [layer, *([by] if isinstance(by, str) else [])], "found")
     known = found[found[layer].notna()]
@@ -194,8 +199,9 @@ def _share(yes: Any, confidence: float) -> dict[str, float]:
 
 
 class Standard(NamedTuple):
-    """One standard of loyalty: names, whether a high or a low figure is loyal, unit, what it is measured
-    by, and why a customer database cannot hold it ("" if it can)."""
+    """One standard of loyalty: key and names (english, chinese), whether a high or a low figure is loyal
+    (loyal_when), unit, what it is measured by (measured_by), and why a customer database cannot hold it
+    (why_not, "" if it can)."""
 
     key: str
     english: str
@@ -467,8 +473,7 @@ def standards_and_churn(
 
     Gives standard, n, left (of them), auc (chance that one who leaves is less loyal by this standard than
     one who stays; .5 says nothing; missing where all have the same value), low, high (Hanley & McNeil
-    1982, Radiology 143), best first.
-    ValueError.
+    1982, Radiology 143), best first. ValueError when no standard is known both of leavers and stayers.
     """
     if isinstance(left, pd.Series):
         gone = left.astype(bool)
@@ -547,11 +552,11 @@ def loyalty_types(
     attitude, behaviour: a figure a customer (series by customer), the higher the more loyal; or a
     customer database by itself, where attitude is the mean of the answers on what it offers against
     others and on liking it (loyalty_cognitive, loyalty_affective; points), and behaviour
-    `repeat_purchase` of `standards`. The cuts: figures, or "median"; at the cut counts as strong. Where
-    cuts lie decides the shares: name them.
+    `repeat_purchase` of `standards`. attitude_cut, behaviour_cut: figures, or "median"; at the cut counts as
+    strong. Where cuts lie decides the shares: name them.
 
     真正忠诚 true: both; 潜在忠诚 latent: attitude only; 虚假忠诚 spurious: behaviour only, from habit or for
-    want of a choice. ValueError when nobody has both figures.
+    want of a choice. ValueError when nobody has both figures, behaviour is missing, or for another cut.
     """
     if behaviour is None:
         if isinstance(attitude, pd.Series):
@@ -622,7 +627,8 @@ def satisfaction_loyalty(
     is small, else convex or concave when the bend surely has that sign, else straight. Which it is
     depends on how loyalty is measured, so try several (`loyalty_measures`): the convex curve of JS 1995 is
     that of the share who are surely loyal, while the mean of intentions is straight or even concave, and
-    behaviour convex (MK 2001). Answers that crowd at the top bend it too. ValueError.
+    behaviour convex (MK 2001). Answers that crowd at the top bend it too. ValueError for fewer than 30
+    customers (in a group, too), fewer than three degrees of satisfaction, and fewer than two bins.
     """
     table = _together(satisfaction, loyalty, by)
     if len(table) < 30:
@@ -670,7 +676,7 @@ def loyalty_measures(source: Any, *, months: int = 6, surely: float = 80.0) -> p
     staying, points), if_cheaper (surely stays if a rival were cheaper), promoter (9 or 10 of 10 to
     recommend), stayed (a contract not ended, or a purchase, in the `months` after; missing where the record
     ends sooner), these three as 0 or 100, so that means are per cent. A question not asked is missing.
-    DataError when no wave asked about satisfaction.
+    ValueError for months below 1; DataError when no wave asked about satisfaction.
     """
     if months < 1:
         raise ValueError(f"months must be 1 at least, not {months!r}")
@@ -825,7 +831,8 @@ def necessity(
     a share of the scope; p the share of permutations with an effect as large, (k + 1) / (m + 1), DLK
     2020. One odd customer in the corner undoes a ceiling, and so do careless answers of a large survey:
     look at `peers`, and at `exceptions` for shares instead of limits. Corners that coincide count once
-    here; the R package NCA counts them as often as they occur in cr_fdh. ValueError.
+    here; the R package NCA counts them as often as they occur in cr_fdh. ValueError for fewer than 3
+    customers, a figure that does not vary, a scope that leaves customers out, and permutations below 0.
     """
     table = _together(condition, outcome, None)
     x, y = table["x"].to_numpy(dtype=float), table["y"].to_numpy(dtype=float)
@@ -955,12 +962,12 @@ def exceptions(
 ) -> pd.DataFrame:
     """How often the rule "no loyalty without satisfaction" is broken, and its converse: 必要与充分.
 
-    satisfaction, loyalty: a figure a customer; satisfied, loyal: from which figure on each counts.
+    satisfaction, loyalty: a figure a customer, in points; satisfied, loyal: from which figure on each counts.
 
     Gives two rows: claim (necessary: whoever is loyal is satisfied; sufficient: whoever is satisfied is
-    loyal), chinese, n (customers it speaks of), exceptions, share (of n), low, high. Few exceptions to
-    the first and many to the second is what the course teaches of open markets; many to the first is
-    spurious loyalty, as under a monopoly. ValueError when nobody is loyal, or nobody satisfied.
+    loyal), chinese, n (customers it speaks of), exceptions, share (of n), low, high (Wilson 1927). Few
+    exceptions to the first and many to the second is what the course teaches of open markets; many to the
+    first is spurious loyalty, as under a monopoly. ValueError when nobody is loyal, or nobody satisfied.
     """
     table = _together(satisfaction, loyalty, None)
     pleased, true = (table["x"] >= satisfied).to_numpy(), (table["y"] >= loyal).to_numpy()

@@ -1,5 +1,8 @@
 """The page of a report: sentences, figures and tables, set as HTML that works without a network.
 
+Words shared by all functions here: `value`, a number or whatever a cell holds; `title` and `chinese`, a
+heading in both languages. Those that write a value return plain text, and a dash for one that is missing.
+
 A `Sheet` takes what one section of a report finds. Its figures and tables are written as files beside the
 page as they come, so nothing large is kept. `page` sets the sheets under one title.
 """
@@ -55,7 +58,7 @@ def count(value: Any) -> str:
 
 
 def number(digits: int) -> Write:
-    """A writer of numbers with so many decimals."""
+    """A writer of numbers with so many decimals (`digits`)."""
     return lambda value: NONE if _missing(value) else _signed(f"{float(value):,.{digits}f}")
 
 
@@ -107,17 +110,17 @@ class Money:
         return _signed(f"{x:,.0f}" if abs(x) >= 100 or abs(x) < 0.005 else f"{x:,.2f}")
 
     def head(self, text: str) -> str:
-        """The head of a column of money."""
+        """The head of a column of money: the `text`, and the currency after it."""
         return f"{text}, {self.currency}" if self.currency else text
 
 
 def listed(words: Sequence[str]) -> str:
-    """a, b and c."""
+    """The `words` as a, b and c."""
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else ""
 
 
 def many(number: int, one: str, several: str = "") -> str:
-    """1 customer, 2,345 customers."""
+    """A `number` of things: 1 customer, 2,345 customers. several: the plural, with an s if not given."""
     return f"{number:,} {one if number == 1 else several or one + 's'}"
 
 
@@ -131,8 +134,9 @@ class Sheet:
     """What one section finds. Files go to `folder`/figures and `folder`/tables.
 
     key: name of the section in addresses and file names. names: the customers' own ids, where the database
-    has numbers for them. strict: let errors of the program through, for
-    tests; errors in the data are told in words in any case.
+    has numbers for them. strict: let errors of the program through, for tests; errors in the data are told in
+    words in any case. body, summary: HTML and sentences so far; figures, tables: names of the files written;
+    stopped: why parts of it could not be made.
     """
 
     key: str
@@ -161,11 +165,11 @@ class Sheet:
         self.find(*sentences)
 
     def list(self, lines: Sequence[str]) -> None:
-        """A list of findings, a line each."""
+        """A list of findings, the `lines`."""
         self.body.append("<ul>" + "".join(f"<li>{_text(line)}</li>" for line in lines) + "</ul>")
 
     def cannot(self, reason: str) -> None:
-        """Why something cannot be made from these data."""
+        """Say the `reason` why something cannot be made from these data."""
         self.body.append(f'<p class="cannot">{_text(reason)}</p>')
 
     def head(self, title: str, chinese: str = "") -> None:
@@ -208,7 +212,8 @@ class Sheet:
     def figure(self, name: str, plot: str, *given: Any, **options: Any) -> bool:
         """A figure of `crmsim.plots`, drawn by the function called `plot`; False when there is none.
 
-        name: of the file, without the ending. A figure that fails leaves a sentence.
+        name: of the file, without the ending. given, options: what the function takes. A figure that fails
+        leaves a sentence; with `strict` a fault of the program is raised.
         """
         from .. import plots
 
@@ -240,7 +245,7 @@ class Sheet:
         """A table: `columns` of the frame with their heads and writers, the first `rows` rows.
 
         All rows and columns go to a CSV file beside the page, with the frame's own names. Customers are shown
-        by their own ids, where these are known.
+        by their own ids, where these are known. note: a line below.
         """
         if self.names and "customer" in frame:
             own = frame["customer"].map(self.names)
@@ -345,7 +350,7 @@ footer { margin-top: 4rem; border-top: 1px solid var(--line); padding-top: .8rem
 
 
 def page(title: str, lead: str, sheets: Sequence[Sheet], foot: str) -> str:
-    """The whole page as HTML: title, a line under it, the summary, contents, the sections, a foot."""
+    """The whole page as HTML: title, a line under it (`lead`), summary, contents, the sections, a foot."""
     summary = [(sheet.key, line) for sheet in sheets for line in sheet.summary]
     out = [
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',

@@ -3,6 +3,12 @@
 A `PathModel` says which latent variables (潜变量) there are, by which questions each is measured and which
 acts on which; `ECSI`, `ACSI` and `CCSI` are given. `pls` estimates it from answers, a row a respondent.
 
+Words shared by all functions here: `frame`, answers, a row a respondent and a column a question; `items`, the
+columns used; `blocks`, latent variable -> columns, or a `PathModel`; `weights`, customers each respondent
+stands for, alike if not given; `missing`, "mean" to put the mean of the question in place of a missing
+answer, "drop" to leave the respondent out. ValueError for columns that are missing, hold no numbers or do not
+vary, weights that are negative or of another length, and fewer than five respondents.
+
 Sources, named again at each formula:
 
 - Tenenhaus et al. 2005: Tenenhaus, Vinzi, Chatelin & Lauro, PLS path modeling, Computational Statistics &
@@ -466,7 +472,7 @@ def htmt(
 
     Mean correlation of questions on different variables over the geometric mean of those on the same one;
     the absolute values are averaged. A variable of one question counts as measured without error. Below .9
-    the two are told apart (Henseler et al. 2015). blocks: latent variable -> columns, or a model.
+    the two are told apart (Henseler et al. 2015). A frame with the latent variables as rows and columns.
     """
     chosen = {k: list(v) for k, v in (blocks.blocks if isinstance(blocks, PathModel) else blocks).items()}
     columns = [item for items in chosen.values() for item in items]
@@ -570,11 +576,11 @@ class PathFit:
 
     @property
     def table(self) -> pd.DataFrame:
-        """The paths."""
+        """The paths, a row each: `paths`."""
         return self.paths
 
     def coefficient(self, source: str, target: str, *, consistent: bool = False) -> float:
-        """One path coefficient. Raises ValueError if the model has no such path."""
+        """A standardised path coefficient; consistent: that of PLSc. ValueError if there is no such path."""
         row = self.paths[(self.paths["source"] == source) & (self.paths["target"] == target)]
         if row.empty:
             raise ValueError(f"{self.model.name} has no path {source} -> {target}")
@@ -649,15 +655,17 @@ def pls(
     """Estimate a path model by partial least squares (偏最小二乘路径模型): mode A, path weighting scheme.
 
     frame: a row a respondent, a column an indicator (see `satisfaction.wide` for the long form of the
-    database); other columns are ignored. weights: customers each respondent stands for. missing: "mean"
-    puts the mean of the question in place of a missing answer, "drop" leaves the respondent out. low, high:
-    ends of the answer scale, one number or one for each column, for the index
-    100 (sum w x - sum w low) / (sum w high - sum w low) of unstandardised outer weights w (Fornell et al.
-    1996); on scales from 1 to 10 that is 100 (sum w x - sum w) / (9 sum w).
+    database); other columns are ignored. model: the paths and their questions. weights: customers each
+    respondent stands for. missing: "mean" puts the mean of the question in place of a missing answer, "drop"
+    leaves the respondent out. low, high: ends of the answer scale, one number or one for each column, for the
+    index 100 (sum w x - sum w low) / (sum w high - sum w low) of unstandardised outer weights w (Fornell et
+    al. 1996); on scales from 1 to 10 that is 100 (sum w x - sum w) / (9 sum w).
 
-    bootstrap: resamples of the respondents for the intervals, 0 for none; seed: of their luck. The signs
-    of a resample follow those of the estimate, whose latent variables point where most of their indicators
-    point. Resamples are analysed together, so 500 take well under a second.
+    bootstrap: resamples of the respondents for the intervals, 0 for none; seed: of their luck. tolerance,
+    iterations: largest change of a weight at which the search ends, and most rounds of it. confidence: of the
+    intervals, above 0 and below 1. progress: a bar over the resamples. The signs of a resample follow those
+    of the estimate, whose latent variables point where most of their indicators point. Resamples are analysed
+    together, so 500 take well under a second.
 
     PLS takes scores for the latent variables themselves, and so finds paths too weak, by a quarter and more
     with few or noisy indicators. consistent: PLSc (Dijkstra & Henseler 2015) corrects that with the

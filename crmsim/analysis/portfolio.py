@@ -7,8 +7,10 @@ formulas here are those of retail and sales-management handbooks, and each funct
 
 Sales come as a Series indexed by customer, as a frame with a row a purchase (columns ``customer`` and
 ``amount``, or those named), or as a ``Database``. Shares are from 0 to 1. Returns (negative amounts) are
-netted for each customer. A customer whose returns outweigh the purchases counts as 0 in every share of
-sales, and how many there are is said. Whatever is wrong with the data raises ``ValueError``.
+netted for each customer. ``customer``, ``amount`` and ``date`` are names of columns where they are arguments,
+and ``who`` is the name of the function in an error. A customer whose returns outweigh the purchases counts as
+0 in every share of sales, and how many there are is said. Whatever is wrong with the data raises
+``ValueError``.
 """
 
 from __future__ import annotations
@@ -70,7 +72,7 @@ _SLACK = 1e-12  # what adding shares up may lose
 
 
 def need(frame: pd.DataFrame, columns: Mapping[str, str], who: str) -> None:
-    """Refuse a frame that lacks a column. columns: name of the argument -> name of the column.
+    """Refuse a ``frame`` that lacks a column. columns: name of the argument -> name of the column.
 
     Raises ValueError, in the name of `who`, that tells the columns there are.
     """
@@ -89,7 +91,7 @@ def need(frame: pd.DataFrame, columns: Mapping[str, str], who: str) -> None:
 
 
 def numbers(values: pd.Series | npt.ArrayLike, name: str, who: str, *, negative: bool = True) -> Floats:
-    """A float array without missing values; the message names the first row that is wrong.
+    """The ``values`` as a float array without missing ones; the message names the first row that is wrong.
 
     Raises ValueError, in the name of `who`, for missing values, no numbers and, if told so, negative ones.
     """
@@ -118,10 +120,11 @@ def numbers(values: pd.Series | npt.ArrayLike, name: str, who: str, *, negative:
 def purchases_of(source: pd.DataFrame | Database) -> pd.DataFrame:
     """The purchases of a customer database, a row a purchase: ``customer``, ``date``, ``amount``, ``month``.
 
-    Goods brought back (``return_lines``) follow as rows with an amount below 0, unless they are already
-    taken off their purchase, so that sums are net sales. Customers with a contract have no purchases; there
-    each bill that was paid counts as one, on the first day of its month, with the money that came in. A
-    DataFrame is given back as it is. ``ValueError`` for anything else.
+    source: the database. Months count from 0, the amount is money. Goods brought back (``return_lines``)
+    follow as rows with an amount below 0, unless they are already taken off their purchase, so that sums are
+    net sales. Customers with a contract have no purchases; there each bill that was paid counts as one, on
+    the first day of its month, with the money that came in. A DataFrame is given back as it is.
+    ``ValueError`` for anything else.
     """
     if isinstance(source, pd.DataFrame):
         return source
@@ -247,7 +250,7 @@ def _fractions(shares: Sequence[float], name: str, who: str) -> Floats:
 
 
 def classes(values: Floats, shares: Floats, ties: Ties = "together") -> npt.NDArray[np.int64]:
-    """Which class each value falls into, 0 the best, when the classes hold these shares of the values.
+    """Which class each value falls into, 0 the best, when the classes hold these ``shares`` of the values.
 
     ties ``"together"``: equal values get the same class, the one in which the middle of their group lies
     (the lower one if it lies on a cut), so classes may come out uneven or empty. ``"order"``: equal values
@@ -489,8 +492,8 @@ def gini(
 ) -> float:
     """The Gini coefficient 基尼系数 of sales: 0 when all bring the same, near 1 when one brings all.
 
-    Twice the area between diagonal and Lorenz curve: 2 sum(i x_i) / (n sum(x)) - (n + 1) / n with x rising.
-    Sales as in :func:`totals`, in money. ``ValueError`` when nothing was sold.
+    Twice the area between diagonal and Lorenz curve: 2 sum(i x_i) / (n sum(x)) - (n + 1) / n with x rising
+    (Lorenz 1905; Gini 1914). Sales as in :func:`totals`, in money. ``ValueError`` when nothing was sold.
     """
     x = np.sort(_counted(totals(sales, customer=customer, amount=amount, who="gini"), "gini"))
     n = len(x)
@@ -594,7 +597,7 @@ def sales_mix(sales: npt.ArrayLike) -> Floats:
 def gross_margin_rate(sales: npt.ArrayLike, cost: npt.ArrayLike) -> Floats:
     """Gross margin rate 毛利率: (sales - cost of what was sold) / sales; NaN where nothing was sold.
 
-    A share each, up to 1. ``ValueError`` for shapes that do not go together.
+    sales, cost: money, by product. A share each, up to 1. ``ValueError`` for shapes that do not go together.
     """
     sold, spent = np.asarray(sales, dtype=np.float64), np.asarray(cost, dtype=np.float64)
     return np.asarray(_ratio(sold - spent, sold))
@@ -603,16 +606,18 @@ def gross_margin_rate(sales: npt.ArrayLike, cost: npt.ArrayLike) -> Floats:
 def turnover(sales: npt.ArrayLike, opening: npt.ArrayLike, closing: npt.ArrayLike) -> Floats:
     """Turnover 周转率, times in the period: sales / average stock, average stock = (opening + closing) / 2.
 
-    All in money. The stock may be valued at cost or at selling price, and the two give different figures;
-    :func:`product_ratios` makes the choice visible. NaN where no stock was held. ``ValueError`` for shapes
-    that do not go together.
+    sales, opening, closing: money, by product. The stock may be valued at cost or at selling price, and the
+    two give different figures; :func:`product_ratios` makes the choice visible. NaN where no stock was held.
+    The formula is that of the retail handbooks. ``ValueError`` for shapes that do not go together.
     """
     stock = (np.asarray(opening, dtype=np.float64) + np.asarray(closing, dtype=np.float64)) / 2
     return np.asarray(_ratio(np.asarray(sales, dtype=np.float64), stock))
 
 
 def cross_ratio(margin_rate: npt.ArrayLike, turns: npt.ArrayLike) -> Floats:
-    """Cross ratio 交叉比率: gross margin rate x turnover, = gross profit / average stock.
+    """Cross ratio 交叉比率: gross margin rate x turnover (times), = gross profit / average stock.
+
+    margin_rate: share of sales; turns: turnover of the same products.
 
     With stock at cost it is the gross margin return on investment (GMROI) of the retail handbooks; with
     stock at selling price it is not. One number each; what is missing stays missing. ``ValueError`` for
@@ -626,10 +631,11 @@ def contribution_ratio(
 ) -> Floats:
     """Contribution ratio 贡献比率 of products with this sales mix.
 
-    Given the cross ratio it is version (a), cross ratio x sales mix, of the Chinese sales-management texts;
-    without it version (b), gross margin rate x sales mix, of the retail glossaries, whose sum over all
-    products is the firm's gross margin rate. One number each; what is missing stays missing. ``ValueError``
-    for shapes that do not go together.
+    mix: shares, as :func:`sales_mix` gives; cross: as :func:`cross_ratio`. Given the cross ratio it is
+    version (a), cross ratio x sales mix, of the Chinese sales-management texts; without it version (b), gross
+    margin rate (``margin_rate``) x sales mix, of the retail glossaries, whose sum over all products is the
+    firm's gross margin rate. One number each; what is missing stays missing. ``ValueError`` for shapes that
+    do not go together.
     """
     factor = margin_rate if cross is None else cross
     return np.asarray(np.asarray(mix, dtype=np.float64) * np.asarray(factor, dtype=np.float64))
@@ -828,11 +834,11 @@ def tier_history(
     """The value tier of every customer in every period, by what was bought in it (筛选客户的动态性).
 
     A row a customer, a column a period ("2024", "2024Q1" or "2024-01"); each value is a tier, ``absent``
-    (nothing bought, or no more than was returned) or ``not_yet`` (before the first purchase). limits: None
-    ranks the buyers of each period anew, so that for everyone who rises somebody falls; ``"first"`` keeps the
-    limits in money of the first period, and amounts of money keep those (see :func:`tiers`).
-    partial: keep the first and last period although the record does not fill them; they look poorer than they
-    were. ``ValueError`` when fewer than two periods remain.
+    (nothing bought, or no more than was returned) or ``not_yet`` (before the first purchase). shares: of the
+    buyers in each tier, the best first. limits: None ranks the buyers of each period anew, so that for
+    everyone who rises somebody falls; ``"first"`` keeps the limits in money of the first period, and amounts
+    of money keep those (see :func:`tiers`). partial: keep the first and last period although the record does
+    not fill them; they look poorer than they were. ``ValueError`` when fewer than two periods remain.
     """
     who = "tier_history"
     frame = purchases_of(purchases)
@@ -894,7 +900,10 @@ def _limits(worth: Floats, found: npt.NDArray[np.object_]) -> list[float]:
 
 
 def dates(values: pd.Series, name: str, who: str) -> pd.Series:
-    """Dates as datetime64, from dates or from text such as 1997-09-30. ``ValueError`` names the row."""
+    """The ``values`` as datetime64, from dates or from text such as 1997-09-30.
+
+    ``ValueError``, with their ``name``, says which row is no date.
+    """
     if pd.api.types.is_numeric_dtype(values.dtype):
         raise ValueError(
             f"{who}: {name} holds numbers, not dates; name the column of dates with date=, or convert it"
@@ -947,13 +956,16 @@ class Transitions:
         return wide.reindex(index=[*states, NOT_YET], columns=states, fill_value=0).astype(int)
 
     def matrix(self, period: str | None = None) -> pd.DataFrame:
-        """The transition matrix 转移矩阵: shares of each row's customers; rows add up to 1 (NaN if empty)."""
+        """The transition matrix 转移矩阵: shares of each row's customers; rows add up to 1 (NaN if empty).
+
+        period: as in :meth:`counts`.
+        """
         counts = self.counts(period)
         size = counts.sum(axis=1)
         return counts.div(size.where(size > 0), axis=0)
 
     def moved(self, *which: str) -> pd.DataFrame:
-        """The rows of ``moves`` with one of these moves; without a name, of all who changed their state.
+        """The rows of ``moves`` whose move is one of ``which``; without any, of all who changed their state.
 
         Raises ValueError for an unknown move.
         """

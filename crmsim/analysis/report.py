@@ -40,8 +40,9 @@ def write_report(
 ) -> list[Sheet]:
     """Write the report into a folder: index.html, figures/*.png, tables/*.csv; gives the sections back.
 
-    folder: one that is not there, or empty; it is there when the report is whole, not before. only: keys of
-    the sections wanted (see `SECTIONS`), all by default; churn, campaign and truth know more after value, and
+    database: what is told of. folder: one that is not there, or empty; it is there when the report is whole,
+    not before. settings: what the tables do not say, the usual values if not given. only: keys of the
+    sections wanted (see `SECTIONS`), all by default; churn, campaign and truth know more after value, and
     truth after satisfaction. progress: a bar over the sections. strict: stop at a fault of the program, for
     tests (a fault in the data is told on the page). ValueError for a folder that holds something and for
     unknown sections, DataError for a file without any table of the customer database.

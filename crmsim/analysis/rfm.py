@@ -6,7 +6,9 @@ they bought; three digits name a cell, 555 the best and 111 the last. A test mai
 of response, and the cells above the break-even rate are mailed.
 
 RFM sorts customers and says nothing of how much they will buy; :mod:`crmsim.analysis.value` does. Whatever is
-wrong with the data raises ``ValueError``.
+wrong with the data raises ``ValueError``. ``customer``, ``date``, ``amount``, ``recency``, ``frequency`` and
+``monetary`` are names of columns where they are arguments; ``scored`` is what :func:`score` or :func:`rfm`
+gives.
 """
 
 from __future__ import annotations
@@ -227,6 +229,8 @@ def rfm(
 ) -> pd.DataFrame:
     """RFM of every customer from the purchases: :func:`summarise`, then :func:`score`.
 
+    purchases, at, unit, count, money: as in the first; method, ties, bins: as in the second.
+
     A row a customer: ``recency``, ``frequency``, ``monetary``, ``r``, ``f``, ``m`` (1 to ``bins``, the
     largest the best) and ``cell`` ("555" to "111"). ``ValueError`` as for these two.
     """
@@ -252,10 +256,10 @@ def later(
 ) -> pd.DataFrame:
     """What scored customers did in a later period, to compare the scores with.
 
-    after: the last day (or month) the scores knew of; until: the last of the period, both as in
-    :func:`summarise`. Columns added: ``bought`` (0 or 1), ``later_purchases`` (days with one),
-    ``later_spend`` (money, returns taken off). Customers who first came in the period are not in it.
-    ``ValueError`` for a period without length, customers named twice, and buyers none of whom is known.
+    purchases: as in :func:`summarise`. after: the last day (or month) the scores knew of; until: the last of
+    the period, both as in :func:`summarise`. Columns added: ``bought`` (0 or 1), ``later_purchases`` (days
+    with one), ``later_spend`` (money, returns taken off). Customers who first came in the period are not in
+    it. ``ValueError`` for a period without length, customers named twice, and buyers none of whom is known.
     """
     who = "later"
     log, months = _log(purchases, customer, date, amount, who)
@@ -413,7 +417,8 @@ def break_even_rate(cost: float, margin: float) -> float:
 def break_even_index(rate: npt.ArrayLike, break_even: float) -> Floats:
     """Break-even index (Hughes): (rate - break-even rate) / break-even rate x 100; 0 breaks even.
 
-    One index each. ``ValueError`` for a break-even that is not a rate.
+    rate, break_even: shares, 0 to 1. One index each. ``ValueError`` for a break-even rate that is not above
+    0.
 
     >>> float(break_even_index(0.025, 0.0125))
     100.0

@@ -2,6 +2,12 @@
 
 Formulas of Cochran (1977), Sampling Techniques, and Kish (1965), Survey Sampling. Sample sizes are
 to the nearest whole number, as in the usual tables; the assumptions that go in are rougher than that.
+
+Words shared by all functions here: `confidence`, of the intervals, and `power`, the chance to find a change
+that is there, above 0 and below 1; `design_effect`, by how much the design asks for more answers, above 0;
+`correlation`, of two answers, from -1 to 1; `values`, answers in points of their scale, NaN where missing;
+`weights`, customers each stands for, alike if not given; `population`, customers there are. ValueError for
+values outside these limits, weights that are negative or all 0, and arguments of another length.
 """
 
 from __future__ import annotations
@@ -55,7 +61,8 @@ def sample_size(
 
     population: customers there are, for the finite population correction n0 / (1 + (n0 - 1) / N).
     share: the expected share; .5 asks for the most. design_effect: see `weighting_effect` and
-    `cluster_effect`. Divide by the expected response rate for how many to ask. Raises ValueError.
+    `cluster_effect`. Divide by the expected response rate for how many to ask. Source: Cochran 1977, chapter
+    4.
 
     >>> sample_size(0.05), sample_size(0.05, 20_000), sample_size(0.05, 20_000, design_effect=1.5)
     (384, 377, 565)
@@ -83,8 +90,8 @@ def change_sample_size(
     """Answers in each of two waves to detect a change of a mean: 2 (1 - rho) (z_a + z_b)^2 sd^2 / d^2.
 
     change, sd: in the same unit. correlation: of the two answers of one person when a panel is asked
-    again, 0 for two independent samples. power: chance to find a change that is there. Raises
-    ValueError.
+    again, 0 for two independent samples. power: chance to find a change that is there. ValueError for a
+    change of 0.
 
     >>> change_sample_size(2, sd=21), change_sample_size(2, sd=21, correlation=0.6)
     (1731, 692)
@@ -105,7 +112,7 @@ def detectable_change(
 ) -> float:
     """The smallest change of a mean that two waves of `n` answers each detect, in the unit of `sd`.
 
-    The inverse of `change_sample_size`. Raises ValueError.
+    The inverse of `change_sample_size`, with its arguments.
     """
     _above("n", n, 0)
     return _change_factor(sd, correlation, power, confidence, design_effect) / math.sqrt(n)
@@ -189,7 +196,7 @@ def weighting_effect(weights: Any) -> float:
 
 
 def cluster_effect(size: float, correlation: float) -> float:
-    """Design effect of asking `size` people in each cluster, 1 + (m - 1) rho.
+    """Design effect of asking `size` people in each cluster, 1 + (m - 1) rho (Kish 1965).
 
     correlation: intraclass correlation, of two people of one cluster (see `intraclass_correlation`). Raises
     ValueError for a size below 1.
@@ -201,8 +208,11 @@ def cluster_effect(size: float, correlation: float) -> float:
 
 
 def intraclass_correlation(values: Any, clusters: Any) -> float:
-    """Correlation of two people of one cluster, from a one-way analysis of variance; clusters may
-    differ in size. Raises ValueError with fewer than two clusters or nobody twice in one."""
+    """Correlation of two people of one cluster, at most 1, from a one-way analysis of variance (Fisher 1925).
+
+    clusters: that of each value; they may differ in size. Raises ValueError with fewer than two clusters or
+    nobody twice in one.
+    """
     table = pd.DataFrame({"x": np.asarray(values, dtype=float), "c": np.asarray(clusters)}).dropna()
     groups = table.groupby("c", observed=True)["x"]
     n, k = len(table), groups.ngroups
@@ -220,7 +230,7 @@ def intraclass_correlation(values: Any, clusters: Any) -> float:
 
 
 class Estimate(NamedTuple):
-    """A mean or share with its interval: value, low, high, standard error, answers, and how many
+    """A mean or share with its interval: value, low, high, standard error, answers (`n`), and how many
     answers of a simple random sample would be as precise (`effective`)."""
 
     value: float
@@ -245,7 +255,7 @@ def mean(
     counts the spread within groups only. population: customers there are, for the finite population
     correction. The standard error is the linearised one of a weighted mean; the interval uses
     Student's t. It holds for those who answer: who does not answer biases it unseen. Raises ValueError
-    with fewer than two answers.
+    with fewer than two answers. Source: Cochran 1977, chapters 5 and 6.
 
     >>> found = mean([6.0, 8.0, 7.0, 9.0])
     >>> round(found.value, 2), round(found.low, 2), round(found.high, 2)
@@ -291,7 +301,8 @@ def share(
     confidence: float = 0.95,
 ) -> Estimate:
     """Share of those for whom `yes` is true (missing ones left out), with the interval of Wilson (1927)
-    at the effective number of answers. Arguments and errors as for `mean`."""
+    at the effective number of answers. `weights`, `strata`, `population` and errors as for `mean`;
+    ValueError, too, for answers other than true and false."""
     x = np.asarray(pd.array(yes, dtype="Float64").to_numpy(dtype=float, na_value=np.nan))
     if not np.isin(x[~np.isnan(x)], (0, 1)).all():
         raise ValueError("yes must be true or false (or missing)")
@@ -308,7 +319,8 @@ def poststratify(groups: Any, population: Mapping[Any, float] | pd.Series, weigh
 
     groups: group of each respondent. population: customers (or shares) by group. weights: from the
     sampling. The new weights sum to the population's total. It mends what the groups explain of who
-    answers, and nothing else. Raises ValueError for a group that is on one side only.
+    answers, and nothing else. One weight a respondent. Raises ValueError for a group that is on one side
+    only.
     """
     group = pd.Series(np.asarray(groups, dtype=object))
     w = pd.Series(_weights(weights, len(group)))

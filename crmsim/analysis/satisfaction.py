@@ -4,6 +4,12 @@
 question; every other function takes that or any frame of your own. The path models (ECSI, CCSI) are in
 `pls`, the drivers of satisfaction in `drivers`.
 
+Words shared by all functions here: `frame`, answers, a row a respondent and a column a question; `values`,
+the answers to one question, NaN where missing; `weights`, of answers, customers each stands for, alike if not
+given; `low`, `high`, ends of the scale; `confidence`, of the intervals, above 0 and below 1; `attentive`,
+leave out who failed the question on attention. ValueError for values outside these limits, weights that are
+negative or of another length, and fewer than two answers.
+
 Sources: Fornell et al. 1996, The American Customer Satisfaction Index, Journal of Marketing 60(4); Reichheld
 2003, The one number you need to grow, Harvard Business Review 81(12); Parasuraman, Zeithaml & Berry 1988,
 SERVQUAL, Journal of Retailing 64(1); Martilla & James 1977, Importance-performance analysis, Journal of
@@ -290,7 +296,8 @@ def by_wave(
 
     answers: the table `survey_answers` or a `Database`; waves: the table `survey_waves`, whose `survey` and
     `month` are added. weights: as in `csi`. satisfied: question whose top-box share is reported, the first
-    of the index if not given. recommend: question of the NPS; None, or a question not asked, for none.
+    of the index if not given. recommend: question of the NPS; None, or a question not asked, for none. boxes:
+    as in `top_box`.
 
     Columns: `wave`, `survey`, `month`, `n`, and with `_lower` and `_upper` each: `index` (0 to 100),
     `top_box` (0 to 1), `nps` (-100 to 100); `index_error` is the standard error of the index, `promoters`,

@@ -1,6 +1,7 @@
 """Sections of a report on what customers say and meet: satisfaction, loyalty, service, and the truth.
 
-A section takes a `Sheet`, the firm and the settings, and says what it finds, or why it cannot.
+A section takes the `sheet` to write on, the `firm` and the `settings`, and says what it finds, or why it
+cannot; it returns nothing.
 """
 
 from __future__ import annotations

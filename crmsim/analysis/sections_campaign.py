@@ -1,7 +1,8 @@
 """The section of a report on offers made to single customers: what followed, whom to address, what it earns.
 
 What an offer changes can be told only where chance, and not the firm, decided who got one; the section
-finds that out first. `trial` is what it and the section of the truth share.
+finds that out first. `trial` is what it and the section of the truth share. Both take the `sheet` to write
+on, the `firm` and the `settings`.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ class Trial:
         return self.auc <= targeting.CHANCE
 
     def score(self, name: str, customers: pd.DataFrame) -> np.ndarray:
-        """Scores of customers, rows of `targeting.monthly_features`; the highest is addressed first."""
+        """Scores of customers, rows of `targeting.monthly_features`; the highest is addressed first.
+
+        name: a key of `models`.
+        """
         model = self.models[name]
         return model.score(customers) if isinstance(model, targeting.ChurnScore) else model.predict(customers)
 

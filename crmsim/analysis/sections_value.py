@@ -1,4 +1,7 @@
-"""The section of a report on what customers are worth, and how well that can be foretold."""
+"""The section of a report on what customers are worth, and how well that can be foretold.
+
+It takes the `sheet` to write on, the `firm` and the `settings`, and says what it finds, or why it cannot.
+"""
 
 from __future__ import annotations
 

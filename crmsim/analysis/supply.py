@@ -56,7 +56,8 @@ def interruptions(
     many it struck). accounts: all accounts of the area. start, end: columns of times, if there are any; a
     duration that is not end less start is reported, and so is an end before its start. trust: "listed"
     takes the minutes as they stand, "times" the difference of the times where the two contradict each other
-    and the times are possible. Raises ValueError.
+    and the times are possible. ValueError for an empty log, columns that lack, minutes or customers below 0,
+    more customers than accounts, times that are none, accounts not above 0, and another `trust`.
 
     Multiplying the sum of minutes by the sum of customers instead, a mistake found in print, counts
     every customer as struck by every stop.
@@ -108,10 +109,12 @@ def rates(
 ) -> pd.DataFrame:
     """Events per so many units, such as complaints per 10,000 connections, a row each.
 
-    events: whole counts. base: units each count comes from. published: rates in print, to be compared; one
-    agrees if it is the computed one rounded to the digits it shows. labels: index of the frame, if the
-    events have none. Columns: `events`, `base`, `rate`, `low`, `high` (exact Poisson interval, Garwood 1936)
-    and, with published rates, `published`, `agrees` and `ratio` (published over computed). Raises ValueError.
+    events: whole counts. base: units each count comes from. per: units of the rate. published: rates in
+    print, to be compared; one agrees if it is the computed one rounded to the digits it shows. labels: index
+    of the frame, if the events have none. Columns: `events`, `base`, `rate`, `low`, `high` (exact Poisson
+    interval, Garwood 1936) and, with published rates, `published`, `agrees` and `ratio` (published over
+    computed). confidence: of the interval, above 0 and below 1. ValueError for counts that are not whole or
+    below 0, a base not above 0, and columns of another length.
     """
     index = events.index if isinstance(events, pd.Series) else labels
     count, units = np.asarray(events, dtype=float), np.asarray(base, dtype=float)

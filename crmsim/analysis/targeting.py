@@ -7,6 +7,13 @@ where the database has it, that is where the customers are simulated.
 
 scikit-learn does the learning; it is imported when a model is fitted (`pip install "crmsim[research]"`).
 
+Words shared by the measures, arrays with one entry a customer: `outcome`, 0 or 1, or an amount where that is
+said; `score`, any number, the highest is addressed first; `treated`, 0 or 1, as chance had it; `probability`,
+0 to 1. Then `share`, of the customers, above 0 up to 1; `groups`, 2 at least; `X`, a row a customer and a
+column a feature; `source`, a `Database` or its tables by name. They raise ValueError for values outside these
+limits, missing ones, columns of different length or none, and an experiment without treated or without
+untreated.
+
 Sources, named again at each formula:
 
 - Neslin, Gupta, Kamakura, Lu & Mason (2006), Defection detection, Journal of Marketing Research 43(2);
@@ -362,7 +369,10 @@ def _columns_of(X: Any, columns: Sequence[str] | None) -> list[str] | None:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ChurnScore:
-    """A fitted churn score (流失评分). `columns`: features used; `n`, `events`: rows fitted on, leavers."""
+    """A fitted churn score (流失评分). `columns`: features used; `n`, `events`: rows fitted on, leavers.
+
+    method: as in `fit_churn`. estimator: the scikit-learn model.
+    """
 
     method: str
     columns: list[str] | None
@@ -371,7 +381,10 @@ class ChurnScore:
     events: int
 
     def score(self, X: Any) -> Floats:
-        """Probability to leave within the horizon it was fitted on, one a row of `X`."""
+        """Probability to leave within the horizon it was fitted on, one a row of `X`.
+
+        ValueError where `X` lacks a column.
+        """
         with _one_thread():
             return np.asarray(self.estimator.predict_proba(_matrix(X, self.columns))[:, 1])
 
@@ -396,9 +409,9 @@ def fit_churn(
 ) -> ChurnScore:
     """A score of the risk of leaving: `"logistic"`, `"boosting"`, or a scikit-learn classifier of one's own.
 
-    X: a row a customer, such as `monthly_features`; `columns` of it, all but customer and month when left
-    out. left: 1 for who left (see `outcomes`), 0 else. Raises ValueError where fewer than ten left or
-    stayed, ImportError without scikit-learn.
+    method: one of these. X: a row a customer, such as `monthly_features`; `columns` of it, all but customer
+    and month when left out. left: 1 for who left (see `outcomes`), 0 else. Raises ValueError where fewer than
+    ten left or stayed, ImportError without scikit-learn.
     """
     _learning()
     names = _columns_of(X, columns)
@@ -480,7 +493,7 @@ def lift_table(outcome: npt.ArrayLike, score: npt.ArrayLike, groups: int = 10) -
     outcome: 0 or 1, or an amount. A row a group (from 1): `customers`, `score` (mean), `outcome` (sum),
     `rate` (mean), `lift` (rate over that of all), and for this and the better groups together `share` (of
     the customers), `captured` (share of the outcome), `cumulative_lift`. Tied customers stay in one group, so
-    groups can be missing. Raises ValueError.
+    groups can be missing. Errors: see the module.
     """
     y, s = _numbers(outcome, "outcome"), _numbers(score, "score")
     _same_length(outcome=y, score=s)
@@ -500,8 +513,8 @@ def lift_table(outcome: npt.ArrayLike, score: npt.ArrayLike, groups: int = 10) -
 def top_lift(outcome: npt.ArrayLike, score: npt.ArrayLike, share: float = 0.1) -> float:
     """Rate of the outcome among the best-scored `share` of the customers over that of all (top-decile lift).
 
-    1 is no better than chance. Tied customers at the border count in part. Neslin et al. (2006). Raises
-    ValueError.
+    1 is no better than chance. Tied customers at the border count in part. Neslin et al. (2006). Errors: see
+    the module.
     """
     y, s = _numbers(outcome, "outcome"), _numbers(score, "score")
     _same_length(outcome=y, score=s)
@@ -533,7 +546,10 @@ def calibration_table(outcome: npt.ArrayLike, probability: npt.ArrayLike, groups
 
 
 def brier(outcome: npt.ArrayLike, probability: npt.ArrayLike) -> float:
-    """Mean squared error of probabilities (Brier 1950): 0 is perfect. Raises ValueError."""
+    """Mean squared error of probabilities (Brier 1950): 0 is perfect, 1 the worst.
+
+    ValueError for missing values and columns of different length.
+    """
     y, p = _numbers(outcome, "outcome"), _numbers(probability, "probability")
     _same_length(outcome=y, probability=p)
     return float(np.mean((y - p) ** 2))
@@ -681,7 +697,7 @@ def uplift_curve(outcome: npt.ArrayLike, treated: npt.ArrayLike, score: npt.Arra
     - `qini`: Y_t - Y_c N_t / N_c, the outcomes won by those who were treated (Radcliffe 2007);
     - `random_gain`, `random_qini`: the same when customers are chosen by chance.
 
-    Raises ValueError.
+    Errors: see the module.
     """
     y, t, s = _experiment(outcome, treated, score)
     _, place = np.unique(-s, return_inverse=True)
@@ -723,7 +739,7 @@ def qini(
     Several normalisations are called so; say which you print. `"treated"`: the curve is counted per treated
     customer and against the share of customers, so it is in outcomes a customer (0 is chance, below 0 worse).
     `"perfect"`: that area over the one of the order which puts treated customers with the outcome first and
-    untreated with it last, at most 1; for outcomes of 0 and 1 only. Raises ValueError.
+    untreated with it last, at most 1; for outcomes of 0 and 1 only. ValueError for another `normalisation`.
     """
     y, t, s = _experiment(outcome, treated, score)
     if normalisation not in ("treated", "perfect"):
@@ -745,8 +761,9 @@ def auuc(
 ) -> float:
     """Area under the curve of the cumulative gain (Gutierrez & Gérardy 2017), gain counted per customer.
 
-    `"customers"`: the whole area; scores without any merit get about half the mean effect.
-    `"above_random"`: less that of the straight line of chance, so that 0 is chance. Raises ValueError.
+    In outcomes a customer. normalisation: `"customers"`: the whole area; scores without any merit get about
+    half the mean effect. `"above_random"`: less that of the straight line of chance, so that 0 is chance.
+    ValueError for another `normalisation`.
     """
     if normalisation not in ("customers", "above_random"):
         raise ValueError(f'normalisation={normalisation!r} is not known; give "customers" or "above_random"')
@@ -761,7 +778,8 @@ def _area(curve: pd.DataFrame, column: str, line: str | None) -> float:
 
 
 class Uplift(NamedTuple):
-    """Uplift with its 95 % interval: value, low, high, standard error, and the customers behind it."""
+    """Uplift with its 95 % interval, in the unit of the outcome: value, low, high, standard error (`error`),
+    and the customers behind it, `treated` and `control`. NaN with fewer than two of either."""
 
     value: float
     low: float
@@ -785,7 +803,7 @@ def uplift_at(
 ) -> Uplift:
     """Uplift at k: mean outcome of treated less not treated among the best-scored `share` of the customers.
 
-    All who are tied at the border are taken in. Raises ValueError.
+    All who are tied at the border are taken in. Errors: see the module.
     """
     y, t, s = _experiment(outcome, treated, score)
     _share("share", share)
@@ -804,9 +822,9 @@ def bootstrap_interval(
     """Interval of a measure from customers drawn anew, each with all rows (percentile bootstrap, Efron 1979).
 
     measure: takes the numbers of rows, with repetition, and gives a number in any unit; what is not finite is
-    left out. customers: who each row is of; a customer's rows belong together, since they are alike. Returns
-    the lower and the upper end; NaN where no resample gave a number. Raises ValueError for a confidence
-    outside 0 to 1 and fewer than one resample.
+    left out. customers: who each row is of; a customer's rows belong together, since they are alike.
+    resamples: how often, from `seed`. Returns the lower and the upper end; NaN where no resample gave a
+    number. Raises ValueError for a confidence outside 0 to 1 and fewer than one resample.
     """
     if resamples < 1 or not 0 < confidence < 1:
         raise ValueError(f"resamples={resamples!r}, confidence={confidence!r}: give at least 1, and 0 to 1")
@@ -835,7 +853,7 @@ def uplift_table(
     """Predicted against measured uplift by tenths of the score, highest first.
 
     A row a group: `customers`, `predicted` (mean score), `uplift`, `low`, `high` (95 %), `treated`,
-    `control`. Raises ValueError.
+    `control` (customers). Errors: see the module.
     """
     y, t, s = _experiment(outcome, treated, score)
     group = _groups(s, groups)
@@ -859,7 +877,7 @@ def expected_saves(
     effect: of the treatment on each one's chance to stay, as a learner estimates it or as a simulation
     knows it; value: money a customer kept is worth (1 counts customers). Columns as of `uplift_curve`:
     `share`, `customers`, `gain` (sum of effect x value), `random_gain`, and `best_gain` (the order of effect
-    x value itself, which nothing exceeds). Tied customers count alike. Raises ValueError.
+    x value itself, which nothing exceeds). Tied customers count alike. Errors: see the module.
     """
     s, e = _numbers(score, "score"), _numbers(effect, "effect")
     _same_length(score=s, effect=e)
@@ -900,8 +918,8 @@ def profit_curve(
     contact: cost of addressing one; offer: cost of the offer, taken by the share `accept`, whether they
     would have stayed or not; fixed: cost of the campaign. customers: scale to a base of so many. Profit =
     value x gain - (contact + accept x offer) x customers - fixed, after Neslin et al. (2006), with the gain
-    measured rather than assumed. Columns `share`, `customers`, `gain`, `revenue`, `cost`, `profit`. Raises
-    ValueError.
+    measured rather than assumed. Columns `share`, `customers`, `gain`, `revenue`, `cost`, `profit`.
+    ValueError for a curve without its columns and for costs below 0.
     """
     lacking = [c for c in ("share", "customers", "gain") if c not in curve]
     if lacking:

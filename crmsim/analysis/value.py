@@ -11,6 +11,14 @@ questions.
 
 Times are in whatever unit recency and T are in (weeks, say); ``alpha`` and every ``t`` are in that unit too.
 
+Words shared by the functions here: ``frequency``, repeat purchases of a customer; ``recency``, time from the
+first to the last purchase; ``T``, time from the first purchase to the end of the period; ``monetary_value``,
+mean amount of the repeat purchases, in money; ``discount_rate``, of a period (a month where periods are
+months), 0.01 for 1 %; ``source``, a ``Database`` or a mapping from names to tables. These columns have one
+entry a customer and are not below 0; numbers give a number, arrays an array of their common shape. Chances
+and shares are from 0 to 1. ValueError for columns that are missing, negative or do not go together, and for a
+rate of -1 or less.
+
 Sources, named again at each formula:
 
 - FHL 2005: Fader, Hardie & Lee, "Counting your customers" the easy way, Marketing Science 24(2), 275-284;
@@ -182,7 +190,7 @@ class Buying(Protocol):
         """Purchases of each customer in the time ``t`` to come, given what she did up to ``T``."""
 
     def log_likelihoods(self, frequency: npt.ArrayLike, recency: npt.ArrayLike, T: npt.ArrayLike) -> Floats:
-        """Log-likelihood of what each customer did."""
+        """Log-likelihood of what each customer did, natural logarithm."""
 
 
 _Likelihood = Callable[[Floats], tuple[float, Floats]]
@@ -663,9 +671,9 @@ _GAUSS_32 = _gauss(32)
 def fit_pareto_nbd(frequency: npt.ArrayLike, recency: npt.ArrayLike, T: npt.ArrayLike) -> ParetoNBD:
     """The Pareto/NBD model by maximum likelihood.
 
-    Arguments, errors and warnings as in :func:`fit_bgnbd`. The likelihood is that of SMC 1987 as written in
-    FH 2005, in logarithms and with its gradient. ``s`` and ``beta`` are loosely held by most
-    data: look at their standard errors.
+    ``frequency``, ``recency``, ``T``, errors and warnings as in :func:`fit_bgnbd`. The likelihood is that of
+    SMC 1987 as written in FH 2005, in logarithms and with its gradient. ``s`` and ``beta`` are loosely held
+    by most data: look at their standard errors.
     """
     from scipy.special import digamma, gammaln
 
@@ -744,6 +752,7 @@ class GammaGamma(_Model):
 
         p (gamma + x z) / (p x + q - 1): her own mean drawn towards that of all (FH 2013, equation (5)).
         Without a repeat purchase it is :attr:`mean`, and ``monetary_value`` may be missing there.
+        ``ValueError`` for missing or negative values.
         """
         x = _whole(frequency, "frequency")
         money = np.asarray(monetary_value, dtype=np.float64)
@@ -878,7 +887,10 @@ class SBG(_Model):
     _title: ClassVar[str] = "Shifted beta-geometric"
 
     def survival(self, t: npt.ArrayLike) -> Floats:
-        """Share still there after ``t`` whole periods (1 at t = 0): B(a, b + t) / B(a, b), FH 2007."""
+        """Share still there after ``t`` whole periods (1 at t = 0): B(a, b + t) / B(a, b), FH 2007.
+
+        ``ValueError`` for a ``t`` below 0 or not whole.
+        """
         from scipy.special import betaln
 
         return _answer(np.exp(betaln(self.a, self.b + _whole(t, "t")) - betaln(self.a, self.b)))
@@ -1112,9 +1124,9 @@ def track_purchases(
 def tracking_errors(track: pd.DataFrame) -> pd.DataFrame:
     """How far models are from what :func:`track_purchases` found, in the periods held out.
 
-    One row a model: ``mape`` (mean absolute error of the cumulative curve, as a share of it) and
-    ``total_error`` (expected over actual purchases in the periods held out, less 1). ``ValueError`` when
-    nothing is held out.
+    ``track``: what it gives. One row a model: ``mape`` (mean absolute error of the cumulative curve, as a
+    share of it) and ``total_error`` (expected over actual purchases in the periods held out, less 1).
+    ``ValueError`` when nothing is held out.
     """
     import pandas as pd
 
@@ -1189,10 +1201,11 @@ def holdout_likelihood(
 ) -> pd.DataFrame:
     """How likely models found what the customers did in the time held out; the higher, the better.
 
-    Arguments as in :func:`track_purchases`. The density of a customer's purchases after ``calibration_end``,
-    given those before, is the likelihood of the whole history over that of the part fitted on, both at the
-    parameters fitted: ln L(all) - ln L(fitted part), summed over the customers. Unlike the error of a total
-    it cannot be good by luck of two errors that cancel, and it counts who buys as well as how much.
+    ``log``, ``models``, ``calibration_end``, ``until``, ``unit``: as in :func:`track_purchases`. The density
+    of a customer's purchases after ``calibration_end``, given those before, is the likelihood of the whole
+    history over that of the part fitted on, both at the parameters fitted: ln L(all) - ln L(fitted part),
+    summed over the customers. Unlike the error of a total it cannot be good by luck of two errors that
+    cancel, and it counts who buys as well as how much.
 
     One row a model, the best first: ``log_likelihood`` (natural logarithms), ``behind`` (how much less than
     the best), ``behind_error`` (its standard error, from the differences customer by customer, as in the
@@ -1276,7 +1289,7 @@ def holdout_means(
 
 
 def caught(amount: Floats, score: Floats, share: float) -> float:
-    """Amount with the highest-scored ``share`` of the customers; those tied at the border count in part."""
+    """Sum of ``amount`` over the ``share`` of customers with the highest ``score``; ties in part."""
     wanted = share * len(score)
     border = np.sort(score)[::-1][min(max(math.ceil(wanted), 1), len(score)) - 1]
     above, tied = score > border, score == border
@@ -1372,7 +1385,7 @@ def _needs(frame: pd.DataFrame, columns: Sequence[str], name: str) -> None:
 
 
 def read_table(source: Any, name: str) -> pd.DataFrame:
-    """A table of a ``Database``, or of a mapping from names to tables; an empty frame where it has none.
+    """The table ``name`` of a ``Database`` or a mapping from names to tables; an empty frame without one.
 
     ``ValueError`` for anything else.
     """

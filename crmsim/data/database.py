@@ -40,7 +40,10 @@ def write_run(run: Any, path: str | Path, surveys: Iterable[Any] = ()) -> Path:
 
 
 def tables_of(run: Any, surveys: Iterable[Any] = ()) -> dict[str, pd.DataFrame]:
-    """The tables of the customer database of a run, by full name (see `schema.TABLES`)."""
+    """The tables of the customer database of a run, by full name (see `schema.TABLES`).
+
+    run: a `Run`. surveys: those taken, as `Run.survey` takes them; none by default.
+    """
     records, people = run.records(), run.customers
     asked = run.survey(surveys)
     events = _by_event(records.events)
@@ -87,7 +90,8 @@ def tables_of(run: Any, surveys: Iterable[Any] = ()) -> dict[str, pd.DataFrame]:
 def write_tables(tables: Mapping[str, pd.DataFrame], path: str | Path) -> Path:
     """Write tables as a DuckDB file through a temporary name, so that a crash leaves an old file whole.
 
-    Tables of the description that are not given are written empty. Raises `DataError`.
+    tables: by full name; those of the description that are not given are written empty. Returns the `path`.
+    Raises `DataError` where it cannot be written.
     """
     import duckdb
 
@@ -119,8 +123,8 @@ def write_tables(tables: Mapping[str, pd.DataFrame], path: str | Path) -> Path:
 
 
 def check_place(path: Path) -> None:
-    """Raises `DataError` where a database must not be written: over a folder, a device, a file of another
-    kind, or a database that another program has open for writing."""
+    """Raises `DataError` where a database must not be written to `path`: a folder, a device, a file of
+    another kind, or a database that another program has open for writing."""
     import duckdb
 
     if path.is_dir():
@@ -203,7 +207,7 @@ def _plain(events: pd.DataFrame) -> pd.DataFrame:
 
 
 def first_day(month: Any) -> Any:
-    """First day of a month counted from 0, as datetime64[D]."""
+    """First day of each `month`, a number or an array counted from 0, as datetime64[D]."""
     return (np.datetime64(f"{FIRST_YEAR}-01", "M") + np.asarray(month, dtype=np.int64)).astype(
         "datetime64[D]"
     )
@@ -362,7 +366,7 @@ def _about(run: Any) -> pd.DataFrame:
 
 
 class Database:
-    """A customer database, opened for reading.
+    """A customer database, the file `path`, opened for reading.
 
     >>> with Database("crm.duckdb") as firm:                        # doctest: +SKIP
     ...     firm.sql("SELECT month, count(*) AS complaints FROM complaints GROUP BY month ORDER BY month")
@@ -395,7 +399,7 @@ class Database:
             raise DataError(f"{self.path} cannot be opened: {_first_line(error)}") from None
 
     def sql(self, query: str) -> pd.DataFrame:
-        """The answer to a query as a DataFrame. Raises `DataError` with the fault in the query."""
+        """The answer to a query, columns as it names them. Raises `DataError` with the fault in the query."""
         import duckdb
 
         if not isinstance(query, str) or not query.strip(" \t\r\n;"):
@@ -418,7 +422,10 @@ class Database:
             raise DataError(str(error).strip()) from None
 
     def table(self, name: str) -> pd.DataFrame:
-        """A whole table, such as `purchases` or `truth.customers`. Raises `DataError`."""
+        """The whole table `name`, such as `purchases` or `truth.customers`; columns as in `schema.TABLES`.
+
+        Raises `DataError` where there is none.
+        """
         if name not in self.tables:
             raise DataError(self._unknown(name))
         return self.sql(f"SELECT * FROM {_named(name)}")

@@ -89,8 +89,9 @@ class Imported:
     `mended`: rows taken after a change; `row`, `column`, `value` (as it stood), `used`, `reason`.
     `dropped`, `apart`, `refused`: rows left out as exact duplicates, set apart by the user's wish, refused;
     `row`, `column`, `value`, `reason`. `rows == len(lines) + len(dropped) + len(apart) + len(refused)`.
-    `columns`: which column was read as what. `currency`: code of the currency, "" when unknown.
-    `net`: whether linked returns are taken off in the database.
+    `columns`: which column was read as what. `source`: name of the file. `notes`: what is worth knowing, a
+    sentence each. `currency`: code of the currency, "" when unknown. `net`: whether linked returns are taken
+    off in the database.
     """
 
     lines: pd.DataFrame
@@ -1117,9 +1118,10 @@ def import_file(
 ) -> Imported:
     """Read a firm's purchases and write them as a customer database, whole or not at all.
 
-    `options`: those of `read_purchases`. `out` is a DuckDB file, replaced if it is there. Customers whose
-    ids are not whole numbers are numbered in the order of their ids; a CSV file beside the database, with
-    `-customers` in its name, then says who is who. Raises `DataError`.
+    `source`, `options`: as for `read_purchases`. `out` is a DuckDB file, replaced if it is there. Customers
+    whose ids are not whole numbers are numbered in the order of their ids; a CSV file beside the database,
+    with `-customers` in its name, then says who is who. Returns what was read. Raises `DataError` for a file
+    that cannot be used and a place that cannot be written.
     """
     from .database import check_place, write_tables
 
@@ -1145,7 +1147,7 @@ def import_file(
 
 
 def customers_file(out: str | os.PathLike[str]) -> Path:
-    """Where `import_file` writes which customer of the file has which number in the database."""
+    """Where `import_file` writes which customer of the file has which number in the database `out`."""
     path = Path(out)
     return path.with_name(f"{path.stem}-customers.csv")
 

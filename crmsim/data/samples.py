@@ -4,6 +4,9 @@ They are built from seeds by `crmsim datasets build`, a Parquet file a table, an
 `datasets/` of the project. Where the package was installed without that folder, `load_dataset` builds a
 data set the first time it is asked for, which takes some seconds, and keeps it in the cache.
 `schema.dictionary` says what each column means.
+
+Words shared by all functions here: `name`, a key of `DATASETS` (`names`: several, all if not given);
+`folder`, where the data sets lie, a folder for each. Raises `DataError` for an unknown name.
 """
 
 from __future__ import annotations
@@ -32,8 +35,8 @@ DIRTY = "retail_dirty"
 class Dataset:
     """One data set: what it is, in English and Chinese, and how it is made.
 
-    preset, customers, months, policies, seed: of the simulation. surveys: parameters of each survey by
-    questionnaire.
+    name; meaning, chinese: what it is. preset, customers, months, policies, seed: of the simulation. surveys:
+    parameters of each survey by questionnaire.
     """
 
     name: str
@@ -177,7 +180,7 @@ def _chinese_columns(table: str) -> dict[str, str]:
 
 
 def dataset_folder(name: str) -> Path:
-    """The folder with the files of a data set; built first where there is none. Raises `DataError`."""
+    """The folder with the files of a data set; built first where there is none."""
     known = _dataset(name)
     folder = project_folder()
     if folder is not None and (folder / name).is_dir():
@@ -445,7 +448,7 @@ def described(folder: Path) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class File:
-    """How a text file is written."""
+    """How a text file is written: encoding, separator between cells, and what it holds (meaning)."""
 
     encoding: str
     separator: str

@@ -55,6 +55,7 @@ class Transactions:
     len(refused)``.
     ``notes``: what was guessed or is worth knowing, one sentence each.
     ``columns``: which column of the file was read as customer, date and amount.
+    ``source``: name of the file; ``rows``: those it has.
     """
 
     log: pd.DataFrame

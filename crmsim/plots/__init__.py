@@ -5,6 +5,12 @@ pyplot does not know of; a notebook shows it when the axes are a cell's last val
 "en" or "zh"; where no Chinese font is installed the words are English, and the foot says so.
 `words(ax)` is a sentence that says what the figure shows; `save_figure` writes it along.
 
+Words shared by all functions here: `ax` or `axes`, where to draw; `note`, a text for the foot, such as
+scenario, seed and customers; `title`, in place of the one that says what is found; `currency`, the unit
+written at money, none by default; `names`, key -> word to show in its place; `language`, see above. Each
+returns its axes, or an array of them where it draws several. ValueError for a table that is empty or lacks
+a column, another language, or another number of axes than are drawn.
+
 Colours, fonts and the page are in `style.py`, figures in one module for each topic; all public
 names are reachable here, and imported when first used.
 """

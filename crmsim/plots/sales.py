@@ -134,7 +134,7 @@ def sales_over_time(
 ) -> Axes:
     """Sales period by period, the last year in colour, with their moving mean over a year: 销售趋势.
 
-    table: `analysis.portfolio.sales_over_time`: period (as 2024-05, 2024Q2 or 2024), sales.
+    table: `analysis.portfolio.sales_over_time`: period (as 2024-05, 2024Q2 or 2024), sales (money).
     """
     who = "sales_over_time"
     need(table, ("period", "sales"), who, "analysis.portfolio.sales_over_time")

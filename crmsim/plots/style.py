@@ -86,9 +86,10 @@ def add_words(words: Mapping[str, tuple[str, str]]) -> None:
 
 
 def save_figure(figure: Any, path: str | Path) -> tuple[Path, Path]:
-    """Write a figure (or that of axes) as PATH.png and PATH.svg, each whole or not at all.
+    """Write a figure (or that of axes) as `path` with .png and .svg added, each whole or not at all.
 
-    The files carry no date, and the same figure gives the same bytes. Returns the two paths.
+    The files carry no date, and the same figure gives the same bytes. Returns the two paths. OSError
+    where they cannot be written.
     """
     import matplotlib
 
@@ -126,7 +127,10 @@ def chinese_font() -> str | None:
 
 
 class Page:
-    """Axes with sizes that fit them and words in the reader's language."""
+    """Axes with sizes that fit them and words in the reader's language.
+
+    own: whether the figure was made for these axes. told: a word for the foot, as `spoken` gives it.
+    """
 
     def __init__(self, ax: Axes, language: Language, own: bool, told: str) -> None:
         self.ax, self.language, self.own, self.told = ax, language, own, told
@@ -155,7 +159,7 @@ class Page:
         return "" if not unit else f"（{unit}）" if self.language == "zh" else f" ({unit})"
 
     def listed(self, parts: Iterable[str]) -> str:
-        """Parts as one text."""
+        """The `parts` as one text, with the commas of the language."""
         return self.say("and").join(parts)
 
     def percent(self, share: float) -> str:
@@ -167,25 +171,28 @@ class Page:
         return minus(f"{value:.{digits}f}") + ("%" if self.language == "zh" else " %")
 
     def axes_words(self, x: str, y: str) -> None:
-        """Names of the two axes, units with them."""
+        """x, y: names of the two axes, units with them."""
         self.ax.set_xlabel(x, fontsize=self.size)
         self.ax.set_ylabel(y, fontsize=self.size)
 
     def rows(self, places: Any, names: Sequence[str]) -> None:
-        """Names of rows at the left; the lines of the grid stand upright, between the values."""
+        """Names of rows at the left, at these `places` of the y axis; the lines of the grid stand upright."""
         self.ax.set_yticks(places, names)
         self.ax.tick_params(axis="y", length=0)
         self.ax.grid(visible=False, axis="y")
         self.ax.grid(visible=True, axis="x", color=LIGHT, linewidth=0.8)
 
     def value(self, x: float, y: float, text: str) -> None:
-        """A number above a bar."""
+        """A number as `text` above a bar that ends at x, y, in the units of the axes."""
         self.ax.annotate(
             text, (x, y), (0, 4), textcoords="offset points", ha="center", va="bottom", fontsize=self.size
         )
 
     def legend(self, size: float = 0.8) -> None:
-        """Marks and bars by name, in a line above the axes on the right; the title makes room for it."""
+        """Marks and bars by name, in a line above the axes on the right; the title makes room for it.
+
+        size: of the type, as a share of the usual one.
+        """
         self.ax.legend(
             loc="lower right", bbox_to_anchor=(1.0, 0.99), ncols=5, frameon=False,
             fontsize=size * self.size, handletextpad=0.1, columnspacing=1.2, borderpad=0,
@@ -197,7 +204,8 @@ class Page:
     ) -> None:
         """Name lines where they end, moved apart where they would meet.
 
-        ends: name -> x and y of the end, colour; the labels stand right of the axes.
+        ends: name -> x and y of the end, colour; the labels stand right of the axes. number: format of y,
+        set behind the name. leaders: a thin line from each end to its label.
         """
         if not ends:
             return
@@ -226,7 +234,10 @@ class Page:
         ax.set_ylim(low, high)
 
     def finish(self, title: str, sentence: str, note: str, pad: float | None = None) -> Axes:
-        """Title, foot, and the sentence that goes with the figure."""
+        """Title, foot, and the sentence that goes with the figure; returns the axes.
+
+        pad: points between title and axes.
+        """
         ax = self.ax
         if title:
             title = title[:1].upper() + title[1:] if self.language == "en" else title
@@ -261,7 +272,10 @@ class Page:
 
 @contextlib.contextmanager
 def a_page(ax: Axes | None, language: str, height: float = 7.2) -> Iterator[Page]:
-    """A page on `ax`, or on a figure of its own, `height` inches high, with the fonts of the language."""
+    """A page on `ax`, or on a figure of its own, `height` inches high, with the fonts of the language.
+
+    Raises ValueError for a language other than "en" and "zh".
+    """
     reader, told = spoken(language)
     import matplotlib
     from matplotlib.figure import Figure
@@ -279,7 +293,7 @@ def some_pages(
 ) -> Iterator[list[Page]]:
     """Several pages in rows and columns, as a rule two, one above the other.
 
-    Raises ValueError for another number of axes.
+    sharex: one x axis for all. Raises ValueError for another number of axes.
     """
     reader, told = spoken(language)
     import matplotlib
@@ -433,7 +447,10 @@ def _even_lines(text: str, wide: int) -> list[str]:
 
 
 def need(frame: Any, columns: Sequence[str], who: str, source: str) -> None:
-    """ValueError unless the frame has these columns and a row; `source` is what gives such a table."""
+    """ValueError, in the name of `who`, unless the frame has these columns and a row.
+
+    source: what gives such a table.
+    """
     if lacking := [c for c in columns if not isinstance(frame, pd.DataFrame) or c not in frame]:
         raise ValueError(f"{who}: column {lacking[0]!r} is missing; give the table of {source}")
     if not len(frame):
@@ -446,7 +463,7 @@ def word_for(key: Any, names: Mapping[Any, str] | None) -> str:
 
 
 def signed(value: float, digits: int = 1) -> str:
-    """A number with its sign."""
+    """A number with its sign and so many `digits` after the point."""
     return minus(f"{value:+.{digits}f}")
 
 
@@ -458,12 +475,15 @@ def minus(text: str) -> str:
 
 
 def money_size(largest: float) -> float:
-    """1, a thousand or a million: the unit in which such money is shown."""
+    """1, a thousand or a million: the unit in which money up to `largest` is shown."""
     return next((size for size in (1e6, 1e3) if largest >= 10 * size), 1.0)
 
 
 def writer(values: pd.Series, whole: bool) -> Any:
-    """How to write such numbers: a function of the number and the sign wanted."""
+    """How to write numbers like `values`: a function of the number and the sign wanted.
+
+    whole: they are counts, without decimals from 10 on.
+    """
     effects = np.abs(values.to_numpy(float))
     largest = float(np.max(effects[np.isfinite(effects)], initial=0.0))
     digits = 0 if largest >= 100 or (whole and largest >= 10) else 1 if largest >= 1 else 2

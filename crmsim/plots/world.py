@@ -339,8 +339,8 @@ def customers_kept(
     """Initial customers still there by month, a line with a band for each policy.
 
     monthly: `Experiment.monthly` with the measure `kept` (and `at_risk`, to make shares of it).
-    baseline: the policy drawn thin and black (default: the first). level: that of the bands. Raises
-    ValueError for a table without the measure `kept`.
+    scenario: needed where there are several. baseline: the policy drawn thin and black (default: the first).
+    level: that of the bands, 0 to 1. Raises ValueError for a table without the measure `kept`.
     """
     rows = _one_scenario(monthly, scenario, "customers_kept")
     kept = rows[rows["measure"] == "kept"]
@@ -391,9 +391,9 @@ def policy_effects(
 ) -> Axes:
     """What each policy changes: a dot with its interval, and a line at no difference.
 
-    comparison: what `compare` gives, or its `table`. Several scenarios stand in groups. Counts are
-    shown in a thousand initial customers, the return in per cent, differences of shares in percentage
-    points. Raises ValueError for a measure that was not compared.
+    comparison: what `compare` gives, or its `table`. measure: one that was compared. Several scenarios stand
+    in groups. Counts are shown in a thousand initial customers, the return in per cent, differences of shares
+    in percentage points. Raises ValueError for a measure that was not compared.
     """
     table = getattr(comparison, "table", comparison)
     rows = table[table["measure"] == measure].reset_index(drop=True)
@@ -563,10 +563,11 @@ def two_lives(
 ) -> np.ndarray:
     """One customer's life without the policies (above) and with them (below).
 
-    The tables are that customer's rows of `Run.lives`, indexed by month: satisfaction and trust as
+    without, with_policies: that customer's rows of `Run.lives`, indexed by month: satisfaction and trust as
     lines, the layer of loyalty as a ribbon, and marks for failures, complaints and their solution,
     offers, missed payments and leaving. `parted` is the month in which the lives part, None for never;
-    "felt" takes the first in which anything differs, attitudes too. Returns the two axes.
+    "felt" takes the first in which anything differs, attitudes too. `customer` is the number to name in the
+    title, by default that of the rows. Returns the two axes.
     """
     lives = [_life(without), _life(with_policies)]
     if customer is None:
