@@ -169,7 +169,7 @@ def _mean_wait(calls: float, handling: float, share: float, within: float) -> in
 def _hotlines(seed: int) -> list[tuple[float, float, float, float]]:
     luck = Luck(seed, "agents")
     loads = (3, 6, 10, 15, 22, 30, 40, 55)
-    found = []
+    found: list[tuple[float, float, float, float]] = []
     for load in loads:
         handling = int(luck.whole(1, 180, 360)[0])
         calls = round(luck.one(0.9, 1.1) * load * 3600 / handling)
