@@ -707,7 +707,7 @@ def test_figures_say_what_they_show(tables):
 
 def test_figures_say_what_is_missing(tables):
     spells = churn.spells(tables)
-    with pytest.raises(ValueError, match=r"'time' is missing; analysis.churn.survival gives"):
+    with pytest.raises(ValueError, match=r"'time' is missing; give the table of churn.survival"):
         plots.survival_curves(churn.hazards(spells))
     with pytest.raises(ValueError, match="one group of channel at a time"):
         plots.incidence_by_cause(churn.incidence(spells, by="channel"))

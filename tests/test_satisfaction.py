@@ -289,7 +289,7 @@ def test_the_path_diagram_shows_every_path_and_what_is_uncertain():
     assert "0.50" in texts(plots.path_diagram(other, target="c"))
     with pytest.raises(ValueError, match="held back"):
         plots.path_diagram(paths.assign(consistent=np.nan), consistent=True)
-    with pytest.raises(ValueError, match="no column 'source'"):
+    with pytest.raises(ValueError, match="column 'source' is missing"):
         plots.path_diagram(paths.drop(columns="source"))
 
 
@@ -330,7 +330,7 @@ def test_waves_say_whether_a_change_is_more_than_chance(last, title):
     ax = plots.index_by_wave(table)
     assert title in title_of(ax)
     assert "5: 70.0 [68.5, 71.5]" in plots.words(ax)
-    with pytest.raises(ValueError, match="no column 'nps'"):
+    with pytest.raises(ValueError, match="column 'nps' is missing"):
         plots.index_by_wave(table, measure="nps")
     with pytest.raises(ValueError, match="measure must be"):
         plots.index_by_wave(table, measure="mean")
