@@ -587,7 +587,11 @@ def performance(
 
 
 def sales_mix(sales: npt.ArrayLike) -> Floats:
-    """Sales mix 销售构成比: each product's sales / all sales. ``ValueError`` unless all sales are above 0."""
+    """Sales mix 销售构成比: each product's sales / all sales, shares that sum to 1.
+
+    sales: money, by product; one below 0 has a share below 0. ``ValueError`` unless they add up to more than
+    0.
+    """
     x = numbers(pd.Series(np.ravel(np.asarray(sales))), "sales", "sales_mix")
     if not x.sum() > 0:
         raise ValueError(f"sales_mix: sales add up to {x.sum():g}; a share needs sales above 0")

@@ -1029,8 +1029,8 @@ def report_card(
     1. With departures: the stated cause. With survey answers and `weights`: every method of
     `drivers.drivers`.
 
-    rows: at most so many customers (or customers and months) are fitted on, drawn with `seed`. Raises
-    ValueError for a record that is too short; what cannot be graded is said in `notes`.
+    rows: at most so many customers (or customers and months) are fitted on, drawn with `seed`. Gives a
+    `ReportCard`. ValueError for a record that is too short; what cannot be graded is said in `notes`.
     """
     last = last_month(source)
     sheet = _Sheet()

@@ -1726,7 +1726,7 @@ class EquityChange:
 
     @property
     def roads(self) -> pd.Series:
-        """Amount by road."""
+        """Amount by road, in money."""
         return self.table.groupby("road", sort=False)["amount"].sum()
 
     def __repr__(self) -> str:

@@ -349,10 +349,11 @@ def _files(folder: Path) -> list[Path]:
 
 
 def checksums(folder: Path) -> pd.DataFrame:
-    """Every file of the data sets in `folder`: file, rows, bytes, sha256 of the file, and of its content.
+    """Every file of the data sets in `folder`, a row each, with what tells whether it is the same.
 
-    The content is the table as text, which stays the same where another version of DuckDB writes the same
-    table with other bytes; `written_by` names the version that wrote the file.
+    Columns: `file`, `rows`, `bytes`, `sha256` of the file, `content` (sha256 of what it holds). The content
+    is the table as text, which stays the same where another version of DuckDB writes the same table with
+    other bytes; `written_by` names the version that wrote the file.
     """
     import duckdb
 
