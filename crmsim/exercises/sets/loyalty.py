@@ -24,7 +24,8 @@ CLAIMS = ("keep_using", "stay_if_cheaper")
 
 @lru_cache(maxsize=32)
 def _utility(seed: int) -> tuple[pd.DataFrame, pd.Series]:
-    """The survey of a monopoly in its last month, in points; how much the same customers like it in truth."""
+    """The survey of a monopoly in its last month, in points; how little the same
+    customers like it in truth, 0 to 100."""
     from ...research.worlds import World
     from ...simulation.scenario import Scenario
     from ...simulation.survey import Survey, run_surveys
@@ -64,12 +65,10 @@ def data(seed: int) -> dict[str, pd.DataFrame]:
     who, month = np.repeat(who, repeat), np.repeat(month, repeat)
     purchases = pd.DataFrame({"customer": who + 1, "month": month})
     purchases["amount"] = np.round(np.exp(luck.normal(len(purchases), 3.6, 0.5)), 2)
-    customers = pd.DataFrame(
-        {"customer": np.arange(1, n + 1), "joined_month": joined, "contract": False, "attitude": attitude}
-    )
+    customers = pd.DataFrame({"customer": np.arange(1, n + 1), "joined_month": joined, "attitude": attitude})
     return {
         "survey": _utility(seed)[0],
-        "customers": customers[["customer", "joined_month", "attitude"]],
+        "customers": customers,
         "purchases": purchases.sort_values(["month", "customer"], kind="stable").reset_index(drop=True),
     }
 
