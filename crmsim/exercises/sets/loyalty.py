@@ -319,11 +319,11 @@ SET = ExerciseSet(
             f"choice: those who in truth like the utility least. Give a list of their {CAPTIVE} ids.",
             hint="Which answers can tell a customer who likes the utility from one who has no choice? See how "
             "each varies and goes with the others. An answer has an error of its own, so one may be too few.",
-            rubric="Judged by what the simulation knows of their liking: no points for chance, all for 87 % of the way from "
-            "chance to the best possible choice. The mean of five answers in the worked solution came 89 to 97 % of "
-            "the way in 50 worlds, the answer on liking (affective) alone 86 to 95 %, satisfaction 69 to 85 %, "
-            "keep_using -16 to 15 %. Who leaves later is not the measure, as chance has too large a part in it.",
-            answer=Targets(count=CAPTIVE, worth=lambda seed: _utility(seed)[1], enough=0.87),
+            rubric="Judged by what the simulation knows of their liking: no points for chance, all for 85 % of the way from "
+            "chance to the best possible choice. The mean of five answers in the worked solution came 88 to 98 % of "
+            "the way in 200 worlds, the answer on liking (affective) alone 84 to 96 %, satisfaction 65 to 87 %, "
+            "keep_using -18 to 18 %. Who leaves later is not the measure, as chance has too large a part in it.",
+            answer=Targets(count=CAPTIVE, worth=lambda seed: _utility(seed)[1], enough=0.85),
         ),
     ),
 )
