@@ -196,6 +196,7 @@ check("water-11", first_year_loss)
 
 # %% [markdown] id=water-11-why tags=solution
 """
-Nearly everybody says `keep_using`: whoever has no choice goes on 垄断下的忠诚, so the answer tells nothing of what comes when
-there is one. The estimate supposes that people who answer alike leave alike in both places.
+Nearly everybody says `keep_using`: whoever has no choice goes on 垄断下的忠诚, so the answer tells
+nothing of what comes when there is one. The estimate supposes that
+people who answer alike leave alike in both places.
 """

@@ -244,7 +244,7 @@ def _to_the_last_digit(tables: Data) -> list[str]:
 
 def _extremes(tables: Data) -> list[str]:
     found = _rates(tables)["published"]
-    return [found.idxmin(), found.idxmax()]
+    return [str(found.idxmin()), str(found.idxmax())]
 
 
 def _complaints_fit(tables: Data) -> bool:
@@ -612,6 +612,10 @@ def loss(tables: Data) -> float:
     return loss_by(tables, str(_tells(tables).index[0]))
 
 
+def _by_second(tables: Data) -> float:
+    return loss_by(tables, str(_tells(tables).drop("keep_using").index[1]))
+
+
 def _say_so(tables: Data) -> float:
     return float((tables["city"][_tells(tables).index[0]] <= 2).mean())
 
@@ -620,9 +624,13 @@ def _opening_fits(tables: Data) -> bool:
     if not all(set(tables["city"][item]) <= set(tables["pilot"][item]) for item in ITEMS):
         return False
     told, right = _tells(tables), loss(tables)
-    others = [loss_by(tables, item) for item in told.index[1:]]
+    others = [loss_by(tables, "keep_using"), _by_second(tables)]
     others += [float(tables["pilot"]["left"].mean()), _say_so(tables)]
-    return told.iloc[0] - told.iloc[1] > 0.08 and _apart(right, others, 0.04 * right)
+    return (
+        told.index[0] != "keep_using"
+        and told.iloc[0] - told.iloc[1] > 0.08
+        and _apart(right, others, 0.04 * right)
+    )
 
 
 SET = ExerciseSet(
@@ -941,9 +949,7 @@ SET = ExerciseSet(
                     "this question foretells little: whoever has no choice goes on 垄断下的忠诚": lambda d: (
                         loss_by(d, "keep_using")
                     ),
-                    "another question foretells better who leaves": lambda d: loss_by(
-                        d, str(_tells(d).index[1])
-                    ),
+                    "another question foretells better who leaves": _by_second,
                     "so many give a low answer; of those only a part leaves 意向与行为": _say_so,
                 },
             ),
