@@ -428,7 +428,7 @@ def _hotline(luck: Luck) -> Tables:
 
 
 def _least(tables: Data, enough: Callable[..., bool], *, talk_only: bool = False, leave: bool = True) -> int:
-    """The least agents of whom the line of an hour is good enough."""
+    """The smallest number of agents with whom the line of the hour is good enough."""
     from ...simulation.erlang import ErlangA
 
     desk = tables["hotline"].iloc[0]
@@ -821,8 +821,8 @@ SET = ExerciseSet(
             difficulty=2,
             minutes=20,
             points=3,
-            goal="Which three of the eight drivers explain most of overall `satisfaction` in `survey`, by LMG (their mean "
-            "share of R2 over all orders)? Give their names.",
+            goal="Which three of the eight drivers explain most of overall `satisfaction` in `survey`, by LMG (the mean "
+            "increase of R2 over all orders)? Give their names.",
             hint="`lmg` of `crmsim.analysis.drivers` takes the survey, the outcome and the drivers. Respondent is a "
             "number on a list, no driver.",
             rubric="All points for the three; the third explains at least 1.3 times as much as the fourth.",
@@ -861,7 +861,7 @@ SET = ExerciseSet(
                     ),
                     "work after the call 话后处理 is forgotten": lambda d: agents(d, talk_only=True),
                     "so the mean wait is below 20 seconds; asked is 80 % within 20 seconds": _by_mean_wait,
-                    "this is the load alone: with it nobody may ever come early": _load,
+                    "this is the load 话务量 in erlangs, rounded up: calls do not come evenly": _load,
                 },
             ),
         ),
