@@ -277,6 +277,11 @@ def test_a_policy_is_tried_against_chance_and_the_oracle():
     assert judge(kind, lambda view: "x").mistake == "the policy fails"
     assert "is given" in judge(kind, "retention_call:share=1").told
     assert "one of" in judge(kind, "dunning").told
+    for measure in ("oracle", "by lot"):
+        assert judge(kind, measure).mistake == "the policy fails"  # only what one is measured against
+    assert not judge(kind, lambda view: None).answered
+    rule_only = Policy(world=small_world, allowed=())
+    assert judge(rule_only, "retention_call:target=uplift").mistake == "another kind"
 
 
 def test_liars_become_a_note_of_their_type():

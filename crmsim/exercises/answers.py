@@ -475,7 +475,7 @@ class Policy(Answer):
     with
     the columns of `CustomerView`, indexed by id, and returns ids, the most wanted first; the first
     `share` of the customers are offered `action`, as `retention_call` does for the same cost. A policy by
-    name (`"retention_call:target=value"`) must be one of `allowed`.
+    name (`"retention_call:target=value"`) must be one of `allowed`; with none allowed only a rule is taken.
 
     Scored by `measure` of the run (an entry of `Run.summary`, such as `customers_at_end` or `equity`) on the
     way from the
@@ -492,20 +492,32 @@ class Policy(Answer):
 
     @property
     def wanted(self) -> str:  # type: ignore[override]
-        return "a function choose(view) that returns ids, or the name of a policy"
+        rule = "a function choose(view) that returns ids (its name, without brackets)"
+        return f"{rule}, or the name of a policy" if self.allowed else rule
 
     def judge(self, value: Any, reference: Any, data: Data, seed: int, call: Call | None) -> Verdict:
-        from .trial import trial
+        from .trial import SUBSTITUTES, trial
+
+        named: list[Any] = []
+
+        def ask(arguments: Any) -> Any:
+            assert call is not None
+            named.append(call(arguments))
+            return named[-1]
 
         if isinstance(value, dict) and "$function" in value and call is not None:
-            who: Any = call
-        elif isinstance(value, str):
+            who: Any = ask
+        elif isinstance(value, str) and self.allowed:
             who = value
         else:
             return _type_problem(value, self.wanted)
+        if who in SUBSTITUTES:  # what it is measured against
+            return wrong("the policy fails", f"{who!r} is no policy; give {self.wanted}")
         try:
             mine = trial(self, seed, who)
         except CallError as error:
+            if named and all(map(_open, named)):  # the starter's function
+                return OPEN
             return wrong("the policy fails", str(error))
         lucky, best = trial(self, seed, "by lot"), trial(self, seed, "oracle")
         return scored(mine, lucky, best, self.enough, "customers")
