@@ -493,7 +493,7 @@ def exercise(options: argparse.Namespace) -> None:
         raise Mistake("--check goes with release: crmsim exercise release --check")
     if options.action == "new":
         if not options.name:
-            raise Mistake("name the set: crmsim exercise new churn")
+            raise Mistake("name the set: crmsim exercise new tickets")
         for path in release.new(options.name):
             say(f"{path}: written")
         say(f"Change both, then: crmsim exercise release {options.name}")
@@ -841,7 +841,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
     ),
     "exercise": (
         exercise,
-        "crmsim exercise list\n  crmsim exercise new churn\n  crmsim exercise release --check",
+        "crmsim exercise list\n  crmsim exercise new tickets\n  crmsim exercise release --check",
     ),
 }
 

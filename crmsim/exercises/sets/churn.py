@@ -281,8 +281,8 @@ SET = ExerciseSet(
             difficulty=1,
             minutes=10,
             points=2,
-            goal="For each of the five causes natural 自然, competitive 竞争, fault 过失, retaliatory 报复 and "
-            "payment_lapse 拖欠: left (departures that state it), share (of all departures) and bills (sum of "
+            goal="For each of the five causes natural 自然, competitive 竞争, fault 过失, retaliatory 报复性被动 and "
+            "payment_lapse 非恶意性被动: left (departures that state it), share (of all departures) and bills (sum of "
             "their monthly bills, money). Give a DataFrame with cause and these columns, five rows; 0 for a cause that "
             "nobody stated.",
             hint="`causes` of `crmsim.analysis.churn` counts; groupby sums the bills; reindex brings the rows that "
