@@ -435,8 +435,8 @@ def _least(tables: Data, enough: Callable[..., bool], *, talk_only: bool = False
     handling = float(desk["talk_s"] + (0 if talk_only else desk["after_call_s"]))
     rate = float(desk["calls_per_hour"]) / 3600
     patience = float(desk["patience_s"]) if leave else math.inf
-    # from below: with endless patience a line needs more servers than its load
-    servers = max(1, math.floor(rate * handling * 0.6)) if leave else math.floor(rate * handling) + 1
+    # from below: no fewer than carry 78 % of the load, as four of five are answered or 20 s of 90 s waited
+    servers = max(1, math.floor(rate * handling * 0.75)) if leave else math.floor(rate * handling) + 1
     while not enough(ErlangA(servers, rate, handling, patience)):
         servers += 1
     return servers
@@ -461,8 +461,7 @@ def _hotline_fits(tables: Data) -> bool:
         _load(tables),
     ]  # fmt: skip
     # not on the edge, where the last digit would decide
-    steady = agents(tables, 0.799) == found[0] == agents(tables, 0.801)
-    return steady and len(set(found)) == len(found)
+    return len(set(found)) == len(found) and agents(tables, 0.799) == found[0] == agents(tables, 0.801)
 
 
 def _projects(luck: Luck) -> Tables:
