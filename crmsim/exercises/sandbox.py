@@ -47,8 +47,7 @@ class SandboxError(ValueError):
 @dataclass(frozen=True)
 class Limits:
     """What a submission may use. seconds: all of it; cell_seconds: one cell or one call; memory, file (the
-    largest
-    written), folder (all written), answers (all that is said): in megabytes.
+    largest written), folder (all written), answers (all that is said): in megabytes.
     """
 
     seconds: float = 60.0
@@ -63,8 +62,7 @@ class Session:
     """A submission at work; used with `with`, so that its process and folder are gone at the end.
 
     cells: its code. tables: gives the tables of a set or exercise by name; a ValueError of its is shown to
-    the
-    student's code. unprotected: run although a protection is missing. After `run`: `answers` (plain values
+    the student's code. unprotected: run although a protection is missing. After `run`: `answers` (plain values
     by exercise, the last of each), `started` (names of sets), `students` (ids it named), `failures` (cell,
     words), `ended` (empty, or why it was stopped), `protections`. Raises SandboxError.
     """
