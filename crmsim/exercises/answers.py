@@ -362,8 +362,8 @@ class Function(Answer):
     """A function of the student's, called on inputs that are drawn when it is judged.
 
     inputs: seed -> a list of tuples of arguments. `Exercise.solve` gives the reference function. wrong:
-    functions
-    of the data that give functions with a typical mistake. Part marks: share of right outputs above one half.
+    functions of the data that give functions with a typical mistake. Part marks: share of right outputs above
+    one half.
     """
 
     inputs: Callable[[int], Sequence[tuple[Any, ...]]] = lambda seed: ()
@@ -472,8 +472,7 @@ class Policy(Answer):
     """A policy, tried in the student's world; or a rule ``choose(view)`` that names whom to call each month.
 
     world: seed -> (Scenario, seed of the run). A rule is given `view`, a DataFrame a row a known customer
-    with
-    the columns of `CustomerView`, indexed by id, and returns ids, the most wanted first; the first
+    with the columns of `CustomerView`, indexed by id, and returns ids, the most wanted first; the first
     `share` of the customers are offered `action`, as `retention_call` does for the same cost. A policy by
     name (`"retention_call:target=value"`) must be one of `allowed`; with none allowed only a rule is taken.
 

@@ -103,8 +103,7 @@ def local_call(function: Callable[..., Any]) -> Call:
 @dataclass(frozen=True, kw_only=True)
 class ExerciseSet:
     """A set of exercises on the same tables. name: "rfm", as the module. data: seed -> tables by name, made
-    in
-    less than a second, always the same for a seed (use `Luck`, `simulate`; round what you compute).
+    in less than a second, always the same for a seed (use `Luck`, `simulate`; round what you compute).
     """
 
     name: str

@@ -220,8 +220,7 @@ def grade_all(
     """Grade all that are not in the file `kept` yet, and write each there when it is done.
 
     A submission is known by its content, the student and the version of package and exercises; so a changed
-    one
-    is graded anew. Raises KeyboardInterrupt when interrupted; what is done stays in the file.
+    one is graded anew. Raises KeyboardInterrupt when interrupted; what is done stays in the file.
     """
     from tqdm import tqdm
 
@@ -371,8 +370,7 @@ def as_format(
     table: pd.DataFrame, name: str, late: Late, handed_in: Mapping[str, dt.datetime | None]
 ) -> pd.DataFrame:
     """The grades in another program's columns: `nbgrader` as `nbgrader export` writes them, a row a student
-    and
-    set; `moodle`: a row a student, for Import > CSV file with the ID number as key. Raises GradeError."""
+    and set; `moodle`: a row a student, for Import > CSV file with the ID number as key. Raises GradeError."""
     import pandas as pd
 
     if name == "crmsim":

@@ -62,8 +62,8 @@ class Session:
     """A submission at work; used with `with`, so that its process and folder are gone at the end.
 
     cells: its code. tables: gives the tables of a set or exercise by name; a ValueError of its is shown to
-    the student's code. unprotected: run although a protection is missing. After `run`: `answers` (plain values
-    by exercise, the last of each), `started` (names of sets), `students` (ids it named), `failures` (cell,
+    the student's code. unprotected: run although a protection is missing. After `run`: `answers` (plain
+    values by exercise, the last of each), `started` (names of sets), `students` (ids it named), `failures` (cell,
     words), `ended` (empty, or why it was stopped), `protections`. Raises SandboxError.
     """
 
