@@ -63,8 +63,8 @@ class Session:
 
     cells: its code. tables: gives the tables of a set or exercise by name; a ValueError of its is shown to
     the student's code. unprotected: run although a protection is missing. After `run`: `answers` (plain
-    values by exercise, the last of each), `started` (names of sets), `students` (ids it named), `failures` (cell,
-    words), `ended` (empty, or why it was stopped), `protections`. Raises SandboxError.
+    values by exercise, the last of each), `started` (names of sets), `students` (ids it named), `failures`
+    (cell, words), `ended` (empty, or why it was stopped), `protections`. Raises SandboxError.
     """
 
     def __init__(
