@@ -36,7 +36,7 @@ class Control:
             parts[-1].add_class("cs-help")
         self.box = ipywidgets.VBox(parts)
         self.box.add_class("cs-control")
-        if label and hasattr(widget, "options"):
+        if label and hasattr(widget, "options") and not isinstance(widget, ipywidgets.SelectionSlider):
             self.box.add_class("cs-choice")
 
     @property
