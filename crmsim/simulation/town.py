@@ -77,9 +77,18 @@ def segment_of(segments: Sequence[Any], years: Whole, u: Floats) -> Whole:
     segments: with `share` (relative among those open to the same age), `youngest` and `oldest` (years).
     """
     found = np.full(years.size, -1)
-    for old in np.unique(years):
-        here = np.flatnonzero(years == old)
-        open_to = [k for k, s in enumerate(segments) if s.youngest <= old <= s.oldest]
+    if not years.size:
+        return found
+    # Few sets of segments are open to many ages.
+    low = int(years.min())
+    open_at = [
+        tuple(k for k, s in enumerate(segments) if s.youngest <= old <= s.oldest)
+        for old in range(low, int(years.max()) + 1)
+    ]
+    kinds = list(dict.fromkeys(open_at))
+    kind = np.array([kinds.index(one) for one in open_at])[years - low]
+    for k, open_to in enumerate(kinds):
+        here = np.flatnonzero(kind == k)
         if open_to:
             share = np.cumsum([segments[k].share for k in open_to])
             place = np.searchsorted(share / share[-1], u[here], side="right")
