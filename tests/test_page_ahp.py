@@ -5,21 +5,10 @@ import pytest
 
 pytest.importorskip("anywidget", reason="pages need the extra `course`")
 
-from crmsim.teaching.pages import ahp, show
+from crmsim.teaching.pages import ahp
 
-
-@pytest.fixture(scope="module")
-def page():
-    page = show("ahp", customers=3_000)
-    page.wait()
-    return page
-
-
-@pytest.fixture(autouse=True)
-def as_it_was(page):
-    yield
-    page._reset_all()
-    page.wait()
+# the fixture `page` makes it
+PAGE = "ahp", {"customers": 3_000}, {}
 
 
 def asked(page, **values):

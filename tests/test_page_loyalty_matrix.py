@@ -13,20 +13,8 @@ from crmsim.teaching.pages import loyalty_matrix as matrix
 from crmsim.teaching.pages import show
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
-
-
-@pytest.fixture(scope="module")
-def page():
-    page = show("loyalty-matrix", customers=3_000)
-    page.wait()
-    return page
-
-
-@pytest.fixture(autouse=True)
-def as_it_was(page):
-    yield
-    page._reset_all()
-    page.wait()
+# the fixture `page` makes it
+PAGE = "loyalty-matrix", {"customers": 3_000}, {}
 
 
 def asked(page, **values):
