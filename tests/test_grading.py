@@ -61,10 +61,11 @@ START = "import crmsim as cs\ncourse = cs.exercises.start('rfm', student='x')\nc
 RIGHT = "m = course.data['mailing']\ncheck('rfm-1', m.loc[m['mailed'] == 1, 'bought'].mean())"
 
 # ruff: noqa: E501 (the code of these stands as they wrote it)
+# bytes(n) takes address space without touching it: the limit is met long before the seconds are, on any machine
 # what each tries, after a right answer to rfm-1 or in place of one; {outside} is a folder it must not touch
 HOSTILE = {
     "endless": (RIGHT, "while True:\n    try:\n        while True:\n            pass\n    except BaseException:\n        pass"),
-    "memory": (RIGHT, "hoard = []\nwhile True:\n    hoard.append(bytearray(50_000_000))"),
+    "memory": (RIGHT, "hoard = []\nwhile True:\n    hoard.append(bytes(50_000_000))"),
     "deleter": ("import shutil, os\nshutil.rmtree({outside!r}, ignore_errors=True)\nos.remove({outside!r} + '/precious')", RIGHT),
     "writer": ("open({outside!r} + '/precious', 'w').write('gone')", "open({outside!r} + '/new', 'w')", RIGHT),
     "mover": ("import os\nos.rename({outside!r} + '/precious', 'mine')", "import os\nos.chmod({outside!r}, 0)",
