@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from crmsim.simulation.columns import BLOCK, STRIDE
-from crmsim.simulation.compile import PARAMETER_INDEX, PARAMETERS, kernels
+from crmsim.simulation.compile import PARAMETER_INDEX, PARAMETERS, callable_of
 from crmsim.simulation.customers import COHORT, REFERRED
 from crmsim.simulation.draws import WORLD, Key, Purpose, make_key, normal, philox, uniform, unit
 from crmsim.simulation.scenario import MAX_TOUCHPOINTS
@@ -50,7 +50,7 @@ def reference(counter, key):
 def test_philox_gives_the_published_answers(counter, key, answer):
     assert reference(words(counter), words(key)) == words(answer)
     assert list(philox(*words(counter), *words(key))) == words(answer)
-    assert list(kernels().philox(*words(counter), *words(key))) == words(answer)
+    assert list(callable_of("philox")(*words(counter), *words(key))) == words(answer)
 
 
 @given(st.tuples(WORDS, WORDS, WORDS, WORDS), st.tuples(WORDS, WORDS))
@@ -63,7 +63,7 @@ def test_a_unit_is_never_0_or_1_and_exact():
     """A normal number at 0 or 1 would be infinite, a waiting time at 1 as well."""
     for word, number in ((0, 2**-24), (0xFFFFFFFF, 1 - 2**-24), (1 << 31, 0.5 + 2**-24)):
         assert float(unit(np.uint64(word))) == number
-        assert float(kernels().unit(np.uint64(word))) == number
+        assert float(callable_of("unit")(np.uint64(word))) == number
 
 
 def test_uniform_is_what_the_compiled_month_draws():
@@ -74,7 +74,7 @@ def test_uniform_is_what_the_compiled_month_draws():
     values[PARAMETER_INDEX["month"]] = 57
     u = np.zeros(4 * STRIDE, dtype=np.float32)
     for group in (0, 4, Purpose.TOUCHPOINT // 4 + 5):
-        kernels().draw(u, ids, BLOCK, np.uint64(group), values, np.array(key, dtype=np.uint64))
+        callable_of("draw")(u, ids, BLOCK, np.uint64(group), values, np.array(key, dtype=np.uint64))
         for j in range(4):
             drawn = u[j * STRIDE : j * STRIDE + BLOCK].astype(float)
             assert np.array_equal(drawn, uniform(key, 4 * group + j, ids, 57))
