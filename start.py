@@ -42,6 +42,7 @@ EXTRAS = {
     "demo": {"course"},
     "analyse": {"analysis"},
     "import": {"excel"},
+    "study": {"research"},
 }
 CHECKS = {
     "ruff check": ["ruff", "check"],

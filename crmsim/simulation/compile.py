@@ -275,10 +275,10 @@ def callable_of(name: str) -> Callable[..., Any]:
     are, for the rest numba makes no way in."""
     inner = getattr(kernels(), name)
     if name in ENTRIES or not has_numba():
-        return inner  # type: ignore[no-any-return]
+        return inner
     import numba
 
-    return numba.njit(lambda *arguments: inner(*arguments))  # type: ignore[no-any-return]
+    return numba.njit(lambda *arguments: inner(*arguments))
 
 
 def is_compiled(module: ModuleType, entry: str = "run_month") -> bool:

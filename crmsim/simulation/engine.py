@@ -473,7 +473,9 @@ class CompiledWorld(World):
 
     def __enter__(self) -> CompiledWorld:
         if self.threads > 1:
-            self.pool = self.people.pool = ThreadPoolExecutor(self.threads)
+            self.pool = self.people.pool = ThreadPoolExecutor(self.threads - 1)
+            if self.service is not None:
+                self.service.days = self.pool.submit(self.service.days_and_events).result
         return self
 
     def __exit__(self, *_: object) -> None:

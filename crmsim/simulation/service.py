@@ -12,6 +12,7 @@ A month of service has 30 days, month 0 begins on a Monday. Times are hours sinc
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +24,7 @@ from .contacts import ATTEMPTS, COUNTS
 from .draws import WORLD, Key, Purpose, uniform
 from .policies import PolicyError
 from .stations import (
+    Calendar,
     Contacts,
     Group,
     Rota,
@@ -44,7 +46,6 @@ STATIONS = ("hotline", "crews", "office", "counter")
 REASONS = ("bill", "payment", "other")
 
 
-@lru_cache(maxsize=512)
 def staff(name: str, number: float, begin: float, finish: float, days: int = 7) -> tuple[Group, ...]:
     """Groups for a number of servers; a fraction works that part of the day, from its beginning."""
     whole = math.floor(number + 1e-9)
@@ -55,6 +56,30 @@ def staff(name: str, number: float, begin: float, finish: float, days: int = 7) 
         end = begin + max(round(4 * part * (finish - begin)) / 4, 0.25)
         groups.append(Group(f"{name}_part", 1, begin, end, EVERY_DAY[:days]))
     return tuple(groups)
+
+
+class OnDuty(NamedTuple):
+    """Who works at a station in a month."""
+
+    rota: Rota
+    calendar: Calendar
+    hours: float  # server-hours on shift
+
+
+@lru_cache(maxsize=512)
+def on_duty(
+    name: str,
+    number: float,
+    begin: float,
+    finish: float,
+    days: int,
+    weekday: int,
+    others: tuple[Group, ...] = (),
+) -> OnDuty:
+    """A station's servers in a month whose first day is `weekday`: so many, and others beside them."""
+    rota = Rota(staff(name, number, begin, finish, days) + others)
+    calendar = rota.calendar(DAYS, weekday)
+    return OnDuty(rota, calendar, float(calendar.duty(np.array([0.0, HOURS]))[0]))
 
 
 class Line(NamedTuple):
@@ -87,7 +112,8 @@ class Operations:
             Group(s.name, s.agents, s.from_hour, s.to_hour, EVERY_DAY[: s.days], self._codes(s.skills))
             for s in scenario.service.shifts
         )
-        self.busy_days, self.event_times = self._days_and_events()
+        # How busy days are takes a while to find; with threads another finds it (`CompiledWorld`).
+        self.days: Callable[[], tuple[np.ndarray, np.ndarray]] = lru_cache(maxsize=1)(self.days_and_events)
         # Identities that no customer has, for the luck of common events.
         number = 64 * np.arange(len(self.names))[:, None] + np.arange(scenario.service.common_events)
         self.event_who = np.uint64(WORLD - 1) - number.astype(np.uint64)
@@ -124,23 +150,25 @@ class Operations:
         self.now, self.weekday = month, DAYS * month % 7
         self.kernels, self.levers, self.random = world.module, world.values, world.people.key
         self.blocks = world.people.blocks
-        self.opening = self.value("open_from"), self.value("open_to")
+        opening = self.value("open_from"), self.value("open_to")
         crews = self.value("crew_from"), self.value("crew_to")
-        for whose, (begin, finish) in (("opening", self.opening), ("crew", crews)):
+        for whose, (begin, finish) in (("opening", opening), ("crew", crews)):
             if not begin < finish:
                 raise PolicyError(
                     f"month {month}: the policies leave no {whose} hours, from {begin:g} to {finish:g}"
                 )
-        self.open_days = round(self.value("open_days"))
+        open_days = round(self.value("open_days"))
+        self.open_at = *opening, open_days, self.weekday
+        busy_days, event_times = self.days()
         self.kernels.contact_rate(
-            self.busy_days[month], self.weekday, self.open_days, self.weekdays, self.hourly, *self.opening,
+            busy_days[month], self.weekday, open_days, self.weekdays, self.hourly, *opening,
             HOURS, self.total, self.begins,
         )  # fmt: skip
         if self.numbers.shape[1] < self.blocks:
             size = self.blocks + self.blocks // 8
             self.numbers = np.zeros((5, size), np.int64)
             self.columns = _columns_of_contacts(size * BLOCK)
-        asked = self.total, self.begins, self.event_times[month], HOURS, self.numbers
+        asked = self.total, self.begins, event_times[month], HOURS, self.numbers
         return *asked, *self.columns, self.homes
 
     def answer(self) -> tuple[Any, ...]:
@@ -152,8 +180,8 @@ class Operations:
         (self.helped,) = self._columns("helped", n, np.int8)
         line = Line(once[0], times[0], once[1], odds[0], times[1], odds[1], odds[2], times[2], whole[1])
         self.part: dict[str, Any] = {"month": self.now}
-        groups = staff("agents", self.value("agents"), *self.opening, self.open_days) + self.shifts
-        out, self.rota = self._answer("hotline", groups, line, n, who)
+        self.duty = on_duty("agents", self.value("agents"), *self.open_at, self.shifts)
+        out = self._answer("hotline", self.duty, line, n, who)
         self.jobs = self._crews(n, out)
         self.letters = self._office(n, out)
         self.visits: dict[str, float] = {}
@@ -184,7 +212,7 @@ class Operations:
                 "gave_up": count["gave_up"],
                 "wait": _ratio(3600 * count["waited"], answered),
                 "service_level": _ratio(count["in_time"], calls - count["turned_away"]),
-                "utilisation": _ratio(count["busy"], _duty(self.rota, self.weekday)),
+                "utilisation": _ratio(count["busy"], self.duty.hours),
                 "solved": count["solved"],
                 "solved_at_once": count["solved_at_once"],
                 **self.jobs,
@@ -207,8 +235,9 @@ class Operations:
         )  # fmt: skip
         late = 0
         if number:
-            groups = staff("crews", self.value("crews"), self.value("crew_from"), self.value("crew_to"))
-            out, _ = self._answer("crews", groups, line, number, who)
+            times = self.value("crew_from"), self.value("crew_to")
+            duty = on_duty("crews", self.value("crews"), *times, 7, self.weekday)
+            out = self._answer("crews", duty, line, number, who)
             self.kernels.repaired(n, self.levers, job_of, once[0], out.kind, out.settled, self.helped)
             late = self._late(out, line.arrival, number, "repair_deadline")
         return {"jobs": float(number), "repairs_late": float(late)}
@@ -224,8 +253,8 @@ class Operations:
         )  # fmt: skip
         late = 0
         if letters:
-            groups = staff("clerks", self.value("clerks"), *self.opening, self.open_days)
-            out, _ = self._answer("office", groups, line, letters, who[letter_of[:letters]])
+            duty = on_duty("clerks", self.value("clerks"), *self.open_at)
+            out = self._answer("office", duty, line, letters, who[letter_of[:letters]])
             self.kernels.answer_letters(
                 letters, self.levers, letter_of, once[0], solved, out.kind, out.settled, self.helped
             )
@@ -239,19 +268,16 @@ class Operations:
         self.kernels.visits(
             who, n, self.levers, self.random, self.total, self.begins, line.arrival, line.service
         )
-        groups = staff("counter", self.value("counter_clerks"), *self.opening, self.open_days)
-        out, _ = self._answer("counter", groups, line, n, who)
+        duty = on_duty("counter", self.value("counter_clerks"), *self.open_at)
+        out = self._answer("counter", duty, line, n, who)
         waited = out.waited[:n]
         return {"visits": float(n), "counter_wait": _ratio(60 * float(waited.sum()), n)}, waited
 
     # -- parts ---------------------------------------------------------------------------------
 
-    def _answer(
-        self, station: str, groups: tuple[Group, ...], line: Line, n: int, who: np.ndarray
-    ) -> tuple[Answers, Rota]:
+    def _answer(self, station: str, duty: OnDuty, line: Line, n: int, who: np.ndarray) -> Answers:
         """Let a station serve the first `n` of a line. The answers may have room for more."""
-        rota = _rota(groups)
-        calendar = rota.calendar(DAYS, self.weekday)
+        rota, calendar = duty.rota, duty.calendar
         phone = line.reason is not None
         # What crews, clerks and counter did not finish is still to be done; a telephone line is not.
         busy = np.zeros(rota.servers)
@@ -284,7 +310,7 @@ class Operations:
             }  # fmt: skip
         if called_back is not None:  # whoever is called back does not wait on the phone
             out = out._replace(start=np.where(called_back, out.arrival, out.start))
-        return out, rota
+        return out
 
     def _contacts(self, line: Line, n: int, who: np.ndarray) -> Contacts:
         """The first `n` of a line as the other desks take them."""
@@ -338,7 +364,7 @@ class Operations:
         known |= {name: k + 4 for k, name in enumerate(self.names)}
         return tuple(known[name] for name in skills) or None
 
-    def _days_and_events(self) -> tuple[np.ndarray, np.ndarray]:
+    def days_and_events(self) -> tuple[np.ndarray, np.ndarray]:
         """How busy each day of each month is, and when each month's common events happen (hours)."""
         service, population = self.scenario.service, self.scenario.population
         months = np.arange(population.months)[:, None]
@@ -384,11 +410,6 @@ class Operations:
         return found
 
 
-@lru_cache(maxsize=512)
-def _rota(groups: tuple[Group, ...]) -> Rota:
-    return Rota(groups)
-
-
 def _columns_of_contacts(size: int) -> tuple[np.ndarray, ...]:
     """Room for so many contacts and visits: the columns of `contacts.run_first`."""
     return (
@@ -404,12 +425,6 @@ def _columns_of_contacts(size: int) -> tuple[np.ndarray, ...]:
 
 def _ratio(a: float, b: float) -> float:
     return a / b if b else math.nan
-
-
-@lru_cache(maxsize=512)
-def _duty(rota: Rota, weekday: int) -> float:
-    """Server-hours on shift in a month."""
-    return float(rota.calendar(DAYS, weekday).duty(np.array([0.0, HOURS]))[0])
 
 
 def station_records(part: dict[str, Any], station: str) -> ServiceRecords:
