@@ -393,7 +393,9 @@ def without_none(world):
 def test_the_sign_of_a_zero_is_none_of_a_world(tmp_path):
     world = Scenario().replace(word_of_mouth__contagion=-0.0)
     again = Scenario.load(world.save(tmp_path / "a.toml"))
-    assert again == world and again.hash == world.hash == Scenario().replace(word_of_mouth__contagion=0.0).hash
+    assert (
+        again == world and again.hash == world.hash == Scenario().replace(word_of_mouth__contagion=0.0).hash
+    )
 
 
 @settings(max_examples=60, deadline=None)
