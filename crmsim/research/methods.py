@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,8 +50,8 @@ class Case:
 
     english, chinese: what kind. scenario: its world. policies: what the firm does; offers made by lot allow
     uplift to be graded. surveys: whom it asks; answers of a last wave allow drivers to be graded.
-    joining: the record of purchases begins with the one by which each customer joined, as probability models of
-    purchases suppose.
+    joining: the record of purchases begins with the one by which each customer joined, as probability
+    models of purchases suppose.
     """
 
     english: str
@@ -333,11 +334,13 @@ def _grade(name: str, case: Case, seed: int, replication: int, horizon: int) -> 
         month = (log["date"].dt.to_period("M").astype("int64") - first.iloc[0]).astype("int32")
         tables["purchases"] = log.assign(month=month, purchase=np.arange(len(log)))
     weights = {point.name: point.weight for point in case.scenario.touchpoints}
-    card = report_card(tables, {"weights": weights}, horizon=horizon, seed=replication)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        card = report_card(tables, {"weights": weights}, horizon=horizon, seed=replication)
     errors = [survey_errors(run, survey) for survey in case.surveys]
     return _Marks(
         name, replication, card.table, pd.concat(errors, ignore_index=True) if errors else pd.DataFrame(),
-        card.notes,
+        (*card.notes, *dict.fromkeys(str(w.message) for w in said)),
     )  # fmt: skip
 
 
