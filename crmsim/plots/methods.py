@@ -22,7 +22,7 @@ add_words(
         "methods.title": ("{task}: {list}", "{task}：{list}"),
         "methods.part": ("{method} ahead in {some} of {all}", "{method}领先{some}次（共{all}次）"),
         "methods.note": (
-            "0: guessing, 1: knowing the truth; in brackets the interval of the mean; bold: ahead in a world",
+            "0: guessing, 1: the truth; in brackets the interval of the mean; bold: ahead",
             "0为猜测，1为知道真相；括号内为均值的区间；粗体为领先者",
         ),
         "methods.cell": ("{method} in {world} {grade}", "{world}中{method}为{grade}"),
@@ -106,5 +106,5 @@ def method_grades(
         found = page.say("methods.title", task=question, list=page.listed(parts))
         sentence = page.say("methods.words", task=question, list=("；" if zh else "; ").join(told))
         return page.finish(
-            title or found, sentence, "; ".join(filter(None, (note, page.say("methods.note"))))
+            title or found, sentence, "\n".join(filter(None, (note, page.say("methods.note"))))
         )
