@@ -72,11 +72,11 @@ ACTS: tuple[Act, ...] = (
     ),
     Act(
         ("Process", "流程"),
-        ("Dissatisfaction is made in processes: callers wait, give up and call again, and somebody must pay "
-         "for those who answer.",
-         "不满产生于流程：来电者等待、放弃、再次来电，而接听的人需要成本。"),
-        ("What does a minute of waiting cost in points, and how many agents would you pay for?",
-         "等待一分钟损失多少分？你愿意支付几名坐席？"),
+        ("Dissatisfaction is made in processes: callers wait, give up and call again, a burst main waits for a "
+         "crew, and somebody must pay for those who answer and those who mend.",
+         "不满产生于流程：来电者等待、放弃、再次来电，爆管等待抢修，而接听与抢修的人都需要成本。"),
+        ("What does a wait cost in points, on the phone and for a crew, and whom would you pay for?",
+         "等电话、等抢修各损失多少分？你愿意为谁付钱？"),
         (("service_desk", "ServiceDesk", ("", "")),),
     ),
     Act(
