@@ -369,7 +369,7 @@ def test_every_page_shows_a_picture_and_a_sentence(chromium, gallery, name):
 
 @pytest.mark.slow
 def test_the_acts_of_the_case_open_by_keyboard_and_fit_the_screen(chromium):
-    names = ["city", "ahp", "survey", "ipa", "service-desk", "pdca", "loyalty-matrix", "market"]
+    names = ["city", "ahp", "survey", "path-diagram", "service-desk", "pdca", "loyalty-matrix", "market"]
     with browser.demo("water") as address, visit(chromium, address) as found:
         found.open()
         acts = found.page.locator(".cs-header .cs-water-acts button")

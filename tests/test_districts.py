@@ -222,6 +222,39 @@ def test_an_event_strikes_neighbours():
     assert town_shares.min() > 0.02  # so that without stretches a large event would be everywhere
 
 
+def test_what_an_event_is_depends_on_the_district():
+    """Mains burst where they are old, pressure is low where water is pumped up again."""
+    world = Scenario.preset("water_utility").replace(population__size=3000, population__months=48)
+    run = simulate(world, seed=4)
+    events = records(run).network.events
+    sudden = events[(events["touchpoint"] == "supply") & ~events["planned"].astype(bool)]
+    kinds = pd.crosstab(sudden["district"], sudden["kind"])
+    share = kinds.div(kinds.sum(axis=1), axis=0)
+    assert kinds.loc[["old_town", "highrise"]].sum(axis=1).min() > 30
+    assert share.loc["old_town", "burst"] > share.loc["highrise", "burst"] + 0.2
+    assert share.loc["highrise", "low_pressure"] > share.loc["old_town", "low_pressure"] + 0.2
+    # without the traits the same events are of the same kinds everywhere, and nobody lives otherwise
+    plain = [d.model_dump() | {"aging": 0.0, "pumped": 1.0} for d in world.disturbances]
+    other = simulate(world.replace(disturbances=plain), seed=4)
+    pd.testing.assert_frame_equal(other.monthly, run.monthly)
+    before = records(other).network.events
+    pd.testing.assert_frame_equal(before.drop(columns="kind"), events.drop(columns="kind"))
+    assert (before["kind"] != events["kind"]).any()
+
+
+def test_how_often_a_kind_is_met_in_a_district():
+    world = Scenario.preset("water_utility")
+    burst, low = (next(d for d in world.disturbances if d.kind == k) for k in ("burst", "low_pressure"))
+    old, pumped = world.districts[0], world.districts[1]
+    assert (old.pipe_age, old.secondary_supply, pumped.secondary_supply) == (45, False, True)
+    assert burst.share_in(old, 22.5) == pytest.approx(2 * burst.share)
+    assert low.share_in(pumped, 22.5) == pytest.approx(3 * low.share)
+    assert low.share_in(old, 22.5) == low.share
+    # a district without mains, and a town without districts, have the share as it is given
+    bare = old.model_copy(update={"pipe_age": 0})
+    assert burst.share_in(bare, 22.5) == burst.share_in(None, 22.5) == burst.share_in(old, 0.0) == burst.share
+
+
 # -- what a firm sees and does ----------------------------------------------------------------------------
 
 

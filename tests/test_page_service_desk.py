@@ -12,7 +12,7 @@ from crmsim.simulation.engine import simulate
 from crmsim.simulation.erlang import ErlangA
 from crmsim.simulation.rules import contact_experience, satisfaction_lost
 from crmsim.simulation.stations_report import event_log
-from crmsim.teaching.pages import service_desk
+from crmsim.teaching.pages import repairs, service_desk
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 SIZE = 6000
@@ -131,3 +131,100 @@ def test_the_seed_decides(page, monkeypatch):
         page.wait()
         days.append(page.desk.day)
     assert days[0] == days[2] != days[1]
+
+
+# --- the field crews --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def crews(page, monkeypatch):
+    """The page at its crews, with two years of luck and few steps."""
+    monkeypatch.setattr(repairs, "YEARS", 2)
+    monkeypatch.setattr(repairs, "STEPS", (0.25, 2.0))
+    page.set(view="crews")
+    page.wait()
+    return page
+
+
+def year_of(page, k=0, **changes):
+    return simulate(page._world(page.values).replace(**changes), [], 1, replication=k, progress=False)
+
+
+def test_late_jobs_are_those_of_the_books(crews):
+    found = crews.found
+    books = [year_of(crews, k).service for k in range(2)]
+    assert [y.hours.size for y in found.years] == [book["jobs"].sum() for book in books]
+    deadline = found.world.service.repair_deadline
+    late = [int((y.hours > deadline).sum()) for y in found.years]
+    assert late == [book["repairs_late"].sum() for book in books] and sum(late) > 0
+    jobs = sum(y.hours.size for y in found.years)
+    assert f"{100 * sum(late) / jobs:.1f} % are done later than 24 hours" in crews.sentence
+    done = ~np.isnan(found.years[0].finished)
+    assert done.any()
+    started, finished, work = (
+        getattr(found.years[0], name)[done] for name in ("started", "finished", "work")
+    )
+    # nobody mends faster than the work takes; nights come on top
+    assert (finished - started >= work - 1e-9).all() and (started >= found.years[0].reported[done]).all()
+
+
+def test_points_are_differences_of_whole_worlds(crews):
+    def end(k, **changes):
+        return year_of(crews, k, **changes).monthly["satisfaction"].iloc[-1]
+
+    usual = np.array([end(k) for k in range(2)])
+    at_hand = {"service__crews": repairs.ENOUGH, "service__crew_from": 0, "service__crew_to": 24}
+    slow = [end(k, **at_hand) for k in range(2)] - usual
+    silent = [end(k, service__notified=1.0) for k in range(2)] - usual
+    assert crews.found.slow.mean == pytest.approx(slow.mean())
+    assert crews.found.silent.mean == pytest.approx(silent.mean()) and silent.mean() > 0
+    few = [end(k, **at_hand) - end(k, service__crews=0.25) for k in range(2)]
+    assert dict(crews.found.curve)[0.25].mean == pytest.approx(np.mean(few))
+
+
+def test_crews_hours_and_deadline_move_late_jobs(crews):
+    def late(**values):
+        crews.set(**values)
+        found = crews.wait()
+        hours = np.concatenate([y.hours for y in found.years])
+        return float(np.mean(hours > found.world.service.repair_deadline)), found
+
+    usual, found = late()
+    picture, sentence = crews.crews.month.widget.value, crews.sentence
+    fewer, slower = late(service__crews=0.25)
+    assert fewer > usual and slower.slow.mean > found.slow.mean
+    assert crews.crews.month.widget.value != picture and crews.sentence != sentence
+    assert [y.hours.size for y in slower.years] == [y.hours.size for y in found.years]
+    nights, _ = late(service__crews=0.25, service__crew_from=0, service__crew_to=24)
+    assert nights < fewer
+    strict, same = late(
+        service__crews=1.0, service__crew_from=7, service__crew_to=19, service__repair_deadline=6
+    )
+    assert strict > usual and same.slow == found.slow
+    none, _ = late(service__crews=0, service__repair_deadline=24)
+    assert none == 1.0 and "never" in crews._cards.value
+    _, told = late(service__crews=1.0, service__notified=1.0)
+    assert told.silent.mean == 0 < found.silent.mean
+
+
+def test_either_view_shows_its_own_controls(crews):
+    def shown():
+        boxes = crews.panel.box.children
+        return [
+            whose for box, whose in zip(boxes, service_desk.GROUPS, strict=True) if not box.layout.display
+        ]
+
+    assert shown() == ["both", "crews", "crews"] and crews.stage.children == (crews.crews.box,)
+    crews.set(view="hotline")
+    crews.wait()
+    assert shown() == ["both", "hotline", "hotline", "hotline"]
+    assert crews.stage.children == (crews.hotline,) and "calls reach" in crews.sentence
+
+
+def test_the_crews_in_chinese_and_errors(crews):
+    crews.guard(crews._other_language)
+    crews.wait()
+    assert "抢修队" in crews.sentence and crews.stage.children == (crews.crews.box,)
+    crews.set(service__crew_from=20, service__crew_to=8)
+    with pytest.raises(RuntimeError, match="crew"):
+        crews.wait()

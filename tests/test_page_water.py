@@ -37,8 +37,8 @@ def first_act(case):
 
 def test_there_are_eight_acts_in_the_order_of_the_case():
     modules = [page[0] for act in water.ACTS for page in act.pages]
-    assert modules == ["city", "ahp", "sample", "survey", "ipa", "service_desk", "pdca", "loyalty_matrix",
-                       "market"]  # fmt: skip
+    assert modules == ["city", "ahp", "sample", "survey", "path_diagram", "ipa", "service_desk", "pdca",
+                       "loyalty_matrix", "market"]  # fmt: skip
     assert len(water.ACTS) == 8
     known = set(PAGES.values())
     assert all(page[:2] in known for act in water.ACTS for page in act.pages if len(act.pages) == 1

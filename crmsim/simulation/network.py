@@ -3,8 +3,9 @@
 With a service desk part of the failures at a touchpoint belong to events that strike many (its `common`):
 a burst main, turbid water. The contacts of those who call know their event; here everyone whom the same
 number puts into it belongs to it, whether they called or not; in a town with districts an event strikes
-neighbours. Which kind an event is, and when one ends that no crew was called to, is decided by numbers of
-its own and acts back on nothing.
+neighbours. Which kind an event is (mains burst where they are old, pressure is low where water is pumped up
+again), and when one ends that no crew was called to, is decided by numbers of its own and acts back on
+nothing.
 """
 
 from __future__ import annotations
@@ -169,7 +170,8 @@ def network(run: Run, months: list[Month], jobs: pd.DataFrame, profiles: pd.Data
         of_jobs.append((one, reporter))
         contact_job[m] = np.where(job >= 0, job + first, -1)
         first += total
-    events, affected = _events(run, pd.concat(struck, ignore_index=True) if struck else pd.DataFrame())
+    found = pd.concat(struck, ignore_index=True) if struck else pd.DataFrame()
+    events, affected = _events(run, found, profiles)
     place = {
         (row.month, row.d, row.slot, row.planned): row.event
         for row in events[["event", "month", "d", "slot", "planned"]].itertuples()
@@ -182,12 +184,6 @@ def network(run: Run, months: list[Month], jobs: pd.DataFrame, profiles: pd.Data
     events = _ends(run, events, contact_event, contact_job, jobs)
     if len(events):
         affected = _told(run, events, affected)
-        homes = affected.merge(profiles[["customer", "district"]], on="customer")
-        most = homes.groupby(["event", "district"], observed=True).size().reset_index(name="n")
-        most = most.sort_values(["event", "n"], ascending=[True, False], kind="stable").drop_duplicates(
-            "event"
-        )
-        events["district"] = most.set_index("event")["district"].reindex(events["event"]).to_numpy()
     return Network(
         events=events.drop(columns=["d", "slot"]),
         affected=affected,
@@ -214,7 +210,7 @@ EVENTS = (
 )  # fmt: skip
 
 
-def _events(run: Run, struck: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _events(run: Run, struck: pd.DataFrame, profiles: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The events, numbered in the order of time, and a row for each customer one struck."""
     if not len(struck):
         affected = pd.DataFrame(columns=pd.Index(["event", "customer", "minutes", "told"]))
@@ -229,13 +225,20 @@ def _events(run: Run, struck: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]
     d, planned = events["d"].to_numpy(dtype=np.int64), events["planned"].to_numpy(dtype=bool)
     names = [t.name for t in run.scenario.touchpoints]
     events["touchpoint"] = np.array(names, dtype=object)[d]
+    affected = struck.merge(events[["event", *keys]], on=keys)
+    affected = affected[["event", "customer", "told"]].sort_values(["event", "customer"], ignore_index=True)
+    events["district"] = _where(affected, profiles).reindex(events["event"]).to_numpy()
     own = _own(d, slot)
     known = _disturbances(run)
+    districts = {place.name: place for place in run.scenario.districts}
+    aged = [place for place in run.scenario.districts if place.pipe_age]
+    mean_age = float(np.average([p.pipe_age for p in aged], weights=[p.share for p in aged])) if aged else 0.0
+    places = [districts.get(name) for name in events["district"]]
     luck = np.asarray(uniform(run.key, Purpose.EVENT_KIND, own, month))
     kind, median = np.empty(len(events), dtype=object), np.empty(len(events))
     for i in range(len(events)):
         choice = known[names[d[i]], bool(planned[i])]
-        share = np.cumsum([c.share for c in choice])
+        share = np.cumsum([c.share_in(places[i], mean_age) for c in choice])
         which = choice[min(int(np.searchsorted(share, luck[i] * share[-1], side="right")), len(choice) - 1)]
         kind[i], median[i] = which.kind, which.hours
     events["kind"] = kind
@@ -245,9 +248,15 @@ def _events(run: Run, struck: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]
     events["hours"] = median * np.exp(SPREAD * z)
     notice = np.asarray(uniform(run.key, Purpose.EVENT_NOTICE, own, month))
     events["announced"] = np.where(events["told"] > 0, NOTICE[0] + notice * (NOTICE[1] - NOTICE[0]), np.nan)
-    affected = struck.merge(events[["event", *keys]], on=keys)
-    affected = affected[["event", "customer", "told"]].sort_values(["event", "customer"], ignore_index=True)
     return events, affected
+
+
+def _where(affected: pd.DataFrame, profiles: pd.DataFrame) -> pd.Series:
+    """The district in which most of those live whom an event struck, by event."""
+    homes = affected.merge(profiles[["customer", "district"]], on="customer")
+    most = homes.groupby(["event", "district"], observed=True).size().reset_index(name="n")
+    most = most.sort_values(["event", "n"], ascending=[True, False], kind="stable").drop_duplicates("event")
+    return most.set_index("event")["district"]
 
 
 def _ends(
@@ -258,7 +267,7 @@ def _ends(
     jobs: pd.DataFrame,
 ) -> pd.DataFrame:
     """The job of each event; with one, it lasts until the crew is done."""
-    events = events.assign(job=pd.array([pd.NA] * len(events), dtype="Int64"), district=None)
+    events = events.assign(job=pd.array([pd.NA] * len(events), dtype="Int64"))
     if not len(events) or not contact_event:
         return events
     pairs = pd.DataFrame(

@@ -612,6 +612,23 @@ class Disturbance(Section):
     hours: float = parameter(
         5, 0.01, 720, "hours", "median length where no crew ends it (lognormal)", "case of City A"
     )
+    aging: float = parameter(
+        0, 0, 5, "exponent", "how much oftener where mains are old: share x (age / mean age) ^ this"
+    )
+    pumped: float = parameter(
+        1, 0, 100, "factor", "how many times as often where water is pumped up again in the houses"
+    )
+
+    def share_in(self, district: District | None, mean_age: float) -> float:
+        """How often in a district (None for none), relative to others of its touchpoint there.
+
+        mean_age: of the town's mains, years; 0 where there are none. `problems` of the district say how often
+        the touchpoint fails there; this says by what.
+        """
+        if district is None:
+            return self.share
+        old = (district.pipe_age / mean_age) ** self.aging if district.pipe_age and mean_age else 1.0
+        return self.share * old * (self.pumped if district.secondary_supply else 1.0)
 
 
 def _factors() -> Any:

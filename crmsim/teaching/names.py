@@ -301,6 +301,8 @@ DISTURBANCE: dict[str, Name] = {
     "planned": Name("planned", "计划内", "是否有计划、可预先通知"),
     "share": Name("how often", "发生频率", "相对于同一接触点其他事件的频率"),
     "hours": Name("length", "持续时间", "无需抢修结束时的时长中位数（对数正态）"),
+    "aging": Name("effect of old mains", "管龄作用", "老旧管网处更常发生：频率乘以（管龄/平均管龄）的此次方"),
+    "pumped": Name("effect of secondary supply", "二次供水作用", "楼内再次加压处为别处的几倍"),
 }
 
 # a part of town; its own name comes before it

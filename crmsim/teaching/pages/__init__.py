@@ -22,6 +22,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "ratios": ("ratios", "RatioTable"),
     "survey": ("survey", "SurveyDesk"),
     "ipa": ("ipa", "ImportancePerformance"),
+    "path-diagram": ("path_diagram", "PathDiagram"),
     "targeting": ("targeting", "TargetingGame"),
     "equity": ("equity", "EquityBudget"),
     "pdca": ("pdca", "PdcaBoard"),

@@ -177,7 +177,7 @@ class ImportancePerformance(Page):
 
     def build(self) -> Sequence[Any]:
         self.map = CrossHair(
-            quadrants={key: pair[self.language == "zh"] for key, pair in _QUADRANTS.items()},
+            quadrants={key: pair[self.language == "zh"] for key, pair in QUADRANT_WORDS.items()},
             x_label=self.text("x"), y_label=self.text("y"), label=self.text("map"),
         )  # fmt: skip
         self.map.observe(lambda _: self.guard(self._moved), names="cross")
@@ -332,7 +332,7 @@ class ImportancePerformance(Page):
 
 
 # on the map the names stand by themselves, capitals first
-_QUADRANTS = {key: (english.capitalize(), chinese) for key, (english, chinese) in QUADRANTS.items()}
+QUADRANT_WORDS = {key: (english.capitalize(), chinese) for key, (english, chinese) in QUADRANTS.items()}
 
 
 def scores(people: Population, answers: Answers) -> tuple[pd.DataFrame, pd.DataFrame]:

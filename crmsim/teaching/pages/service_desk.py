@@ -1,4 +1,5 @@
-"""The service desk: one day on the phone, the month's service level, and what waiting costs."""
+"""The service desk: one day on the phone and the month's service level, or the field crews and their
+deadline, and what either costs in points."""
 
 from __future__ import annotations
 
@@ -23,6 +24,7 @@ from ..picture import Picture
 from ..uncertainty import Interval, interval
 from ..words import Pair
 from ..worker import Task
+from . import repairs
 
 # months of luck put together at once after the first, and by Run
 SOON, THOROUGH = 8, 40
@@ -30,6 +32,8 @@ SOON, THOROUGH = 8, 40
 YEARS = 4
 # reasons from this code on are problems, before it questions
 PROBLEM = 4
+# to which view each group of controls belongs
+GROUPS = ("both", "hotline", "hotline", "hotline", "crews", "crews")
 # limits of the classes of waiting, minutes
 CLASSES = (0.0, 1 / 3, 1.0, 2.0, 5.0, 10.0, math.inf)
 
@@ -82,6 +86,10 @@ TEXT: dict[str, Pair] = {
     "busiest": ("busiest", "最忙"),
     "typical": ("typical", "一般"),
     "quietest": ("quietest", "最闲"),
+    "view": ("Whom to look at", "看谁"),
+    "hotline": ("hotline (热线)", "热线"),
+    "crews": ("field crews (抢修队)", "抢修队"),
+    **repairs.TEXT,
 }  # fmt: skip
 # words on the canvas
 CANVAS: dict[str, Pair] = {
@@ -97,17 +105,18 @@ CANVAS: dict[str, Pair] = {
 
 
 class ServiceDesk(Page):
-    """A day at the hotline on a canvas; below what the waits of a month are and cost."""
+    """A day at the hotline on a canvas, and beside it what the waits of a month are and cost; or the jobs
+    of the field crews (`view="crews"`), which of them are late, and what that costs."""
 
     name = "service-desk"
     texts = TEXT
     question = (
-        "Who waits, who hangs up, and what do the minutes cost?",
-        "谁在等，谁挂断，等待的代价是多少？",
+        "Who waits for an answer or a crew, and what does it cost?",
+        "谁在等电话、等抢修，等待的代价是多少？",
     )
     about = (
-        "one day at the hotline; service level, Erlang A, points lost",
-        "热线的一天；服务水平、Erlang A与失分",
+        "one day at the hotline, a year of repairs; service level, deadlines, points lost",
+        "热线的一天与一年的抢修；服务水平、时限与失分",
     )
     preset = "water_utility"
     # the preset's one agent belongs to a town of this size
@@ -117,7 +126,10 @@ class ServiceDesk(Page):
 
     def groups(self) -> Sequence[Group]:
         days = [(k, TEXT[k]) for k in ("busiest", "typical", "quietest")]
+        views = [(k, TEXT[k]) for k in ("hotline", "crews")]
+        most = max(4, math.ceil(self.scenario.service.crews))
         return [
+            Group(TEXT["view"], [Choice("view", ("", ""), views, buttons=True)]),
             Group(("The line", "队伍"), [
                 Parameter("service.agents", 1, max(6, math.ceil(self.scenario.service.agents)), 1),
                 Parameter("service.patience", 0.5, 40, 0.5),
@@ -131,6 +143,17 @@ class ServiceDesk(Page):
                 Parameter("service.wait_free", 0, 10, 0.5),
                 Parameter("service.wait_points", 0, 10, 0.1),
             ]),
+            Group(("The crews", "抢修队"), [
+                Parameter("service.crews", 0, most, 0.25),
+                Parameter("service.crew_from", 0, 23, 1),
+                Parameter("service.crew_to", 1, 24, 1),
+                Parameter("service.travel", 5, 180, 5),
+                Parameter("service.repair", 0.5, 12, 0.5),
+            ]),
+            Group(("The promises", "服务承诺"), [
+                Parameter("service.repair_deadline", 2, 96, 1),
+                Parameter("service.notified", 0, 1, 0.05),
+            ]),
         ]  # fmt: skip
 
     def build(self) -> Sequence[Any]:
@@ -141,12 +164,25 @@ class ServiceDesk(Page):
         self.costs.margins(0.16, 0.97, 0.325, 0.88)
         row = ipywidgets.HBox([self.desk, ipywidgets.VBox([self.hours.widget, self.costs.widget])])
         row.add_class("cs-desk-row")
-        return [row]
+        self.hotline, self.crews = row, repairs.CrewView(self)
+        # one of the two, as the reader wants to see
+        self.stage = ipywidgets.VBox([row])
+        self._place("hotline")
+        return [self.stage]
+
+    def _place(self, view: str) -> None:
+        """Show the hotline or the crews, and the controls that matter to them."""
+        self.stage.children = [self.crews.box if view == "crews" else self.hotline]
+        for box, whose in zip(self.panel.box.children, GROUPS, strict=True):
+            box.layout.display = "" if whose in ("both", view) else "none"
 
     # -- the worlds --------------------------------------------------------------------------------
 
     def compute(self, values: dict[str, Any], task: Task) -> Iterator[Any]:
         year = self._world(values)
+        if values["view"] == "crews":
+            yield from self.crews.compute(year, task)
+            return
         month = year.replace(population__months=1)
         wanted = THOROUGH if values["run"] else SOON
         found: dict[str, Any] = {"world": year, "year": None, "months": []}
@@ -185,7 +221,12 @@ class ServiceDesk(Page):
 
     # -- what is shown -----------------------------------------------------------------------------
 
-    def show(self, found: dict[str, Any]) -> None:
+    def show(self, found: dict[str, Any] | repairs.Repairs) -> None:
+        if isinstance(found, repairs.Repairs):
+            self._place("crews")
+            self.crews.show(found)
+            return
+        self._place("hotline")
         world, months, day = found["world"], found["months"], found["day"]
         if day != self.desk.day:
             self.desk.day = day

@@ -61,22 +61,23 @@ ACTS: tuple[Act, ...] = (
     ),
     Act(
         ("Model", "模型"),
-        ("The index says how satisfied customers are, not what to do about it. Importance set against "
-         "performance (IPA 重要性—绩效分析) sorts the touchpoints; what customers call important is not "
-         "always what moves them.",
-         "指数说明客户有多满意，却不说明该怎么办。重要性—绩效分析（IPA）为接触点排序；"
+        ("The index says how satisfied customers are, not what to do about it. A path model (路径模型) says "
+         "what acts on what; importance set against performance (IPA 重要性—绩效分析) sorts the touchpoints, "
+         "and what customers call important is not always what moves them.",
+         "指数说明客户有多满意，却不说明该怎么办。路径模型说明什么影响什么；重要性—绩效分析（IPA）为接触点排序；"
          "客户口头上的重要，未必真正影响满意度。"),
         ("What comes first, and does that hang on where the lines cross?",
          "应先改进什么？结论是否取决于十字线的位置？"),
-        (("ipa", "ImportancePerformance", ("", "")),),
+        (("path_diagram", "PathDiagram", ("path model", "路径模型")),
+         ("ipa", "ImportancePerformance", ("importance", "重要性"))),
     ),
     Act(
         ("Process", "流程"),
-        ("Dissatisfaction is made in processes: callers wait, give up and call again, and somebody must pay "
-         "for those who answer.",
-         "不满产生于流程：来电者等待、放弃、再次来电，而接听的人需要成本。"),
-        ("What does a minute of waiting cost in points, and how many agents would you pay for?",
-         "等待一分钟损失多少分？你愿意支付几名坐席？"),
+        ("Dissatisfaction is made in processes: callers wait, give up and call again, a burst main waits for "
+         "a crew, and somebody must pay for those who answer and those who mend.",
+         "不满产生于流程：来电者等待、放弃、再次来电，爆管等待抢修，而接听与抢修的人都需要成本。"),
+        ("What does a wait cost in points, on the phone and for a crew, and whom would you pay for?",
+         "等电话、等抢修各损失多少分？你愿意为谁付钱？"),
         (("service_desk", "ServiceDesk", ("", "")),),
     ),
     Act(

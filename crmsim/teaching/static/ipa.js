@@ -100,17 +100,21 @@ function render({ model, el }) {
     pen.rotate(-Math.PI / 2);
     pen.fillText(model.get("y_label"), 0, 0);
     pen.restore();
-    pen.font = `600 15px ${FONT}`;
     for (const [key, [x0, y0, x1, y1]] of Object.entries(parts)) {
       const right = key === "keep_up" || key === "overkill", upper = key === "keep_up" || key === "concentrate";
       if (Math.abs(y1 - y0) < 24) continue;
+      const words = names[key] || key, room = Math.abs(x1 - x0) - 14;
+      // a narrow field takes smaller words rather than a part of them
+      pen.font = `600 15px ${FONT}`;
+      const size = Math.max(10, Math.min(15, (15 * room) / pen.measureText(words).width));
+      pen.font = `600 ${size}px ${FONT}`;
       pen.save();
       pen.beginPath();
       pen.rect(x0, y0, x1 - x0, y1 - y0);
       pen.clip();
       pen.textAlign = right ? "right" : "left";
       pen.fillStyle = COLOURS[key];
-      pen.fillText(names[key] || key, right ? x1 - 7 : x0 + 7, upper ? y0 + 14 : y1 - 12);
+      pen.fillText(words, right ? x1 - 7 : x0 + 7, upper ? y0 + 14 : y1 - 12);
       pen.restore();
     }
     pen.strokeStyle = "#1b1b1b";
@@ -177,7 +181,7 @@ function render({ model, el }) {
       pen.fillStyle = COLOURS[where(points[k].x, points[k].y)];
       pen.fillText(points[k].name, u, v);
     });
-    canvas.setAttribute("aria-label", `${model.get("label")}: ${cx.toFixed(1)}, ${cy.toFixed(1)}`);
+    canvas.setAttribute("aria-label", `${model.get("label")}: ${cx.toPrecision(3)}, ${cy.toPrecision(3)}`);
   }
 
   let waiting = 0, sending = 0;
