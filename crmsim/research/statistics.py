@@ -75,8 +75,6 @@ def adjusted(
     difference), standard_error, p, low, high (for this row alone), p_adjusted, low_adjusted,
     high_adjusted, found (p_adjusted below 1 - level). Raises ValueError.
     """
-    from scipy.special import stdtr, stdtrit
-
     _known(correction, list(CORRECTIONS), "correction")
     _known(pairs, ["baseline", "all"], "value of pairs")
     _is_share(level, "level")
@@ -104,14 +102,22 @@ def adjusted(
                 }
             )
             spreads.append(a - b)
-    result = pd.DataFrame(found)
-    freedom = result["replications"].to_numpy(float) - 1
+    return pd.DataFrame(found).assign(**family(spreads, correction, level, draws, seed))
+
+
+def family(
+    spreads: Sequence[np.ndarray], correction: str, level: float = 0.95, draws: int = 5_000, seed: int = 1
+) -> dict[str, np.ndarray]:
+    """The columns of `adjusted` from effect on, for samples of paired differences that are one family."""
+    from scipy.special import stdtr, stdtrit
+
+    freedom = np.array([d.size - 1.0 for d in spreads])
     effect = np.array([d.mean() for d in spreads])
     error = np.array([d.std(ddof=1) / math.sqrt(d.size) for d in spreads])
     # What is the same in every replication is certain, whatever it is.
     t = np.divide(effect, error, out=np.where(effect == 0, 0.0, np.inf), where=error > 0)
     p = 2 * stdtr(freedom, -np.abs(t))
-    m, alpha = len(result), 1 - level
+    m, alpha = len(spreads), 1 - level
     half = stdtrit(freedom, 1 - alpha / 2)
     if correction == "max-t":
         largest = _largest_t(spreads, draws, seed)
@@ -125,19 +131,19 @@ def adjusted(
         p_adjusted = multipletests(p, alpha, method=_METHODS[correction])[1]
         part = 1 / m
         if correction == "benjamini-hochberg":
-            part = max(np.count_nonzero(p_adjusted < alpha), 1) / m
+            part = max(int(np.count_nonzero(p_adjusted < alpha)), 1) / m
         wide = stdtrit(freedom, 1 - part * alpha / 2)
-    return result.assign(
-        effect=effect,
-        standard_error=error,
-        p=p,
-        low=effect - half * error,
-        high=effect + half * error,
-        p_adjusted=p_adjusted,
-        low_adjusted=effect - wide * error,
-        high_adjusted=effect + wide * error,
-        found=p_adjusted < alpha,
-    )
+    return {
+        "effect": effect,
+        "standard_error": error,
+        "p": p,
+        "low": effect - half * error,
+        "high": effect + half * error,
+        "p_adjusted": p_adjusted,
+        "low_adjusted": effect - wide * error,
+        "high_adjusted": effect + wide * error,
+        "found": p_adjusted < alpha,
+    }
 
 
 def _wanted_pairs(table: pd.DataFrame, baseline: str | None, pairs: str) -> list[_Pair]:
@@ -164,7 +170,7 @@ def _largest_t(spreads: Sequence[np.ndarray], draws: int, seed: int) -> np.ndarr
             f"max-t needs at least {FEWEST_FOR_BOOTSTRAP} replications, not {n}; 'holm' takes fewer"
         )
     centred = np.column_stack([d - d.mean() for d in spreads if d.std() > 0] or [np.zeros(n)])
-    counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws)
+    counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws).astype(float)
     mean = counts @ centred / n
     variance = np.maximum(counts @ centred**2 / n - mean**2, 0) * n / (n - 1)
     error = np.sqrt(variance / n)
@@ -244,10 +250,9 @@ def select_best(
         raise ValueError(f"indifference must be a number above 0, not {indifference!r}")
     if isinstance(first, bool) or not isinstance(first, int) or not 2 <= first <= most:
         raise ValueError(f"first must be a whole number from 2 to most ({most}), not {first!r}")
-    if isinstance(source, Experiment):
-        measure = _of_experiment(source, outcome, jobs, progress)
-    else:
-        measure = source
+    measure: Callable[[range], pd.DataFrame] = (
+        _of_experiment(source, outcome, jobs, progress) if isinstance(source, Experiment) else source
+    )
     stage = _measured(measure, range(first), None)
     k = stage.shape[1]
     t = float(stdtrit(first - 1, 1 - (1 - probability) / (k - 1)))
@@ -337,7 +342,7 @@ def churn_within(world: Run | Scenario | str, months: int, start: int = 0, seed:
     """
     run = world if isinstance(world, Run) else simulate(world, [], seed, progress=False)
     lived = run.scenario.population.months
-    if not (start >= 0 and 1 <= months and start + months <= lived):
+    if start < 0 or months < 1 or start + months > lived:
         raise ValueError(f"months {start} to {start + months} must lie within the {lived} of the run")
     people = run._people
     active = people.column("active") > 0
@@ -426,7 +431,7 @@ def minimum_detectable_effect(
         return power_of_test(customers, sign * size, **plan) - power
 
     # Doubled from below, since statsmodels has no numbers for enormous effects.
-    high = 1e-6 * (sd if rate is None else most)  # type: ignore[operator]
+    high = 1e-6 * (sd if sd is not None else most)
     low = 0.0
     while beyond(high) < 0:
         if high >= most:

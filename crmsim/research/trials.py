@@ -182,7 +182,7 @@ def estimates(data: pd.DataFrame, outcome: str = "stayed", level: float = 0.95) 
 
 
 def _difference(y: np.ndarray, one: np.ndarray, other: np.ndarray, level: float) -> dict[str, float]:
-    sizes = {"treated": np.count_nonzero(one), "compared": np.count_nonzero(other)}
+    sizes = {"treated": float(one.sum()), "compared": float(other.sum())}
     if min(sizes.values()) < 2:
         return dict.fromkeys(("estimate", "standard_error", "low", "high"), math.nan) | sizes
     from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
@@ -190,13 +190,18 @@ def _difference(y: np.ndarray, one: np.ndarray, other: np.ndarray, level: float)
     pair = CompareMeans(DescrStatsW(y[one]), DescrStatsW(y[other]))
     low, high = pair.tconfint_diff(1 - level, usevar="unequal")
     error = pair.std_meandiff_separatevar
-    return {"estimate": y[one].mean() - y[other].mean(), "standard_error": error, "low": low, "high": high} | sizes
+    return {
+        "estimate": y[one].mean() - y[other].mean(),
+        "standard_error": error,
+        "low": low,
+        "high": high,
+    } | sizes
 
 
 def _wald(y: np.ndarray, z: np.ndarray, d: np.ndarray, level: float) -> dict[str, float]:
     from scipy.special import ndtri
 
-    sizes = {"treated": np.count_nonzero(z), "compared": np.count_nonzero(~z)}
+    sizes = {"treated": float(z.sum()), "compared": float((~z).sum())}
     nothing = dict.fromkeys(("estimate", "standard_error", "low", "high"), math.nan) | sizes
     if min(sizes.values()) < 2:
         return nothing
@@ -272,11 +277,11 @@ class TrialRun:
 
     @cached_property
     def _line(self) -> str:
-        flow = self.flow
+        there, called = self.flow["customers"], self.flow["offered"]
         return (
             f"{self.trial.name} in {self.scenario.name}: {len(self.data):,} took part, "
-            f"{flow['offered'].loc['treatment']:,} of {flow['customers'].loc['treatment']:,} to be treated and "
-            f"{flow['offered'].loc['control']:,} of {flow['customers'].loc['control']:,} others got an offer"
+            f"{called['treatment']:,} of {there['treatment']:,} to be treated and "
+            f"{called['control']:,} of {there['control']:,} others got an offer"
         )
 
     def __repr__(self) -> str:
@@ -385,9 +390,9 @@ def trial_report(
     if isinstance(replications, bool) or not isinstance(replications, int) or replications < 2:
         raise ValueError(f"replications must be a whole number of at least 2, not {replications!r}")
     reports = [
-        run_trial(
-            scenario, trial, seed, replication=r, policies=policies, threads=threads
-        ).report(outcome, level)
+        run_trial(scenario, trial, seed, replication=r, policies=policies, threads=threads).report(
+            outcome, level
+        )
         for r in range(replications)
     ]
     rows = {}

@@ -307,11 +307,16 @@ def _unlimited(policy: Any) -> Any:
     """A policy without its budget."""
     if isinstance(policy, Budget):
         return _unlimited(policy.campaign)
-    if getattr(policy, "budget", None) is not None and dataclasses.is_dataclass(policy):
-        return dataclasses.replace(policy, budget=None)  # type: ignore[type-var]
-    if hasattr(policy, "campaign") and dataclasses.is_dataclass(policy) and policy.campaign is not None:
-        return dataclasses.replace(policy, campaign=_unlimited(policy.campaign))  # type: ignore[type-var]
-    return policy
+    if not dataclasses.is_dataclass(policy) or isinstance(policy, type):
+        return policy
+    changes: dict[str, Any] = {}
+    if getattr(policy, "budget", None) is not None:
+        changes["budget"] = None
+    for name in ("campaign", "offer"):
+        part = getattr(policy, name, None)
+        if (free := _unlimited(part)) is not part:
+            changes[name] = free
+    return dataclasses.replace(policy, **changes) if changes else policy
 
 
 def _switched_off(scenario: Scenario, plans: tuple[list[Any], list[Any]]) -> dict[str, dict[str, Any]]:
@@ -376,9 +381,7 @@ def _by_channel(
     return found, {**counts, "newcomers": full[1].newcomers["joined"]}
 
 
-def _live(
-    scenario: Scenario, plan: list[Any], seed: int, replication: int, threads: int | None
-) -> _World:
+def _live(scenario: Scenario, plan: list[Any], seed: int, replication: int, threads: int | None) -> _World:
     run = live_again(scenario, plan, seed, replication=replication, people=replication, threads=threads)
     people = run._people
     new = people.column("source") > 0
