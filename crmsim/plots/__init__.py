@@ -46,6 +46,7 @@ _HOMES = {
         "CAUSE_COLOURS", "GREY", "LAYER_COLOURS", "LIGHT", "OKABE_ITO", "POLICY_COLOURS", "chinese_font",
         "save_figure", "words",
     ),
+    "truth": ("estimators", "individual_effects", "power_curve", "spill_over"),
     "targeting": (
         "calibration", "lift_curve", "offer_response", "profit_curves", "report_card", "uplift_curves",
     ),

@@ -77,6 +77,9 @@ class Purpose(IntEnum):
     SCALE_USE = 46
     BASELINE = 47
     DROPOUT_RATE = 48
+    # An A/B test inside the world, with the seed of the test in place of the world's (research/trials.py).
+    TRIAL_ARM = 52
+    TRIAL_REACHED = 53
     ARRIVALS = 56
     DEMAND_SHOCK = 57
     JOINING_SPEND = 60
