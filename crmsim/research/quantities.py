@@ -20,6 +20,7 @@ from ..analysis.value import BGNBD, GammaGamma, fit_bgnbd, fit_gamma_gamma, fit_
 from ..simulation.policies import FourProblems, LoyaltyProgramme, RetentionCall, StaffSkill, WinBack
 from ..simulation.run import CAUSES
 from ..simulation.scenario import Scenario
+from ..simulation.town import age
 from .opening import OpenedWorld, opened
 from .worlds import MONTHLY, World, Worlds
 
@@ -426,6 +427,41 @@ def _measured(worlds: Worlds, preset: str) -> dict[str, Floats]:
     return found
 
 
+def path(source: str, target: str) -> Measure:
+    """A path of the satisfaction model that simulated answers give."""
+    return lambda worlds, preset: float(main(worlds, preset).path_model.coefficient(source, target))
+
+
+def explained(latent: str) -> Measure:
+    """Share of a latent's variance that the satisfaction model explains."""
+    return lambda worlds, preset: float(main(worlds, preset).path_model.latents.loc[latent, "r2"])
+
+
+def answered_index(latent: str) -> Measure:
+    """Level of an index of the satisfaction model, points of 100."""
+    return lambda worlds, preset: float(main(worlds, preset).path_model.latents.loc[latent, "index"])
+
+
+def driver_order(worlds: Worlds, preset: str) -> float:
+    """Smaller of the differences quality less value and value less expectation, as paths to satisfaction."""
+    fit = main(worlds, preset).path_model
+    paths = [fit.coefficient(source, "satisfaction") for source in ("quality", "value", "expectation")]
+    return float(-np.diff(paths).max())
+
+
+def style_hides(worlds: Worlds, preset: str) -> float:
+    """Correlation of reported satisfaction with staying a year: among the fifth whose answers are most off by
+    their use of the scale less that among the fifth whose are least."""
+    world, here = _survey(worlds, preset, 24)
+    off = np.abs(world.first["scale_use"].to_numpy(dtype=float))[here]
+    reported, stayed = world.reported[24, here], world.active[36, here].astype(float)
+    low, high = np.quantile(off, [0.2, 0.8])
+    return float(
+        np.corrcoef(reported[off >= high], stayed[off >= high])[0, 1]
+        - np.corrcoef(reported[off <= low], stayed[off <= low])[0, 1]
+    )
+
+
 def _episodes(worlds: Worlds, preset: str) -> dict[str, Floats]:
     """Months of the followed customers: quality, expectation, satisfaction after and before.
 
@@ -775,9 +811,20 @@ def referred_churn(worlds: Worlds, preset: str) -> float:
 def referred_value(worlds: Worlds, preset: str) -> float:
     """Margin so far of referred over won customers who joined in the same month of the first two
     years, per cent more. Each margin is divided by the person's usage, which is a matter of luck."""
+    return _referred_value(main(worlds, preset), lambda age: np.ones(age.shape, dtype=bool))
+
+
+def referred_young(worlds: Worlds, preset: str) -> float:
+    """That advantage among those of 26 to 35 years less that among those above 55, points of per cent."""
     world = main(worlds, preset)
+    young = _referred_value(world, lambda age: (age >= 26) & (age <= 35))
+    return young - _referred_value(world, lambda age: age > 55)
+
+
+def _referred_value(world: World, chosen: Callable[[Floats], npt.NDArray[np.bool_]]) -> float:
     people = world.customers
     people = people[(people["joined_month"] > 0) & (people["joined_month"] <= 24)]
+    people = people[chosen(age(world.key, people.index.to_numpy()).astype(float))]
     value = people["historical_value"].to_numpy(dtype=float) / people["usage"].to_numpy(dtype=float)
     month = people["joined_month"].to_numpy()
     referred = (people["source"] == "referred").to_numpy()

@@ -151,6 +151,18 @@ class World:
         matrix[chosen["month"].to_numpy(), chosen["customer"].to_numpy()] = chosen["amount"].to_numpy()
         return matrix
 
+    @cached_property
+    def path_model(self) -> Any:
+        """The satisfaction model fitted by PLS to the attentive answers of 6,000 customers asked after 36
+        months: `analysis.pls.PathResult`. No intervals: replications give the error."""
+        from ..analysis.pls import pls, survey_model
+        from ..analysis.satisfaction import wide
+        from ..simulation.survey import Survey
+
+        data = self.run.survey(Survey(months=(35,), size=6_000, response=0.9))
+        answers = wide(data.answers, attentive=True)
+        return pls(answers, survey_model(data.items), bootstrap=0, progress=False)
+
     def yearly_survival(self) -> Floats:
         """Share of the first customers still there after 0, 1, 2 ... full years."""
         return self.active[::12].mean(axis=1)
