@@ -315,6 +315,7 @@ def facts(options: argparse.Namespace) -> None:
         with folder.writing(seed=options.seed, replications=options.replications) as stage:
             report.to_csv(stage / "facts.csv")
             report.to_markdown(stage / "facts.md")
+            report.to_html(stage / "facts.html")
             _save(stage, "facts", plots.facts(report))
     say(str(report))
     if folder:

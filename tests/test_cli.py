@@ -580,7 +580,7 @@ def test_facts_prints_and_writes_its_report(crmsim, monkeypatch):
     assert code == 0 and not list(Path().iterdir())
     code, out, _ = crmsim(*words, "--out", "o")
     assert code == 0 and few[0].name in out
-    assert files("o") == ["about.json", "facts.csv", "facts.md", "figures/facts.png"]
+    assert files("o") == ["about.json", "facts.csv", "facts.html", "facts.md", "figures/facts.png"]
     assert len(pd.read_csv("o/facts.csv")) == 2
 
 

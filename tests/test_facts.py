@@ -1,5 +1,6 @@
 """The facts: well formed, measured as their formulas say, and reported as they are."""
 
+import html
 import math
 
 import numpy as np
@@ -195,7 +196,10 @@ def test_facts_of_one_preset(tmp_path):
     read = pd.read_csv(report.to_csv(tmp_path / "facts.csv"))
     assert read["figure"].to_numpy() == pytest.approx(report.table["figure"].to_numpy())
     assert report.to_markdown(tmp_path / "facts.md").read_text(encoding="utf-8") == report.markdown()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["facts.csv", "facts.md"]
+    page = report.to_html(tmp_path / "facts.html").read_text(encoding="utf-8")
+    assert all(f"<td>{html.escape(r.fact.name)}" in page for r in report.results)
+    assert page.count("<tr><td>") == len(report.results) and "http" not in page  # opens offline
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["facts.csv", "facts.html", "facts.md"]
     assert "<table" in report._repr_html_()
 
 

@@ -710,7 +710,7 @@ class FactsReport:
 
     def __repr__(self) -> str:
         marks = {True: "met", False: "NOT MET", None: "not yet"}
-        lines = [self._headline()]
+        lines = [self.headline]
         for r in self.results:
             use = ", fitted" if r.fact.fitted else ""
             end = f": {r.fact.why}" if r.fact.why and not r.met else ""
@@ -720,9 +720,11 @@ class FactsReport:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        return f"<p>{self._headline()}</p>" + self._printable().to_html(index=False, border=0)
+        return f"<p>{self.headline}</p>" + self._printable().to_html(index=False, border=0)
 
-    def _headline(self) -> str:
+    @property
+    def headline(self) -> str:
+        """How many facts are met, in a line."""
         parts = []
         for fitted, name in ((True, "used for fitting"), (False, "that test")):
             met, missed, none = (self._count(fitted, met) for met in (True, False, None))
@@ -758,6 +760,12 @@ class FactsReport:
         """Write the report as a Markdown page, whole or not at all."""
         return _write(Path(path), self.markdown())
 
+    def to_html(self, path: str | Path) -> Path:
+        """Write the report as a page for the browser, whole or not at all."""
+        from .facts_page import write_facts_html
+
+        return write_facts_html(self, path)
+
     def markdown(self) -> str:
         """The report as Markdown text."""
         size = "the presets' number of" if self.customers is None else f"{self.customers:,}"
@@ -772,7 +780,7 @@ class FactsReport:
             "standard error; a question mark says that an edge of the band lies within two of them. "
             "Facts marked fitted served to choose the presets' numbers; only the others test the model.",
             "",
-            self._headline() + ".",
+            self.headline + ".",
             "",
             "Presets measured: " + ", ".join(f"{n} (`{Scenario.preset(n).hash}`)" for n in names) + ".",
             "",
