@@ -43,6 +43,7 @@ EXTRAS = {
     "analyse": {"analysis"},
     "import": {"excel"},
     "study": {"research"},
+    "reproduce": {"course", "analysis", "research"},  # every notebook, and what they import
 }
 CHECKS = {
     "ruff check": ["ruff", "check"],

@@ -343,6 +343,33 @@ def table(options: argparse.Namespace) -> None:
     say(aligned(rows, ("parameter", "value", "unit", "range", "meaning", "source")))
 
 
+def describe(options: argparse.Namespace) -> None:
+    """Describe the model by the ODD protocol: state, month, rules, policies, every parameter."""
+    from .research.description import odd, write_odd
+
+    if options.out:
+        say(f"written: {write_odd(options.out)}")
+    else:
+        say(odd())
+
+
+def reproduce(options: argparse.Namespace) -> None:
+    """Make every figure and number of the notebooks anew, with checksums; takes some minutes."""
+    from .teaching.reproduce import ReproductionError
+    from .teaching.reproduce import reproduce as make
+
+    out = Path(options.out or "results/figures")
+    try:
+        table = make(out, options.names)
+    except (ReproductionError, ValueError) as error:
+        raise Mistake(str(error)) from None
+    count = table["kind"].value_counts()
+    say(
+        f"{table['notebook'].nunique()} notebooks, {count.get('figure', 0)} figures and "
+        f"{count.get('text', 0)} texts in {out}; checksums in {out / 'manifest.csv'}"
+    )
+
+
 def policies(options: argparse.Namespace) -> None:
     """List the policies with their parameters and defaults."""
     import dataclasses
@@ -826,6 +853,11 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
     ),
     "facts": (facts, "crmsim facts --out results/facts"),
     "table": (table, "crmsim table subscription\n  crmsim table mine.toml --csv > parameters.csv"),
+    "describe": (describe, "crmsim describe --out docs/model.md"),
+    "reproduce": (
+        reproduce,
+        "crmsim reproduce --out results/figures\n  crmsim reproduce 04_rfm water/3_pdca",
+    ),
     "policies": (policies, "crmsim policies"),
     "presets": (presets, "crmsim presets"),
     "datasets": (
@@ -915,6 +947,10 @@ def parser() -> argparse.ArgumentParser:
     add("--customers", metavar="N", type=_whole, help="customers in place of the presets' own")
     add("--seed", metavar="S", type=_whole, default=1, help="which luck")
     made["table"].add_argument("--csv", action="store_true", help="comma-separated, for a spreadsheet")
+    made["describe"].add_argument("--out", metavar="FILE.md", help="file to write; printed without it")
+    add = made["reproduce"].add_argument
+    add("names", metavar="NOTEBOOK", nargs="*", help="such as 04_rfm; all when none is named")
+    add("--out", metavar="DIR", help="folder for figures, texts and checksums (results/figures)")
     add = made["datasets"].add_argument
     add("action", choices=("build", "list", "database"), help="what to do")
     add("name", metavar="NAME", nargs="?", help="for database: the data set")

@@ -154,6 +154,7 @@ def test_many_calls_are_written_as_parquet(crmsim, monkeypatch):
     assert list(written["reason"]) == list(expected["reason"])
 
 
+@pytest.mark.slow
 def test_a_hotline_without_agents_and_a_run_without_a_desk(crmsim):
     world = cs.Scenario.preset("water_utility").replace(service__agents=0, name="nobody")
     world.save("nobody.toml")
@@ -251,6 +252,7 @@ def test_compare_takes_the_policies_of_the_file(crmsim):
     assert set(runs["policy"]) == {"none", "dunning", "dunning (2)", "none (2)", "together"}
 
 
+@pytest.mark.slow
 def test_figures_are_written_as_png_and_svg(crmsim, monkeypatch):
     monkeypatch.setattr(cli, "_save", draw)
     crmsim("run", "retail", *SMALL, "--out", "run")
@@ -540,6 +542,7 @@ def test_analyse_writes_a_report(crmsim, undrawn):
     assert code == 2 and "is where crm.duckdb lies" in err and Path("o/crm.duckdb").exists()
 
 
+@pytest.mark.slow
 def test_analyse_takes_a_target(crmsim):
     crmsim("run", "retail", *SMALL, "--out", "o")
     assert crmsim("analyse", "o/crm.duckdb", "--out", "report", "--growth=-10%")[0] == 0
@@ -728,6 +731,7 @@ def test_the_readme_begins_with_two_commands(readme):
     ]
 
 
+@pytest.mark.slow
 def test_the_python_of_the_readme_runs(readme, monkeypatch, capsys):
     small = {
         name: cs.Scenario.preset(name).replace(population__size=400, population__months=36)

@@ -126,6 +126,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
         assert abs(number / 4_000 - 0.95) < 3.5 * error, (name, number / 4_000)
 
 
+@pytest.mark.slow
 def test_the_table_s_intervals_cover_too():
     """200 scenarios of 6 replications, level 80 %: between 70 and 90 % hold the true effect."""
     rng = np.random.default_rng(6)

@@ -794,6 +794,7 @@ def test_a_failed_write_leaves_the_old_file_whole(contract_tables, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["crm.duckdb"]
 
 
+@pytest.mark.slow
 def test_a_killed_write_leaves_the_old_file_whole(contract_tables, tmp_path):
     path = write_tables(contract_tables, tmp_path / "crm.duckdb")
     before = path.read_bytes()

@@ -140,6 +140,7 @@ def test_errors_against_known_weights():
         found.errors({"x0": 1})
 
 
+@pytest.mark.slow
 def test_regression_and_lmg_come_nearest_to_the_true_weights_of_the_utility(water):
     """Mean over thirty surveys; the standard error of a mean error is about .002."""
     surveys, truth = water

@@ -110,6 +110,7 @@ def test_it_is_whole(exercise):
     )
 
 
+@pytest.mark.slow
 @every_exercise
 def test_the_reference_is_right_and_typical_mistakes_get_their_hint(exercise):
     for student in STUDENTS:
@@ -143,6 +144,7 @@ def run_notebook(path, student, capsys):
     return space["course"]
 
 
+@pytest.mark.slow
 @every_set
 def test_solutions_earn_everything_and_starters_nothing(name, root, capsys):
     for student in STUDENTS:

@@ -130,6 +130,7 @@ def test_expected_departures_have_the_mean_of_realised_ones(world):
 # --- kept, resumed, in any order ------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same_table(table, world):
     assert_frame_equal(
         Experiment(POLICIES, world, 4, cache=False).run(jobs=2, progress=False), table, check_exact=True
@@ -218,6 +219,7 @@ def uninterrupted(longer) -> pd.DataFrame:
     return Experiment(*longer, 40, cache=False).run(jobs=1, progress=False)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL to a process group")
 @pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_killed_experiment_goes_on_where_it_was(tmp_path, root, longer, uninterrupted, jobs):

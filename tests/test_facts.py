@@ -183,6 +183,7 @@ def test_the_report_counts_and_prints_what_it_got():
     assert "- 97, null, lacking: not yet: a part is missing" in text
 
 
+@pytest.mark.slow
 def test_facts_of_one_preset(tmp_path):
     report = facts("water_utility", seed=2, progress=False, replications=2, customers=1_500)
     assert set(report.table["preset"]) == {"water_utility"}

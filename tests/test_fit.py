@@ -25,6 +25,7 @@ def cdnow():
     return fit_scenario(cdnow_sample(), name="cdnow", steps=80, progress=False)
 
 
+@pytest.mark.slow
 def test_cdnow_customers_are_met(cdnow):
     quality = cdnow.quality["simulated"]
     # Judged on another seed than the fit's. With 2,357 customers chance alone misplaces about 2 %.

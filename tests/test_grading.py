@@ -245,6 +245,7 @@ def test_a_session_hears_answers_and_failures():
     assert not session.folder.exists()
 
 
+@pytest.mark.slow
 @walls
 def test_a_session_can_be_stopped_from_outside():
     with Session(["while True: pass"], lambda name: {}) as session:

@@ -275,6 +275,7 @@ def linked_one_by_one(lines: pd.DataFrame) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(ARRIVALS)
 def test_returns_are_linked_by_the_rule(rows):

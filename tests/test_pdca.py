@@ -135,6 +135,7 @@ def test_an_empty_round_shows_what_happens_without_projects():
 # -- costs and the budget ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_budget_holds_for_new_projects_and_running_costs_of_kept_ones():
     dear = cs.Project("dear", "notices_by_sms", 3.0, 0.5)
     loop = cs.PdcaCycle(

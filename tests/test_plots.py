@@ -276,6 +276,7 @@ def test_axes_of_ones_own_are_drawn_on(compared, name):
     assert max(t.get_fontsize() for t in texts(figure) if t.axes is first) < 15  # fits the smaller axes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_figure_gives_the_same_bytes(compared, name, tmp_path):
     written = []
@@ -333,6 +334,7 @@ def test_chinese_words_where_there_is_a_font(compared, name, monkeypatch):
             assert not strange, text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", several())
 def test_figures_of_several_axes(name, tmp_path):
     axes = several()[name](note=NOTE)

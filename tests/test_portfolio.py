@@ -594,6 +594,7 @@ def targets() -> pd.DataFrame:
 NAMES = list(figures())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_figures_can_be_read(name):
     ax = figures()[name](note="seed 2, 3,000 customers")
@@ -606,6 +607,7 @@ def test_figures_can_be_read(name):
     assert sentence.endswith(".") and "nan" not in sentence and len(sentence) > 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_figures_have_chinese_words(name, monkeypatch):
     monkeypatch.setattr(plots.style, "chinese_font", lambda: "DejaVu Sans")

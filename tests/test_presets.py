@@ -182,6 +182,7 @@ def test_what_is_fitted_says_so(tool, name):
         assert "# fitted" in line
 
 
+@pytest.mark.slow
 def test_the_search_finds_known_numbers(tool, monkeypatch, tmp_path):
     """Two numbers that were used to make the targets are found again from elsewhere."""
     monkeypatch.setattr(tool, "cache_folder", lambda: tmp_path)

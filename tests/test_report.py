@@ -125,6 +125,7 @@ KEYS = [key for key, *_ in report.SECTIONS]
 # -- the page ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["subscription", "retail", "water_utility"])
 def test_every_section_is_made(reports, name):
     page, sheets = reports(name)
@@ -155,6 +156,7 @@ def test_the_page_works_offline_and_every_link_leads_somewhere(reports):
     assert sum(len(sheet.tables) for sheet in sheets.values()) == sum(name.endswith(".csv") for name in files)
 
 
+@pytest.mark.slow
 def test_figures_are_png_files_with_their_words(firms, tmp_path, monkeypatch):
     monkeypatch.setattr(pages, "_save", save)
     page, _ = make(firms["subscription"], tmp_path / "out", only=["loyalty"])
@@ -164,6 +166,7 @@ def test_figures_are_png_files_with_their_words(firms, tmp_path, monkeypatch):
         assert content[:8] == b"\x89PNG\r\n\x1a\n" and b"Description" in content[:2000]
 
 
+@pytest.mark.slow
 def test_the_same_database_gives_the_same_page(firms, reports, tmp_path):
     first, _ = reports("subscription")
     second, _ = make(firms["subscription"], tmp_path / "again")
@@ -236,6 +239,7 @@ def test_products_are_compared_by_the_last_year(firms, reports):
     assert f"{sold['sales'].idxmax()} sold most" in page["products"]
 
 
+@pytest.mark.slow
 def test_the_break_even_decides_whom_to_mail(firms, tmp_path):
     chosen = []
     for rate in (0.02, 0.5, 1.0):
@@ -288,6 +292,7 @@ def by_lot(unwritten, tmp_path_factory):
     return offered(tmp_path_factory.mktemp("by_lot"), cs.RetentionCall(target="random", share=0.1))
 
 
+@pytest.mark.slow
 def test_offers_by_lot_are_an_experiment(by_lot):
     database, page, sheet = by_lot
     assert sheet.figures == [f"campaign-{name}.png" for name in ("response", "lift", "qini", "profit")]
@@ -405,6 +410,7 @@ def test_the_model_of_buying_is_chosen_and_said(reports):
 # -- imported files ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_cdnow_imported_and_reported(tmp_path):
     database = tmp_path / "cdnow.duckdb"
     import_file(cdnow_file("CDNOW_sample.txt"), database, customer=0, date=2, amount=4)

@@ -121,6 +121,7 @@ def test_a_failed_build_leaves_the_old_files_whole(tmp_path, monkeypatch):
 # -- the firms -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FIRMS)
 def test_the_tables_are_as_described(firms, name):
     tables = firms[name]

@@ -390,6 +390,14 @@ def without_none(world):
     return world.replace(policies=tables)
 
 
+def test_the_sign_of_a_zero_is_none_of_a_world(tmp_path):
+    world = Scenario().replace(word_of_mouth__contagion=-0.0)
+    again = Scenario.load(world.save(tmp_path / "a.toml"))
+    assert (
+        again == world and again.hash == world.hash == Scenario().replace(word_of_mouth__contagion=0.0).hash
+    )
+
+
 @settings(max_examples=60, deadline=None)
 @given(scenarios())
 def test_what_is_saved_is_what_is_loaded(tmp_path_factory, world):

@@ -250,6 +250,7 @@ def month_of(seed, n=250):
     )
 
 
+@pytest.mark.slow
 def test_the_two_desks_agree_contact_by_contact():
     """250 random months, half of them with many things at the same moment; all kinds of end occur."""
     counts = np.zeros(5, int)
@@ -265,6 +266,7 @@ def test_the_two_desks_agree_contact_by_contact():
     assert other.method != fast_records.method
 
 
+@pytest.mark.slow
 def test_interpreted_is_compiled():
     """Without numba the same source gives the same records."""
     code = (
@@ -403,6 +405,7 @@ def test_littles_law():
     assert busy == pytest.approx(contacts.service[served, 0].sum(), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_priorities_as_in_cobham():
     """M/M/1, two classes, 80 %, non-preemptive: W1 = W0 / (1 - rho1), W2 = W1 / (1 - rho) (Cobham 1954).
 

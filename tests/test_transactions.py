@@ -473,6 +473,7 @@ def test_paths_that_lead_nowhere(tmp_path):
     assert issubclass(DataError, ValueError)
 
 
+@pytest.mark.slow
 def test_half_a_million_rows_take_seconds(tmp_path):
     """With dates and decimal commas, which take the slower way in."""
     n = 500_000

@@ -945,8 +945,10 @@ class Scenario(Section):
         untouched = {"title", "name", "metering", "disturbances"}
         # A world without them is the same as before there were any.
         untouched |= {name for name in ("districts", "segments") if not getattr(self, name)}
-        content = self.model_dump(mode="json", exclude=untouched)
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+        text = json.dumps(self.model_dump(mode="json", exclude=untouched), sort_keys=True)
+        if "-0.0" in text:  # a file leaves out what equals the default, and so the sign of a zero
+            text = json.dumps(json.loads(text, parse_float=lambda word: float(word) + 0.0), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def __hash__(self) -> int:
         """Factors of districts and segments stand in dictionaries, which have no hash of their own."""
