@@ -309,9 +309,36 @@ def test_strata_by_age_and_by_an_unknown_column(ask):
     assert set(asked["stratum"]) == {"18-39", "40-59", "60+"}
     assert (asked.loc[asked["stratum"] == "60+", "age"] >= 60).all()
     with pytest.raises(
-        ValueError, match="no groups by 'district'; known: age, source, tenure, usage, channel"
+        ValueError, match="no groups by 'street'; known: age, source, tenure, usage, channel, district"
     ):
-        ask(Survey(frame="stratified", by="district"))
+        ask(Survey(frame="stratified", by="street"))
+
+
+def test_strata_by_district_and_by_district_and_segment(water, ask, state):
+    """Few live in the industrial park: the floor brings enough of them into the sample."""
+    sample = ask(Survey(frame="stratified", by="district", size=500, floor=60)).sample
+    lives = water.customers["district"]
+    assert (sample["stratum"].to_numpy() == lives.loc[sample["customer"]].astype(str).to_numpy()).all()
+    here = state["active"] > 0
+    there = pd.Series(state["district"][here]).value_counts()
+    asked = sample["stratum"].value_counts()
+    assert asked["industrial"] == 60 > round(500 / here.sum() * there["industrial"])
+    assert asked["highrise"] == round(500 / here.sum() * there["highrise"])
+    weights = sample.groupby("stratum")["weight"].sum()
+    assert weights.to_dict() == pytest.approx(there.to_dict())
+    both = ask(Survey(frame="stratified", by="group", size=500, floor=20)).sample
+    kinds = water.customers.loc[both["customer"], ["district", "segment"]].astype(str)
+    assert (both["stratum"].to_numpy() == (kinds["district"] + "/" + kinds["segment"]).to_numpy()).all()
+    cells = pd.Series(state["group"][here]).value_counts()
+    assert len(cells) == 24
+    assert (both["stratum"].value_counts()[cells.index] >= np.minimum(20, cells)).all()
+
+
+def test_a_town_without_districts_has_no_strata_by_district():
+    world = cs.Scenario.preset("retail").replace(population__size=300, population__months=2)
+    run = cs.simulate(world, [], seed=1)
+    with pytest.raises(ValueError, match="no groups by 'district'; known: age, source, tenure, usage"):
+        run.survey(Survey(months=(1,), frame="stratified", by="district"))
 
 
 def test_a_missing_column_is_named(water, state):

@@ -101,7 +101,11 @@ class Survey(Section):
         "who may be asked: any customer; so many of each group; who contacted the firm in the month; "
         "who left in it",
     )
-    by: str = word("age", "column that makes the groups of a stratified sample")
+    by: str = word(
+        "age",
+        "column that makes the groups of a stratified sample: age, source, tenure, usage, channel, and where "
+        "there are some district, segment, or both together as group",
+    )
     floor: int = parameter(60, 0, 1_000_000, "customers", "asked at least in each group, as far as there are")
     panel: bool = word(False, "ask those who answered the first wave again in later ones", "yes/no")
     mode: Literal["phone", "online", "visit"] = word("phone", "how it is asked")
@@ -755,6 +759,13 @@ def state_of(world: WorldView, manual: float = 0.0, card: float = 0.0) -> dict[s
         # as in `CustomerView.channel`
         code = (draw >= manual).astype(int) + (draw >= manual + card)
         state["channel"] = _words(("manual", "card", "debit"), code)
+    if town := scenario.town:
+        group = of("group").astype(int)
+        parts = {"district": (town.districts, town.district), "segment": (town.segments, town.segment)}
+        named = {name: _words(words, of_group[group]) for name, (words, of_group) in parts.items() if words}
+        state |= named
+        if len(named) == 2:
+            state["group"] = named["district"] + "/" + named["segment"]
     plain = [name for name in COLUMNS if name not in ("id", "perception")]
     return state | {name: of(name) for name in (*plain, "left", "cause")}
 

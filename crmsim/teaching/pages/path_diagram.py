@@ -31,6 +31,8 @@ REFITS = 60
 # a model of six variables needs some
 FEWEST = 40
 
+# columns of what stands on the map: the ends of its intervals
+ENDS = ("low_x", "high_x", "low_y", "high_y")
 # where each latent variable stands, across and down, in parts of the diagram
 PLACES = {
     "image": (0.42, 0.0), "expectation": (0.0, 0.30), "quality": (0.22, 1.0), "value": (0.92, 1.0),
@@ -249,7 +251,7 @@ class PathDiagram(Page):
             })  # fmt: skip
         boxes = []
         for key in fit.model.latents:
-            index, r2 = fit.latents.loc[key, "index"], fit.latents.loc[key, "r2"]
+            index, r2 = (float(fit.latents[column][key]) for column in ("index", "r2"))
             below = self.text("below", index=index) if np.isnan(r2) else self.text(
                 "below_r2", index=index, r2=r2)  # fmt: skip
             x, y = PLACES[key]
@@ -261,11 +263,10 @@ class PathDiagram(Page):
             self.diagram.target = values["target"]
             self.diagram.label = self.text("diagram", paths=listed)
         points_of = []
-        for key, row in spots.iterrows():
-            spot = {"key": key, "name": self._called(str(key), latents), "x": row["performance"],
-                    "y": row["importance"]}  # fmt: skip
-            ends = {name: row[name] for name in ("low_x", "high_x", "low_y", "high_y")}
-            points_of.append(spot | ends if np.isfinite(list(ends.values())).all() else spot)
+        for key, x, y, *ends in spots[["performance", "importance", *ENDS]].itertuples():
+            spot = {"key": str(key), "name": self._called(str(key), latents), "x": float(x), "y": float(y)}
+            known = dict(zip(ENDS, map(float, ends), strict=True))
+            points_of.append(spot | known if np.isfinite(list(known.values())).all() else spot)
         # a better answer to the same question leaves the cross-hair where the reader has put it
         now = ({k: v for k, v in values.items() if k != "run"}, self.language)
         fresh = getattr(self, "_placed", None) != now
@@ -375,14 +376,14 @@ def _path(fit: pls.PathFit, source: str, target: str) -> Interval:
 def strongest_path(fit: pls.PathFit, target: str) -> tuple[str, Interval]:
     """What acts on the target most directly."""
     into = fit.paths[fit.paths["target"] == target]
-    source = str(into.loc[into["estimate"].abs().idxmax(), "source"])
+    source = str(into["source"].iloc[int(into["estimate"].abs().to_numpy().argmax())])
     return source, _path(fit, source, target)
 
 
 def nearest(htmt: pd.DataFrame) -> tuple[str, str, float]:
     """The two variables that are told apart least, and their HTMT."""
     ratios = np.nan_to_num(np.tril(htmt.to_numpy(dtype=float), -1))
-    row, column = np.unravel_index(int(ratios.argmax()), ratios.shape)
+    row, column = divmod(int(ratios.argmax()), len(ratios))
     return str(htmt.columns[column]), str(htmt.index[row]), float(ratios[row, column])
 
 
