@@ -394,7 +394,7 @@ class Study:
         old, new = _flat(there), _flat(mine)
         ignored = ("name", "title")
         errors = [
-            (key, f"{_shown(old, key)} there, {_shown(new, key)} here")
+            (key, _difference(old.get(key), new.get(key)))
             for key in dict.fromkeys([*old, *new])
             if old.get(key, ...) != new.get(key, ...) and key not in ignored
         ]
@@ -408,9 +408,10 @@ class Study:
     def _there(self, store: _Store) -> np.ndarray:
         """Which cells are there: worlds x policies x replications, true or false."""
         there = np.zeros((len(self._worlds), len(self.policies), self.replications), dtype=bool)
+        store.drop_damaged()
         if not store.files():
             return there
-        with self._connected(store, check=True) as connection:
+        with self._connected(store) as connection:
             found = connection.execute("select world, number, replication from keys").fetchnumpy()
         there[found["world"], found["number"], found["replication"]] = True
         return there
@@ -497,12 +498,10 @@ class Study:
         store.add(pd.DataFrame(frame, index=range(len(rows))).astype(counts))
 
     @contextlib.contextmanager
-    def _connected(self, store: _Store, check: bool = False) -> Iterator[Any]:
+    def _connected(self, store: _Store) -> Iterator[Any]:
         """DuckDB with the views `keys`, `results` and `log` of the cells of this study as it is now."""
         import duckdb
 
-        if check:
-            store.drop_damaged()
         files = store.files()
         if not files:
             raise ValueError(f"no cell is finished yet in {store.folder}; call run()")
@@ -743,10 +742,9 @@ def _in_processes(workers: int, calls: Iterator[tuple[bytes, str, list[_Work]]])
 def _on_cluster(client: Any, calls: Iterator[tuple[bytes, str, list[_Work]]]) -> Generator[_Done]:
     from concurrent.futures import CancelledError
 
-    from distributed import KilledWorker, as_completed
-
+    distributed = _distributed()
     running: set[Any] = set()
-    finished = as_completed()
+    finished = distributed.as_completed()
 
     def submit() -> None:
         """Two portions for each worker, those that joined meanwhile as well."""
@@ -764,7 +762,7 @@ def _on_cluster(client: Any, calls: Iterator[tuple[bytes, str, list[_Work]]]) ->
             future.release()
             submit()
             yield done
-    except KilledWorker as error:
+    except distributed.KilledWorker as error:
         raise RuntimeError(
             "several workers died on the same cells, perhaps for want of memory; the finished cells are "
             f"kept, run again to go on ({error})"
@@ -786,35 +784,46 @@ def _workers(client: Any) -> int:
 @contextlib.contextmanager
 def _client(cluster: Any, workers: int) -> Iterator[Any]:
     """A client of the cluster that was named; what was started here is ended."""
-    try:
-        from distributed import Client, LocalCluster
-    except ImportError:
-        raise ImportError('a cluster needs Dask: pip install "crmsim[research]"') from None
     if hasattr(cluster, "submit"):
         yield cluster
-    elif cluster == "local":
-        with (
-            LocalCluster(
-                n_workers=workers, threads_per_worker=1, dashboard_address=None, memory_limit=0
-            ) as own,
-            Client(own) as client,
-        ):
-            yield client
-    else:
+        return
+    with contextlib.ExitStack() as ours:
+        if cluster == "local":
+            cluster = ours.enter_context(local_cluster(workers))
         try:
-            client = Client(cluster, timeout=10)
+            client = ours.enter_context(_distributed().Client(cluster, timeout=10))
         except (OSError, ValueError) as error:
             raise StudyError(
                 [(str(cluster), f"no Dask scheduler answers ({error}); start one: crmsim cluster")], "cluster"
             ) from None
-        with client:
-            try:
-                client.wait_for_workers(1, timeout=30)
-            except TimeoutError:
-                raise RuntimeError(
-                    f"the cluster {cluster} has no workers; start some: dask worker ADDRESS"
-                ) from None
-            yield client
+        try:
+            client.wait_for_workers(1, timeout=30)
+        except TimeoutError:
+            raise RuntimeError(
+                f"the cluster {cluster} has no workers; start some: dask worker ADDRESS --nthreads 1"
+            ) from None
+        yield client
+
+
+def local_cluster(workers: int, host: str = "127.0.0.1", port: int = 0) -> Any:
+    """A Dask cluster of this machine: a scheduler and workers of one thread each, whose cells then take no
+    more processors than there are workers. It has `scheduler_address` and `close()`.
+
+    port: 0 for a free one. Whoever reaches a Dask scheduler can run code as its user, so a host other
+    than this machine's own is for closed networks only.
+    """
+    return _distributed().LocalCluster(
+        n_workers=workers, threads_per_worker=1, host=host, scheduler_port=port, dashboard_address=None,
+        memory_limit=0,
+    )  # fmt: skip
+
+
+def _distributed() -> Any:
+    try:
+        import distributed
+    except ImportError:
+        raise ImportError('a cluster needs Dask: pip install "crmsim[research]"') from None
+    return distributed
 
 
 @functools.lru_cache(maxsize=4)
@@ -1004,9 +1013,13 @@ def _plans(
             except PolicyError as error:
                 wrong.setdefault(str(error), []).append(scenario.name)
         for what, where in wrong.items():
-            known = f"{what} (in {', '.join(where)})" if len(where) < len(scenarios) else what
-            faults.add(("policies", name), known)
+            faults.add(("policies", name), what + _in(where, scenarios))
     return policies, plans
+
+
+def _in(names: list[str], scenarios: list[Scenario]) -> str:
+    """Where a fault is, if it is not in every scenario."""
+    return f" (in {', '.join(names)})" if len(names) < len(scenarios) else ""
 
 
 def _points(
@@ -1028,14 +1041,17 @@ def _points(
     else:
         faults.add(("design",), f"a table with kind, n and parameters is needed, not {given!r}")
         return nothing, None
-    spans = {}
+    spans: dict[str, Any] = {}
+    wrong: dict[tuple[str, str], list[str]] = {}
     for scenario in scenarios:
         try:
             spans = ranges(scenario, parameters)
         except ScenarioError as error:
-            for where, what in error.errors:
-                steps = ("parameters",) if where == "parameters" else ("parameters", *where.split("."))
-                faults.add(("design", *steps), f"{what} (in {scenario.name})" if len(scenarios) > 1 else what)
+            for fault in error.errors:
+                wrong.setdefault(fault, []).append(scenario.name)
+    for (where, what), names in wrong.items():
+        steps = ("parameters",) if where == "parameters" else ("parameters", *where.split("."))
+        faults.add(("design", *steps), what + _in(names, scenarios))
     if isinstance(given, pd.DataFrame):
         if not given.index.is_unique or not pd.api.types.is_integer_dtype(given.index):
             faults.add(("design",), "the index of a design must be the numbers of its points, each once")
@@ -1068,16 +1084,23 @@ def _named(policy: Any) -> str:
 
 
 def _flat(content: Any, before: str = "") -> dict[str, Any]:
-    if isinstance(content, Mapping) and content:
-        found: dict[str, Any] = {}
-        for key, value in content.items():
-            found |= _flat(value, f"{before}.{key}" if before else str(key))
-        return found
-    return {before: content}
+    """{"a": {"b": [1]}} as {"a.b.0": 1}."""
+    if not isinstance(content, Mapping | list) or not content:
+        return {before: content}
+    found: dict[str, Any] = {}
+    for key, value in content.items() if isinstance(content, Mapping) else enumerate(content):
+        found |= _flat(value, f"{before}.{key}" if before else str(key))
+    return found
 
 
-def _shown(content: Mapping[str, Any], key: str) -> str:
-    if key not in content:
-        return "not"
-    text = json.dumps(content[key], ensure_ascii=False)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _difference(old: Any, new: Any) -> str:
+    """Two values, long ones from where they begin to differ."""
+    texts = ["nothing" if x is None else json.dumps(x, ensure_ascii=False) for x in (old, new)]
+    pairs = zip(*texts, strict=False)
+    same = next((k for k, (a, b) in enumerate(pairs) if a != b), min(map(len, texts)))
+    start = same - 25 if max(map(len, texts)) > 60 and same > 30 else 0
+    shown = [
+        ("..." if start else "") + t[start : start + 50] + ("..." if len(t) > start + 50 else "")
+        for t in texts
+    ]
+    return f"{shown[0]} there, {shown[1]} here"
