@@ -544,8 +544,8 @@ def initial_lives(run: Run) -> _Lives:
 
 def outcomes(run: Run, lives: _Lives, without: _Lives) -> np.ndarray:
     """`OUTCOMES` of a run whose initial customers live `lives`, and `without` under the baseline."""
-    m = run.monthly
-    totals = m.sum()
+    # a row a column of `monthly`: sums of arrays take a tenth of the time of sums of Series
+    m = dict(zip(run.monthly, np.ascontiguousarray(run.monthly.to_numpy(dtype=float).T), strict=True))
     discount = m["discount"]
     gross = float((discount * (m["margin"] - m["acquisition_cost"])).sum())
     cost = float((discount * m["policy_cost"]).sum())
@@ -556,16 +556,16 @@ def outcomes(run: Run, lives: _Lives, without: _Lives) -> np.ndarray:
         "returned", "failures", "complaints", "failed_payments", "purchases", "offers", "revenue", "margin",
         "policy_cost", "acquisition_cost",
     )  # fmt: skip
-    found: dict[str, Any] = {name: totals[name] for name in same}
+    found: dict[str, Any] = {name: m[name].sum() for name in same}
     found |= {
         "customers_at_start": lives.active.size,
-        "customers_at_end": m["customers"].iloc[-1],
+        "customers_at_end": m["customers"][-1],
         "kept": np.count_nonzero(lives.active),
-        "joined": m["joined"].iloc[1:].sum(),
-        "joined_referred": totals["joined_referred"],
-        "expected_left": sum(totals[f"expected_{c}"] for c in CAUSES),
+        "joined": m["joined"][1:].sum(),
+        "joined_referred": m["joined_referred"].sum(),
+        "expected_left": sum(found[f"expected_{c}"] for c in CAUSES),
         "expected_left_initial": lives.expected.sum(),
-        "satisfaction": m["satisfaction"].iloc[-1],
+        "satisfaction": m["satisfaction"][-1],
         "policy_cost_discounted": cost,
         "acquisition_cost_discounted": (discount * m["acquisition_cost"]).sum(),
         "gross_equity": gross,
