@@ -507,7 +507,7 @@ class Study:
             raise ValueError(f"no cell is finished yet in {store.folder}; call run()")
         with duckdb.connect() as connection:
             # one thread, so that a file written from here is the same each time
-            connection.execute("set threads = 1; set memory_limit = '1GB'")
+            connection.execute("set threads = 1; set memory_limit = '256MB'")
             connection.execute(f"set temp_directory = {_quoted(store.folder / '.duckdb')}")
             connection.execute("set enable_progress_bar = false")
             connection.register("plan", self._plan)
