@@ -43,6 +43,7 @@ EXTRAS = {
     "analyse": {"analysis"},
     "import": {"excel"},
     "study": {"research"},
+    "cluster": {"research"},
 }
 CHECKS = {
     "ruff check": ["ruff", "check"],

@@ -225,7 +225,8 @@ def cluster(options: argparse.Namespace) -> None:
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with local_cluster(options.workers or cpu_count(), options.host, options.port) as started:
-        say(f"{started.scheduler_address}: {len(started.workers)} workers (stop with Ctrl+C)")
+        say("Dask cluster of this machine (stop with Ctrl+C)")
+        say(f"workers:     {len(started.workers)}")
         say(f"use it:      crmsim study STUDY.toml --cluster {started.scheduler_address}")
         say(f"add workers: dask worker {started.scheduler_address} --nthreads 1")
         sys.stdout.flush()

@@ -529,6 +529,31 @@ def test_a_dask_worker_killed_in_the_middle_costs_only_its_cells(tmp_path, examp
     assert 0 < (log["worker"] == worker).sum() < len(log)  # its finished cells count
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT")
+def test_one_command_starts_a_cluster_that_studies_use(root, tmp_path, done):
+    words = [sys.executable, "-m", "crmsim", "cluster", "--workers", "2", "--port", "0"]
+    with subprocess.Popen(
+        words, env={**os.environ, "PYTHONPATH": str(root)}, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            said = [process.stdout.readline() for _ in range(3)]
+            address = re.search(r"--cluster (tcp://127\.0\.0\.1:\d+)$", said[2])
+            assert address, said
+            small().run(tmp_path, cluster=address[1], progress=False)
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0
+    assert result(tmp_path) == result(done.folder)
+
+
+def test_a_cluster_that_is_none_is_told(tmp_path):
+    with pytest.raises(
+        StudyError, match=r"somewhere: no Dask scheduler answers .*; start one: crmsim cluster"
+    ):
+        small().run(tmp_path, cluster="somewhere", progress=False)
+
+
 MAIN = """
 import sys
 sys.path.insert(0, sys.argv[1])
