@@ -44,6 +44,7 @@ EXTRAS = {
     "import": {"excel"},
     "study": {"research"},
     "reproduce": {"course", "analysis", "research"},  # every notebook, and what they import
+    "cluster": {"research"},
 }
 CHECKS = {
     "ruff check": ["ruff", "check"],

@@ -11,6 +11,7 @@ The public names, each imported when it is first used:
 - counterfactual: one customer's two lives, with and without policies
 - trace: one customer's month, rule by rule
 - Experiment: policies x scenarios x replications, cached and resumable
+- Study: an experiment from one file, at the points of a design, in parts on disk, on a cluster
 - compare: paired differences between policies with intervals
 - replications_needed: how many replications give a wanted precision
 - PdcaCycle: rounds of plan, do, check, act: projects under a budget, measured by surveys
@@ -92,6 +93,7 @@ _HOMES = {
     "data.importing": ("import_file",),
     "data.samples": ("load_dataset",),
     "research.experiment": ("Experiment",),
+    "research.study": ("Study",),
     "research.compare": ("compare", "replications_needed"),
     "research.fit": ("fit_scenario",),
     "research.facts": ("facts",),

@@ -189,6 +189,52 @@ def _compare_figures(stage: Path, comparison: Comparison, monthly: pd.DataFrame,
         _save(stage, name, plots.churn_by_cause(rows, note=f"{policy}; {note}"))
 
 
+def study(options: argparse.Namespace) -> None:
+    """Run a study from its file: policies x scenarios x points of a design x replications."""
+    from .research.study import Study
+
+    made = Study.load(options.study)
+    out = Path(options.out or f"results/{_file_name(made.name)}-study")
+    say(f"{made!r}")
+    made.run(out, jobs=options.jobs, cluster=options.cluster, progress=sys.stderr.isatty())
+    shown = [name for name in ("kept", "saved", "equity") if name in made.outcomes] or made.outcomes[:3]
+    means = ", ".join(f'avg("{name}")' for name in shown)
+    rows = made.query(
+        f"select base, policy, count(*), {means} from results group by all "
+        "order by min(list_position(" + _listed(s.name for s in made.scenarios) + ", base)), "
+        "min(list_position(" + _listed(made.policies) + ", policy))"
+    )
+    head = ("scenario", "policy", "cells", *(f"mean {name}" for name in shown))
+    say("\n" + aligned([tuple(_number(x) if isinstance(x, int | float) else str(x) for x in row)
+                        for row in rows.itertuples(index=False)], head))  # fmt: skip
+    say(f"\nWritten to {out}: results.parquet, a row a cell; log.parquet, when each was made; study.json")
+
+
+def _listed(words: Iterable[str]) -> str:
+    """A list of words in SQL."""
+    return "[" + ", ".join("'" + word.replace("'", "''") + "'" for word in words) + "]"
+
+
+def cluster(options: argparse.Namespace) -> None:
+    """Start a Dask cluster on this machine and keep it until Ctrl+C."""
+    import signal
+
+    from joblib import cpu_count
+
+    from .research.study import local_cluster
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with local_cluster(options.workers or cpu_count(), options.host, options.port) as started:
+        say("Dask cluster of this machine (stop with Ctrl+C)")
+        say(f"workers:     {len(started.workers)}")
+        say(f"use it:      crmsim study STUDY.toml --cluster {started.scheduler_address}")
+        say(f"add workers: dask worker {started.scheduler_address} --nthreads 1")
+        sys.stdout.flush()
+        with contextlib.suppress(KeyboardInterrupt):
+            while True:
+                time.sleep(3600)
+
+
 def _save(stage: Path, name: str, ax: Any) -> None:
     """A figure as PNG and SVG."""
     from .plots import save_figure
@@ -837,6 +883,15 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
         "  crmsim compare mine.toml --policy dunning retention_call:target=value,budget=2000 \\\n"
         "      dunning+complaint_handling --replications 60",
     ),
+    "study": (
+        study,
+        "crmsim study docs/study.toml --out results/study\n"
+        "  crmsim study docs/study.toml --out results/study --cluster local --jobs 4",
+    ),
+    "cluster": (
+        cluster,
+        "crmsim cluster --workers 4\n  crmsim study docs/study.toml --cluster tcp://127.0.0.1:8786",
+    ),
     "fit": (
         fit,
         "crmsim fit sales.csv --customer client --date day --amount total --out mine.toml\n"
@@ -916,6 +971,23 @@ def parser() -> argparse.ArgumentParser:
     add = made["compare"].add_argument
     add("--replications", metavar="R", type=_whole, default=20, help="how often, each with other luck (20)")
     add("--jobs", metavar="J", type=_whole, default=-1, help="processes; -1 for all processors")
+    add = made["study"].add_argument
+    add("study", metavar="STUDY.toml", help="file of the study; docs/study.toml is one with comments")
+    add(
+        "--jobs",
+        metavar="J",
+        type=_whole,
+        default=-1,
+        help="processes, or workers of a local cluster; -1 for all",
+    )
+    add("--cluster", metavar="ADDRESS", help="local, or a Dask scheduler such as tcp://127.0.0.1:8786")
+    add = made["cluster"].add_argument
+    add("--workers", metavar="N", type=_whole, help="of one thread each (one for each processor)")
+    add("--port", metavar="P", type=_whole, default=8786, help="of the scheduler (8786); 0 for a free one")
+    add(
+        "--host", metavar="HOST", default="127.0.0.1",
+        help="where it listens; any but this machine is for closed networks: who reaches it can run code",
+    )  # fmt: skip
     add = made["fit"].add_argument
     add("transactions", metavar="TRANSACTIONS", help="a CSV file with a row a purchase")
     add("--customer", metavar="COL", help="column with the customer: its name, or position from 0")
@@ -971,6 +1043,7 @@ def parser() -> argparse.ArgumentParser:
     for name, meaning in (
         ("run", "folder for the results (results/SCENARIO-run)"),
         ("compare", "folder for the results (results/SCENARIO-compare)"),
+        ("study", "folder for the results (results/STUDY-study); the same one goes on where it was"),
         ("facts", "folder for the report; without it the report is only printed"),
         ("analyse", "folder for the report (results/DATABASE-report)"),
     ):
@@ -1065,7 +1138,7 @@ def _main(words: list[str]) -> int:
     except KeyboardInterrupt:
         if debug:
             raise
-        kept = {"compare": "cells", "grade": "submissions"}.get(words[0])
+        kept = {"compare": "cells", "study": "cells", "grade": "submissions"}.get(words[0])
         told = (
             f"finished {kept} are kept, run the same command again to go on"
             if kept
@@ -1092,7 +1165,7 @@ def _main(words: list[str]) -> int:
 
 def _told(error: Exception) -> str:
     """An error in words; a scenario with a single fault in one line."""
-    if type(error).__name__ == "ScenarioError" and len(error.errors) == 1:  # type: ignore[attr-defined]
+    if type(error).__name__ in ("ScenarioError", "StudyError") and len(error.errors) == 1:  # type: ignore[attr-defined]
         (where, what), origin = error.errors[0], error.origin  # type: ignore[attr-defined]
         parts = [origin, where, what] if origin.endswith(".toml") else [where, what]
         return ": ".join(part for part in parts if part)

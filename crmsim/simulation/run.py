@@ -78,10 +78,7 @@ class Run:
 
     @cached_property
     def monthly(self) -> pd.DataFrame:
-        import pandas as pd
-
-        raw = pd.DataFrame(self._rows).set_index("month")
-        return monthly_table(raw)
+        return monthly_table(self._rows)
 
     @cached_property
     def costs(self) -> pd.DataFrame:
@@ -474,14 +471,15 @@ class Run:
         return f"<p><b>{self!r}</b></p>" + self.summary().to_frame().to_html(float_format="{:,.1f}".format)
 
 
-def monthly_table(raw: pd.DataFrame) -> pd.DataFrame:
+def monthly_table(rows: list[dict[str, float]]) -> pd.DataFrame:
     """Totals of each month as the table a user reads: means, shares, counts, money."""
     import pandas as pd
 
-    at_risk = raw["at_risk"].where(raw["at_risk"] > 0)
-    here = raw["customers"].where(raw["customers"] > 0)
-    left = raw[[f"left_{c}" for c in CAUSES]].sum(axis=1)
-    table: dict[str, pd.Series] = {}
+    # arrays, since a Series for each column takes as long as a tenth of a small run
+    raw = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    at_risk, here = (np.where(raw[n] > 0, raw[n], np.nan) for n in ("at_risk", "customers"))
+    left = np.sum([raw[f"left_{c}"] for c in CAUSES], axis=0)
+    table: dict[str, np.ndarray] = {}
     table["customers"] = raw["customers"]
     table["at_risk"] = raw["at_risk"]
     table["joined"] = raw["joined"]
@@ -507,7 +505,7 @@ def monthly_table(raw: pd.DataFrame) -> pd.DataFrame:
     )  # fmt: skip
     for name in rest:
         table[name] = raw[name]
-    return pd.DataFrame(table)
+    return pd.DataFrame(table, index=pd.Index(raw["month"], name="month"))
 
 
 def month_events(people: People, scratch: np.ndarray, month: int) -> dict[str, np.ndarray]:
