@@ -276,7 +276,7 @@ def estimators(
         unit = page.say("tr_share_points")
         found = page.say(
             "tr_estimators_title", worst=words[worst], best=words[best],
-            bias=f"{_points(table['bias'][worst])} {unit}", least=_points(table["bias"][best]),
+            bias=f"{_points(float(table['bias'].loc[worst]))} {unit}", least=_points(float(table["bias"].loc[best])),
         )  # fmt: skip
         sentence = page.say("tr_estimators_words", n=number, list=page.listed(told))
         return page.finish(title or found, sentence, note)
