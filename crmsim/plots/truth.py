@@ -270,13 +270,13 @@ def estimators(
         ax.plot([], [], color=GREY, linewidth=2, alpha=0.6, label=" " + page.say("tr_spread"))
         page.legend()
         page.axes_words(page.say("tr_estimate", unit=page.say("tr_share_points")), "")
-        sizes = table["bias"].abs()
-        words = {n: page.say(_ESTIMATORS[n]) if n in _ESTIMATORS else str(n) for n in table.index}
-        worst, best = sizes.idxmax(), sizes.idxmin()
+        biases = {str(name): float(bias) for name, bias in table["bias"].items()}
+        words = {n: page.say(_ESTIMATORS[n]) if n in _ESTIMATORS else n for n in biases}
+        worst, best = (pick(biases, key=lambda n: abs(biases[n])) for pick in (max, min))
         unit = page.say("tr_share_points")
         found = page.say(
             "tr_estimators_title", worst=words[worst], best=words[best],
-            bias=f"{_points(float(table['bias'].loc[worst]))} {unit}", least=_points(float(table["bias"].loc[best])),
+            bias=f"{_points(biases[worst])} {unit}", least=_points(biases[best]),
         )  # fmt: skip
         sentence = page.say("tr_estimators_words", n=number, list=page.listed(told))
         return page.finish(title or found, sentence, note)
