@@ -14,6 +14,10 @@ The public names, each imported when it is first used:
 - Study: an experiment from one file, at the points of a design, in parts on disk, on a cluster
 - compare: paired differences between policies with intervals
 - replications_needed: how many replications give a wanted precision
+- adjusted: many comparisons at once, with p-values and intervals that allow for their number
+- select_best: the best of several policies with a stated probability
+- individual_effects: the effect of a policy on every customer, by paired lives
+- Trial: an A/B test inside the world, as a campaign that draws lots
 - PdcaCycle: rounds of plan, do, check, act: projects under a budget, measured by surveys
 - Project: one project of such a round: policies, cost, the touchpoint it aims at
 - fit_scenario: a scenario whose simulated customers look like a transaction log
@@ -95,6 +99,9 @@ _HOMES = {
     "research.experiment": ("Experiment",),
     "research.study": ("Study",),
     "research.compare": ("compare", "replications_needed"),
+    "research.statistics": ("adjusted", "select_best"),
+    "research.truth": ("individual_effects",),
+    "research.trials": ("Trial",),
     "research.fit": ("fit_scenario",),
     "research.facts": ("facts",),
     "research.pdca": ("PdcaCycle", "Project"),

@@ -68,7 +68,10 @@ add_words(
             "{worst} is off by {bias}, {best} by {least}",
             "{worst}偏差{bias}，{best}偏差{least}",
         ),
-        "tr_estimators_words": ("Bias of each estimator over {n} tests: {list}.", "{n}次试验中各估计量的偏差：{list}。"),
+        "tr_estimators_words": (
+            "Bias of each estimator over {n} tests: {list}.",
+            "{n}次试验中各估计量的偏差：{list}。",
+        ),
         "tr_itt": ("intention to treat", "意向性分析"),
         "tr_pp": ("per protocol", "符合方案分析"),
         "tr_at": ("as treated", "按实际处理分析"),
@@ -267,13 +270,13 @@ def estimators(
         ax.plot([], [], color=GREY, linewidth=2, alpha=0.6, label=" " + page.say("tr_spread"))
         page.legend()
         page.axes_words(page.say("tr_estimate", unit=page.say("tr_share_points")), "")
-        sizes = table["bias"].abs()
-        words = {n: page.say(_ESTIMATORS[n]) if n in _ESTIMATORS else str(n) for n in table.index}
-        worst, best = sizes.idxmax(), sizes.idxmin()
+        biases = {str(name): float(bias) for name, bias in table["bias"].items()}
+        words = {n: page.say(_ESTIMATORS[n]) if n in _ESTIMATORS else n for n in biases}
+        worst, best = (pick(biases, key=lambda n: abs(biases[n])) for pick in (max, min))
         unit = page.say("tr_share_points")
         found = page.say(
             "tr_estimators_title", worst=words[worst], best=words[best],
-            bias=f"{_points(table['bias'][worst])} {unit}", least=_points(table["bias"][best]),
+            bias=f"{_points(biases[worst])} {unit}", least=_points(biases[best]),
         )  # fmt: skip
         sentence = page.say("tr_estimators_words", n=number, list=page.listed(told))
         return page.finish(title or found, sentence, note)
@@ -298,17 +301,17 @@ def spill_over(
         raise ValueError(f"spill_over: no measure {measure!r}; there are {', '.join(set(table['measure']))}")
     with a_page(ax, language) as page:
         ax = page.ax
-        wide = rows.set_index(["channel", "group"])
+        numbers: dict[tuple[str, str], tuple[float, float, float]] = {
+            (row["channel"], row["group"]): (row["effect"], row["low"], row["high"])
+            for row in rows.to_dict("records")
+        }
         used = [
             c for c in _CHANNELS
-            if c in ("direct", "total") or any(wide.at[(c, g), "effect"] for g in ("treated", "untreated"))
+            if c in ("direct", "total") or any(numbers[c, g][0] for g in ("treated", "untreated"))
         ]  # fmt: skip
         places = -np.arange(len(used), dtype=float)
         for group, shift, colour in (("treated", 0.17, "blue"), ("untreated", -0.17, "vermillion")):
-            values, low, high = (
-                np.array([wide.at[(c, group), x] for c in used], dtype=float)
-                for x in ("effect", "low", "high")
-            )
+            values, low, high = np.array([numbers[c, group] for c in used], dtype=float).T
             label = page.say(f"tr_{group}")
             ax.barh(places + shift, values, 0.3, color=OKABE_ITO[colour], alpha=0.85, label=label)
             ax.hlines(places + shift, low, high, color=OKABE_ITO["black"], linewidth=1.8 * page.scale)
@@ -321,7 +324,7 @@ def spill_over(
         digits = 0 if measure in ("months_gained", "value_gained") else 1
 
         def effect(channel: str, group: str) -> str:
-            return signed(float(wide.at[(channel, group), "effect"]), digits)
+            return signed(numbers[channel, group][0], digits)
 
         told = [
             page.say(
@@ -331,7 +334,7 @@ def spill_over(
             for c in used
         ]  # fmt: skip
         parts = [c for c in used if c != "total"]
-        largest = max(parts, key=lambda c: abs(float(wide.at[(c, "untreated"), "effect"])))
+        largest = max(parts, key=lambda c: abs(numbers[c, "untreated"][0]))
         found = page.say(
             "tr_spill_title", total=effect("total", "untreated"), channel=page.say(_CHANNELS[largest]),
             value=effect(largest, "untreated"),

@@ -176,7 +176,8 @@ def compare(table: pd.DataFrame, baseline: str | None = None, level: float = 0.9
 
     With the differences d_r of n replications the effect is their mean and its interval is
     mean +- t(n-1) s / sqrt(n). For a ratio of the means of a and b it is the set of all q for which
-    the mean of a_r - q b_r cannot be told from zero (Fieller 1954). Raises ValueError.
+    the mean of a_r - q b_r cannot be told from zero (Fieller 1954). Every interval holds for itself; where
+    several are read together, `adjusted` allows for their number. Raises ValueError.
     """
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, not {level!r}")
