@@ -252,8 +252,8 @@ def spill_over(
     Returns a row a measure (`EFFECTS`; for newcomers saved counts those there at the end), group and
     channel: measure, unit, group, channel, effect (mean over replications of the sum over the group),
     low, high (Student's interval), customers (mean size of the group), replications. With 2,000
-    customers and 24 months a replication takes some tenths of a second. What a policy does to the waits of those who call
-    anyway is told by `simulation.stations_report.spill_over`.
+    customers and 24 months a replication takes some tenths of a second. What a policy does to the waits of
+    those who call anyway is told by `simulation.stations_report.spill_over`.
 
     Raises PolicyError, ScenarioError, ValueError.
     """
