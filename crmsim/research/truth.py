@@ -328,6 +328,12 @@ def _switched_off(scenario: Scenario, plans: tuple[list[Any], list[Any]]) -> dic
         if scenario.service.counter_clerks > 0:
             many["counter_clerks"] = 1_000
         off["queue"] = {f"service__{name}": number for name, number in many.items()}
+        if scenario.service.desk == "simpy":
+            # Where nobody waits, the exact desk gives the same answers, and in a moment: so many agents
+            # are so many processes. What only the other knows decides who goes first, which is nobody.
+            plain = {"desk": "fast", "callback_after": 0, "priorities": False}
+            shifts = tuple(shift.model_copy(update={"skills": ()}) for shift in scenario.service.shifts)
+            off["queue"] |= {f"service__{k}": v for k, v in {**plain, "shifts": shifts}.items()}
     if scenario.word_of_mouth.contagion > 0 or scenario.acquisition.imitation > 0:
         off["word_of_mouth"] = {"word_of_mouth__contagion": 0, "acquisition__imitation": 0}
     if any(_unlimited(p) is not p for plan in plans for p in plan):
