@@ -257,3 +257,8 @@ def test_realised_and_expected_saves_agree_but_for_luck(world):
     assert row["expected"] > 5
     assert row["gap_low"] < 0 < row["gap_high"]
     assert row["gap"] == pytest.approx(row["net"] - row["expected"])
+    single = realised_against_expected(table, each=True)
+    assert single["replication"].tolist() == list(range(30))
+    assert single[["net", "expected", "gap"]].mean().to_dict() == pytest.approx(
+        row[["net", "expected", "gap"]].to_dict()
+    )

@@ -124,6 +124,20 @@ def test_a_queue_carries_an_effect_to_those_who_got_no_offer(apart):
     assert untreated["queue"] != 0 and untreated["queue"] == pytest.approx(untreated["total"])
 
 
+def test_the_reference_desk_has_a_queue_to_switch_off_as_well(apart):
+    shift = {"name": "late", "agents": 1, "from_hour": 17, "to_hour": 20, "skills": ("bill_question",)}
+    town = apart.replace(
+        population__size=300, population__months=4, churn__competitive=0.03, service__desk="simpy",
+        service__agents=0.02, service__shifts=(shift,), service__priorities=True, acquisition__imitation=0,
+    )  # fmt: skip
+    wide = parts(
+        spill_over(town, cs.RetentionCall(target="random", share=0.5, start=1, stop=2), replications=1)
+    )
+    untreated = wide.loc[("expected_saves", "untreated")]
+    assert untreated["direct"] == untreated["word_of_mouth"] == untreated["rest"] == 0
+    assert wide.loc[("expected_saves", "treated"), "direct"] != 0
+
+
 def test_a_budget_crowds_out(apart):
     call = cs.RetentionCall(target="uplift", share=0.3, start=2, stop=3)
     price = (call.contact + call.accept * call.offer) * apart.bill

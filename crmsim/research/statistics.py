@@ -500,13 +500,16 @@ def _is_share(value: float, what: str) -> None:
 # -- saves, realised and expected ------------------------------------------------------------------------
 
 
-def realised_against_expected(table: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+def realised_against_expected(
+    table: pd.DataFrame, level: float = 0.95, *, each: bool = False
+) -> pd.DataFrame:
     """Customers saved as counted, against the sum of the chances of leaving that were avoided.
 
     table: of `Experiment.run`. A row a scenario and policy: replications, saved, harmed, net
     (saved - harmed) with net_low and net_high, expected (`expected_saves`) with expected_low and
     expected_high, gap (net - expected) with gap_low and gap_high, all means over replications with
-    Student's intervals; spread_ratio, the standard deviation of net over that of expected.
+    Student's intervals; spread_ratio, the standard deviation of net over that of expected. With `each` a
+    row a scenario, policy and replication: saved, harmed, net, expected, gap.
 
     Why two numbers: `saved` counts customers who are there at the end under the policy and gone without
     it. `expected_saves` adds up the chances of leaving that every customer ran, month by month, in
@@ -519,9 +522,15 @@ def realised_against_expected(table: pd.DataFrame, level: float = 0.95) -> pd.Da
     Raises ValueError.
     """
     _is_share(level, "level")
-    rows = []
+    rows, singles = [], []
     for pair in _pairs(table, None):
         cells = pair.with_policy
+        if each:
+            alone = cells.reset_index()[["scenario", "policy", "replication", "saved", "harmed"]]
+            alone["net"] = alone["saved"] - alone["harmed"]
+            alone["expected"] = cells["expected_saves"].to_numpy(float)
+            singles.append(alone.assign(gap=alone["net"] - alone["expected"]))
+            continue
         if len(cells) < 2:
             raise ValueError(_SPREAD)
         net = (cells["saved"] - cells["harmed"]).to_numpy(float)
@@ -539,7 +548,7 @@ def realised_against_expected(table: pd.DataFrame, level: float = 0.95) -> pd.Da
         spread = expected.std(ddof=1)
         found["spread_ratio"] = net.std(ddof=1) / spread if spread > 0 else math.nan
         rows.append(found)
-    return pd.DataFrame(rows)
+    return pd.concat(singles, ignore_index=True) if each else pd.DataFrame(rows)
 
 
 def mean_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:

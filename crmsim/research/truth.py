@@ -252,8 +252,8 @@ def spill_over(
     Returns a row a measure (`EFFECTS`; for newcomers saved counts those there at the end), group and
     channel: measure, unit, group, channel, effect (mean over replications of the sum over the group),
     low, high (Student's interval), customers (mean size of the group), replications. With 2,000
-    customers and 24 months a replication takes some tenths of a second. What a policy does to the waits of those who call
-    anyway is told by `simulation.stations_report.spill_over`.
+    customers and 24 months a replication takes some tenths of a second. What a policy does to the waits of
+    those who call anyway is told by `simulation.stations_report.spill_over`.
 
     Raises PolicyError, ScenarioError, ValueError.
     """
@@ -328,6 +328,12 @@ def _switched_off(scenario: Scenario, plans: tuple[list[Any], list[Any]]) -> dic
         if scenario.service.counter_clerks > 0:
             many["counter_clerks"] = 1_000
         off["queue"] = {f"service__{name}": number for name, number in many.items()}
+        if scenario.service.desk == "simpy":
+            # Where nobody waits, the exact desk gives the same answers, and in a moment: so many agents
+            # are so many processes. What only the other knows decides who goes first, which is nobody.
+            plain = {"desk": "fast", "callback_after": 0, "priorities": False}
+            shifts = tuple(shift.model_copy(update={"skills": ()}) for shift in scenario.service.shifts)
+            off["queue"] |= {f"service__{k}": v for k, v in {**plain, "shifts": shifts}.items()}
     if scenario.word_of_mouth.contagion > 0 or scenario.acquisition.imitation > 0:
         off["word_of_mouth"] = {"word_of_mouth__contagion": 0, "acquisition__imitation": 0}
     if any(_unlimited(p) is not p for plan in plans for p in plan):
