@@ -12,6 +12,7 @@ The public names, each imported when it is first used:
 - trace: one customer's month, rule by rule
 - Experiment: policies x scenarios x replications, cached and resumable
 - compare: paired differences between policies with intervals
+- sensitivity: which parameters an outcome, or a policy's effect, hangs on
 - replications_needed: how many replications give a wanted precision
 - PdcaCycle: rounds of plan, do, check, act: projects under a budget, measured by surveys
 - Project: one project of such a round: policies, cost, the touchpoint it aims at
@@ -93,6 +94,7 @@ _HOMES = {
     "data.samples": ("load_dataset",),
     "research.experiment": ("Experiment",),
     "research.compare": ("compare", "replications_needed"),
+    "research.sensitivity": ("sensitivity",),
     "research.fit": ("fit_scenario",),
     "research.facts": ("facts",),
     "research.pdca": ("PdcaCycle", "Project"),

@@ -41,6 +41,7 @@ _HOMES = {
     "satisfaction": (
         "driver_importance", "importance_performance", "index_by_wave", "kano", "path_diagram",
     ),
+    "sensitivity": ("elementary_effects", "influence_bars", "interaction_matrix", "tornado_bars"),
     "style": (
         "CAUSE_COLOURS", "GREY", "LAYER_COLOURS", "LIGHT", "OKABE_ITO", "POLICY_COLOURS", "chinese_font",
         "save_figure", "words",

@@ -104,7 +104,9 @@ class Sensitivity:
                 "customers make it less."
             )
         if self.method == "sobol":
-            wide = self.table.loc[self.table["ST_conf"] > np.maximum(0.5 * self.table["ST"], 0.1), "parameter"]
+            wide = self.table.loc[
+                self.table["ST_conf"] > np.maximum(0.5 * self.table["ST"], 0.1), "parameter"
+            ]
             if len(wide):
                 parts.append(f"Too few points to be sure of {', '.join(wide)}; double n.")
         return " ".join(parts)
@@ -154,7 +156,9 @@ class Sensitivity:
         from html import escape
 
         head = repr(self).splitlines()[0]
-        return f"<p>{escape(head)}</p>{self._shown().to_html(index=False, border=0)}<p>{escape(self.note)}</p>"
+        return (
+            f"<p>{escape(head)}</p>{self._shown().to_html(index=False, border=0)}<p>{escape(self.note)}</p>"
+        )
 
     def _shown(self) -> pd.DataFrame:
         digits = 3 if self.method == "sobol" else 4
@@ -217,7 +221,16 @@ def sensitivity(
     table = from_unit(spans, points)
     label, unit = _label(outcome)
     values, runs = _outcomes(
-        base, table, outcome, policies, baseline, replications, seed, jobs=jobs, progress=progress, cache=cache
+        base,
+        table,
+        outcome,
+        policies,
+        baseline,
+        replications,
+        seed,
+        jobs=jobs,
+        progress=progress,
+        cache=cache,
     )
     found, pairs, variance = analyse(list(spans), points, values, method, second_order, level, seed)
     limits = pd.DataFrame(
@@ -382,7 +395,16 @@ def tornado(
     table = pd.DataFrame(rows, index=pd.RangeIndex(len(rows), name="point"))
     label, unit = _label(outcome)
     values, _ = _outcomes(
-        base, table, outcome, policies, baseline, replications, seed, jobs=jobs, progress=progress, cache=cache
+        base,
+        table,
+        outcome,
+        policies,
+        baseline,
+        replications,
+        seed,
+        jobs=jobs,
+        progress=progress,
+        cache=cache,
     )
     half = _t(level, replications - 1)
 
