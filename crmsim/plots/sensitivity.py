@@ -52,8 +52,8 @@ add_words(
             "各参数的平均绝对效应与离散；线以上的效应随位置而变。{list}。",
         ),
         "se_plain": (
-            "Every parameter does about the same everywhere: sigma stays below mu*",
-            "各参数的效应处处相近：σ均小于μ*",
+            "Every parameter does about the same everywhere: sigma is less than half of mu*",
+            "各参数的效应处处相近：σ不及μ*的一半",
         ),
         "se_bent": (
             "What it does depends on the rest, or on where it stands: {list}",
@@ -195,7 +195,7 @@ def elementary_effects(
         end = min(right, top)
         page.ax.plot([0, end], [0, end], color=GREY, linewidth=1.2, linestyle=(0, (4, 3)))
         page.ax.annotate(
-            page.say("se_line"), (end, end), (-6, -4), textcoords="offset points", ha="right", va="top",
+            page.say("se_line"), (end, end), (-16, -4), textcoords="offset points", ha="right", va="top",
             fontsize=0.85 * page.size, color=GREY, rotation=0,
         )  # fmt: skip
         page.ax.errorbar(
@@ -216,10 +216,7 @@ def elementary_effects(
             for p, m, s, e in zip(table["parameter"], mu, own, error, strict=True)
             if s > 0.5 * m and m > 2 * e and m > 0.05 * mu.max()
         ]
-        if bent:
-            found = page.say("se_bent", list=page.listed(bent[:3]))
-        else:
-            found = page.say("se_plain")
+        found = page.say("se_bent", list=page.listed(bent[:3])) if bent else page.say("se_plain")
         told = [
             page.say("se_plane_one", name=_word(p, names), mu=_number(m), sigma=_number(s))
             for p, m, s in zip(table["parameter"], mu, sigma, strict=True)

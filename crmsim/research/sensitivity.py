@@ -349,7 +349,7 @@ class Tornado:
 
     def __repr__(self) -> str:
         head = (
-            f"{self.what} of {self.scenario.name!r}: {self.base_value:,.6g}; change when one parameter moves, "
+            f"{self.what} of {self.scenario.name!r}: {self.base_value:,.6g}; change as one parameter moves, "
             f"{self.replications} replications, {100 * self.level:g} % intervals"
         )
         return f"{head}\n{self.table.to_string(index=False, float_format='{:.4g}'.format)}"
