@@ -13,6 +13,7 @@ The public names, each imported when it is first used:
 - Experiment: policies x scenarios x replications, cached and resumable
 - compare: paired differences between policies with intervals
 - sensitivity: which parameters an outcome, or a policy's effect, hangs on
+- calibrate: parameters of a scenario from one's own data or published figures
 - replications_needed: how many replications give a wanted precision
 - PdcaCycle: rounds of plan, do, check, act: projects under a budget, measured by surveys
 - Project: one project of such a round: policies, cost, the touchpoint it aims at
@@ -95,6 +96,7 @@ _HOMES = {
     "research.experiment": ("Experiment",),
     "research.compare": ("compare", "replications_needed"),
     "research.sensitivity": ("sensitivity",),
+    "research.calibrate": ("calibrate",),
     "research.fit": ("fit_scenario",),
     "research.facts": ("facts",),
     "research.pdca": ("PdcaCycle", "Project"),

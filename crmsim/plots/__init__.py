@@ -31,6 +31,7 @@ _HOMES = {
         "ceiling", "loyalty_layers", "loyalty_types", "satisfaction_loyalty", "standards_and_churn",
     ),
     "measurement": ("htmt", "reliability"),
+    "moments": ("estimates_in_bounds", "predicted_moments"),
     "opening": ("market_opening",),
     "portfolio": (
         "abc_curve", "margin_turnover", "response_by_cell", "rfm_cube", "sales_mix_bars", "tier_flows",

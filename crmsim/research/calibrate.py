@@ -5,7 +5,8 @@ data (`targets_from_database`, `targets_from_transactions`) or typed in from a p
 scenario is simulated at many values of its parameters until it shows the same moments.
 
     aims = targets_from_database("crm.duckdb")
-    found = calibrate("subscription", {"churn.competitive": (0.001, 0.05), "churn.natural": (0.0005, 0.02)}, aims)
+    bounds = {"churn.competitive": (0.001, 0.05), "churn.natural": (0.0005, 0.02)}
+    found = calibrate("subscription", bounds, aims)
     found.table; found.warnings; found.predictive(); found.save("mine.toml")
 
 A log of purchases alone, with nothing but purchase rates and drop-out to fit, is the task of
@@ -45,14 +46,22 @@ SEARCHES: tuple[Search, ...] = ("least_squares", "nelder_mead", "optuna")
 
 # Kinds of moments: how a name begins, what follows the colon, and the meaning.
 KINDS: dict[str, tuple[str, str]] = {
-    "survival": ("months", "share of those who began who are still customers after so many months"),
+    "survival": (
+        "months",
+        "share still customers so many months after joining, by Kaplan and Meier over all",
+    ),
     "purchases": ("a count, or 7+", "share of initial customers with so many purchases up to the end"),
     "purchases_mean": ("", "purchases of an initial customer up to the end, mean"),
     "satisfaction_mean": ("", "satisfaction of the customers at the end, mean"),
     "satisfaction_sd": ("", "the same, standard deviation"),
     "cause": (" ".join(CAUSES), "share of the departures with this proximate cause"),
-    "rate": ("a count of Run.monthly", "so many of it for each customer and month"),
+    "rate": ("one of RATES", "so many of it for each customer and month"),
 }
+RATES = (
+    "failures", "complaints", "resolved", "purchases", "revenue", "margin", "failed_payments",
+    "cured_payments", "recommendations", "warnings", "referrals", "joined", "joined_referred", "returned",
+    *(f"left_{c}" for c in CAUSES),
+)  # fmt: skip
 # Bounds further apart than this are searched on a logarithmic scale.
 WIDE = 10.0
 STEP = 0.08  # of a range, for differences: wide, as departures are whole customers
@@ -87,10 +96,11 @@ def measure(name: str, run: Run) -> float:
         left = np.array([[row[f"left_{c}"] for c in CAUSES] for row in run._rows]).sum(axis=0)
         return float(left[CAUSES.index(rest)] / left.sum()) if left.sum() else math.nan
     if kind == "rate":
-        months = run.monthly
-        if rest not in months:
-            raise ValueError(f"{name!r}: " + _unknown(rest, list(months.columns), "column of Run.monthly"))
-        return float(months[rest].sum() / months["at_risk"].sum())
+        rows = run._rows
+        # Those there at the start are no newcomers.
+        total = sum(row[rest] for row in (rows[1:] if rest.startswith("joined") else rows))
+        at_risk = sum(row["at_risk"] for row in rows)
+        return float(total / at_risk) if at_risk else math.nan
     lives = initial_lives(run)
     return float(outcomes(run, lives, lives)[list(OUTCOMES).index(name)])
 
@@ -100,11 +110,11 @@ def _survival(run: Run, months: int) -> float:
         raise ValueError(
             f"survival:{months} lies beyond the {run.scenario.population.months} months of the run"
         )
-    people = run._people
-    first = people.column("source") == 0
-    left = people.column("left")[first]
-    gone = (people.column("active")[first] == 0) & (left >= 0) & (left < months)
-    return float(1 - gone.mean())
+    durations, gone = run.durations()
+    exits = np.bincount(durations[gone == 1].astype(int), minlength=months + 1)[: months + 1]
+    leaving = np.bincount(durations.astype(int), minlength=months + 1)[: months + 1]
+    at_risk = durations.size - np.concatenate([[0], np.cumsum(leaving)[:-1]])
+    return float(np.prod(1 - exits / np.maximum(at_risk, 1)))
 
 
 def _checked(name: str) -> str:
@@ -117,8 +127,8 @@ def _checked(name: str) -> str:
         good = rest.isdecimal() and int(rest) > 0
     elif good and kind == "purchases":
         good = re.fullmatch(r"\d+\+?", rest) is not None
-    elif good and kind == "cause":
-        good = rest in CAUSES
+    elif good and kind in ("cause", "rate"):
+        good = rest in (CAUSES if kind == "cause" else RATES)
     if not good:
         if kind in KINDS:
             raise ValueError(
@@ -174,7 +184,8 @@ class Targets:
                 _checked(name)
             if not math.isfinite(observed) or not (math.isfinite(error) and error > 0):
                 raise ValueError(
-                    f"targets: {name!r} needs a number and a standard error above 0, not {observed} and {error}"
+                    f"targets: {name!r} needs a number and a standard error above 0, "
+                    f"not {observed} and {error}"
                 )
         if self.covariance is not None and np.shape(self.covariance) != (len(table), len(table)):
             raise ValueError(
@@ -228,7 +239,8 @@ class Targets:
         return np.diag(self.table["standard_error"].to_numpy() ** 2)
 
     def __repr__(self) -> str:
-        return f"{len(self.table)} targets{f' from {self.source}' if self.source else ''}\n{self.table.to_string()}"
+        origin = f" from {self.source}" if self.source else ""
+        return f"{len(self.table)} targets{origin}\n{self.table.to_string()}"
 
     def _repr_html_(self) -> str:
         return self.table.to_html(border=0)
@@ -332,7 +344,8 @@ def targets_from_transactions(
     chosen = summary.index[summary["T"] >= months]
     if len(chosen) < 30:
         raise DataError(
-            f"{len(chosen)} customers were seen for {months} months or more; at least 30 are needed: take fewer months"
+            f"{len(chosen)} customers were seen for {months} months or more; at least 30 are needed: "
+            "take fewer months"
         )
     rows = table[table["customer"].isin(chosen)]
     first = rows["customer"].map(summary["first"])
@@ -493,11 +506,15 @@ class Calibration:
     @property
     def _note(self) -> str:
         size = self.scenario.population
-        return f"{self.scenario.name}, {size.size:,} customers, {size.months} months, {self.runs:,} runs, seed {self.seed}"
+        return (
+            f"{self.scenario.name}, {size.size:,} customers, {size.months} months, {self.runs:,} runs, "
+            f"seed {self.seed}"
+        )
 
     def __repr__(self) -> str:
         way = "simulated moments" if self.method == "moments" else "approximate Bayesian computation"
-        head = f"{len(self.table)} parameters of {self.scenario.name!r} from {len(self.targets.table)} targets, {way}"
+        count = len(self.targets.table)
+        head = f"{len(self.table)} parameters of {self.scenario.name!r} from {count} targets, {way}"
         body = self.table.to_string(index=False, float_format="{:.4g}".format)
         return "\n".join([head, body, *(f"! {w}" for w in self.warnings)])
 
@@ -546,7 +563,8 @@ def calibrate(
     method "abc": `draws` parameters from the prior (uniform within the bounds on the scale searched, or the
     frozen scipy.stats distributions in `prior`, cut at the bounds), a world with luck of its own for each,
     to whose moments the error of the data is added; the nearest share `accept` is kept and adjusted by
-    local-linear regression (Beaumont, Zhang & Balding 2002). The estimate is the posterior median.
+    local-linear regression (Beaumont, Zhang & Balding 2002), in two rounds, the second within the box that
+    the first found. The estimate is the posterior median.
 
     Raises ScenarioError for the parameters, ValueError for the rest.
     """
@@ -657,8 +675,8 @@ class _World:
     """The moments as a function of the parameters, each scaled to 0 to 1 between its bounds."""
 
     def __init__(
-        self, base: Scenario, spans: Mapping[str, Range], aims: Targets, replications: int, seed: int, jobs: int,
-        progress: bool,
+        self, base: Scenario, spans: Mapping[str, Range], aims: Targets, replications: int, seed: int,
+        jobs: int, progress: bool,
     ) -> None:  # fmt: skip
         self.base, self.spans, self.aims = base, dict(spans), aims
         self.replications, self.seed, self.jobs = replications, make_key(seed).seed, jobs
@@ -885,53 +903,88 @@ def _bootstrap(world: _World, u: np.ndarray, slope: _Slope, draws: int, seed: in
     rng = np.random.default_rng(seed)
     errors = world.aims.errors + world.noise(u)
     drawn = rng.multivariate_normal(np.zeros(len(errors)), errors, draws, method="eigh") * world.weights
+    # Where the targets tell nothing, the bounds are all that is known: twice their spread, and then cut.
+    loose = (0.5 / FLAT) ** 2
+    free = math.sqrt(loose) * rng.standard_normal((draws, world.size))
     a = slope.weighted
-    # A direction that moves nothing is as wide as it may be, up to the bounds.
-    step = np.linalg.solve(a.T @ a + 1e-6 * np.eye(world.size), a.T)
-    return np.clip(u + drawn @ step.T, 0.0, 1.0)
+    step = np.linalg.inv(a.T @ a + loose * np.eye(world.size))
+    return np.clip(u + (drawn @ a + free) @ step, 0.0, 1.0)
 
 
 # -- approximate Bayesian computation --------------------------------------------------------------------
 
 
 def _abc(world: _World, prior: Mapping[str, Any], draws: int, accept: float, seed: int) -> np.ndarray:
-    """Points from the posterior, of equal weight."""
+    """Points from the posterior, of equal weight.
+
+    Half of the draws find where the posterior lies; the others are from the prior within that box, wider
+    on either side by half, where the moments are more nearly linear.
+    """
+    rng = np.random.default_rng(seed)
+    box = np.tile([0.0, 1.0], (world.size, 1))  # in quantiles of the prior
+    picked = np.zeros((0, world.size))
+    for part, count in enumerate((draws // 2, draws - draws // 2)):
+        if part:
+            ends = np.quantile(picked, [0.005, 0.995], axis=0).T
+            room = 0.5 * (ends[:, 1] - ends[:, 0])
+            box = np.clip(np.column_stack([ends[:, 0] - room, ends[:, 1] + room]), 0.0, 1.0)
+        picked = _abc_round(world, prior, box, count, accept, rng, part)
+    return _from_prior(world, prior, picked)
+
+
+def _abc_round(
+    world: _World,
+    prior: Mapping[str, Any],
+    box: np.ndarray,
+    draws: int,
+    accept: float,
+    rng: np.random.Generator,
+    part: int,
+) -> np.ndarray:
+    """Quantiles of the prior, within a box, that go with the observed moments."""
     from scipy.stats import qmc
 
-    rng = np.random.default_rng(seed)
-    cube = qmc.Sobol(world.size, rng=rng).random_base2(math.ceil(math.log2(draws)))[:draws]
-    for k, name in enumerate(world.spans):
-        if name in prior:
-            low, high = prior[name].cdf([world.spans[name].low, world.spans[name].high])
-            if not high > low:
-                raise ValueError(f"the prior of {name} has nothing within its bounds")
-            values = prior[name].ppf(low + cube[:, k] * (high - low))
-            cube[:, k] = [min(max(world.place(name, float(v)), 0.0), 1.0) for v in values]
-    tasks = [(world.scenario_at(u), r) for r, u in enumerate(cube)]
+    inside = qmc.Sobol(world.size, rng=rng).random_base2(math.ceil(math.log2(draws)))[:draws]
+    points = _from_prior(world, prior, box[:, 0] + inside * (box[:, 1] - box[:, 0]))
     count = world.observed.size
-    # A seed of its own, since the common luck of `moments` has replications of the same numbers.
-    found = world.run(tasks, world.seed + 2)[:, :count]
+    # Seeds of their own, since the common luck of `moments` has replications of the same numbers.
+    tasks = [(world.scenario_at(u), r) for r, u in enumerate(points)]
+    found = world.run(tasks, world.seed + 2 + part)[:, :count]
     found = found + rng.multivariate_normal(np.zeros(count), world.aims.errors, draws, method="eigh")
     good = np.isfinite(found).all(axis=1)
-    if good.sum() < 50:
+    if good.sum() < 20:
         raise ValueError("the targets can be measured in too few of the worlds drawn; narrow the bounds")
-    cube, found = cube[good], found[good]
+    inside, found = inside[good], found[good]
     scale = np.median(np.abs(found - np.median(found, axis=0)), axis=0)
-    distance = np.sqrt((((found - world.observed) / np.where(scale > 0, scale, 1.0)) ** 2).sum(axis=1))
-    keep = max(round(accept * len(cube)), min(len(cube), 5 * (count + 1)))
+    apart = (found - world.observed) / np.where(scale > 0, scale, 1.0)
+    distance = np.sqrt((apart**2).sum(axis=1))
+    # Regression needs several points for each of its coefficients.
+    keep = min(len(inside), max(round(accept * len(inside)), 5 * (count + 1)))
     width = float(np.sort(distance)[keep - 1]) or 1.0
     near = distance <= width
     weight = np.clip(1 - (distance[near] / width) ** 2, 1e-6, None)  # Epanechnikov's kernel
-    # Regression on the logit keeps what is adjusted within the bounds.
-    inner = np.clip(cube[near], 1e-4, 1 - 1e-4)
+    # Regression on the logit keeps what is adjusted within the box.
+    inner = np.clip(inside[near], 1e-4, 1 - 1e-4)
     logit = np.log(inner / (1 - inner))
-    apart = (found[near] - world.observed) / np.where(scale > 0, scale, 1.0)
-    x = np.column_stack([np.ones(len(apart)), apart])
+    x = np.column_stack([np.ones(int(near.sum())), apart[near]])
     root = np.sqrt(weight)[:, None]
     beta, *_ = np.linalg.lstsq(x * root, logit * root, rcond=1e-6)
-    adjusted = 1 / (1 + np.exp(-(logit - apart @ beta[1:])))
+    adjusted = 1 / (1 + np.exp(-(logit - apart[near] @ beta[1:])))
     picked = rng.choice(len(adjusted), size=1000, p=weight / weight.sum())
-    return np.asarray(adjusted[picked])
+    return np.asarray(box[:, 0] + adjusted[picked] * (box[:, 1] - box[:, 0]))
+
+
+def _from_prior(world: _World, prior: Mapping[str, Any], quantiles: np.ndarray) -> np.ndarray:
+    """Points at these quantiles of the prior, cut at the bounds (points x parameters)."""
+    points = np.array(quantiles, dtype=float)
+    for k, (name, span) in enumerate(world.spans.items()):
+        if name in prior:
+            low, high = prior[name].cdf([span.low, span.high])
+            if not high > low:
+                raise ValueError(f"the prior of {name} has nothing within its bounds")
+            values = prior[name].ppf(low + points[:, k] * (high - low))
+            points[:, k] = [min(max(world.place(name, float(v)), 0.0), 1.0) for v in values]
+    return points
 
 
 # -- what the targets cannot tell -------------------------------------------------------------------------
@@ -943,7 +996,8 @@ def _warnings(world: _World, u: np.ndarray, slope: _Slope, values: pd.DataFrame)
     said = []
     if len(world.observed) < len(names):
         said.append(
-            f"{len(world.observed)} targets cannot tell {len(names)} parameters; give more targets or fix some parameters."
+            f"{len(world.observed)} targets cannot tell {len(names)} parameters; give more targets or fix "
+            "some parameters."
         )
     _, strength, directions = np.linalg.svd(slope.weighted, full_matrices=True)
     strength = np.append(strength, np.zeros(len(names) - len(strength)))
@@ -953,17 +1007,21 @@ def _warnings(world: _World, u: np.ndarray, slope: _Slope, values: pd.DataFrame)
         luck = float(np.sqrt(((v * doubt) ** 2).sum()))
         if s > max(1 / FLAT, 1.5 * luck):
             continue
-        parts = [names[k] for k in np.argsort(-np.abs(v)) if abs(v[k]) > 0.3]
+        # Parameters that move the targets, but against each other; or one that does not move them.
+        push = np.abs(v) * np.sqrt((slope.weighted**2).sum(axis=0))
+        part = push / push.max() if push.max() > 1 / FLAT else np.abs(v)
+        parts = [names[k] for k in np.argsort(-part, kind="stable") if part[k] > 0.4]
         advice = _advice(world, slope, v)
         if len(parts) == 1:
             said.append(
-                f"The targets hardly depend on {parts[0]}: its estimate is little more than its bounds. {advice}"
+                f"The targets hardly depend on {parts[0]}: its interval is little more than its bounds. "
+                + advice
             )
         else:
             together.add(frozenset(parts))
             said.append(
-                f"{_listed(parts)} cannot be told apart: they can be moved together so that the targets stay within "
-                f"{'one standard error' if s < 1 else f'{s:.1f} standard errors'}. {advice}"
+                f"{_listed(parts)} cannot be told apart: they can be moved together through much of their "
+                f"bounds while the targets change by {max(s, 1):.1f} standard errors. {advice}"
             )
     matrix = values.corr().to_numpy()
     for i in range(len(names)):
@@ -979,21 +1037,21 @@ def _warnings(world: _World, u: np.ndarray, slope: _Slope, values: pd.DataFrame)
             span = world.spans[name]
             end, bound = ("lower", span.low) if u[k] < 0.5 else ("upper", span.high)
             said.append(
-                f"{name} ends at its {end} bound, {bound:g} {span.unit}: its interval says little; widen the bounds, "
-                "or ask whether the targets suit the scenario."
+                f"{name} ends at its {end} bound, {bound:g} {span.unit}: its interval says little; widen "
+                "the bounds, or ask whether the targets suit the scenario."
             )
     gaps = world.gaps([u])[0]
     if off := [f"{n} ({g:+.1f})" for n, g in zip(world.aims.table.index, gaps, strict=True) if abs(g) > 3]:
         said.append(
-            f"Not matched, by so many standard errors: {_listed(off)}. The scenario cannot show these targets together "
-            "with the parameters that are free."
+            f"Not matched, by so many standard errors: {_listed(off)}. The scenario cannot show these "
+            "targets together with the parameters that are free."
         )
     data = np.diag(world.aims.errors)
     share = np.diag(world.noise(u)) / (data + np.diag(world.noise(u)))
     if share.max() > 0.5:
         said.append(
-            f"Most of the error of {world.aims.table.index[int(share.argmax())]} is the simulation's own luck; "
-            "more replications or a larger population.size make it less."
+            f"Most of the error of {world.aims.table.index[int(share.argmax())]} is the simulation's own "
+            "luck; more replications or a larger population.size make it less."
         )
     return said
 
