@@ -528,8 +528,12 @@ def _sobol(
     columns = {key: np.asarray(found[key]) for key in ("S1", "S1_conf", "ST", "ST_conf")}
     table = pd.DataFrame(columns, index=pd.Index(names, name="parameter"))
     first, _, mixed, _, variance = _parts(values, len(names), second_order)
-    own = (first[:, None] - mixed).var(axis=-1, ddof=1) if values.shape[1] > 1 else math.nan
-    table["ST_noise"] = np.mean(own, axis=0) / values.shape[1] / (2 * variance)
+    replications = values.shape[1]
+    if replications > 1:
+        own = (first[:, None] - mixed).var(axis=-1, ddof=1).mean(axis=0)
+        table["ST_noise"] = own / replications / (2 * variance)
+    else:
+        table["ST_noise"] = math.nan
     if not second_order:
         return table, None
     rows = [
