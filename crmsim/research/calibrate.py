@@ -558,7 +558,7 @@ def calibrate(
     small from the best points of a Sobol scan, by `search`: "least_squares" (Gauss-Newton with wide
     differences), "nelder_mead", or "optuna" for rough surfaces; at most `steps` points. The errors are a
     one-step bootstrap (Davidson & MacKinnon 1999): moments are drawn with the errors of the data and of
-    the simulation, and each draw moves the estimate along the linearised moments, up to the bounds.
+    the simulation, and each draw moves the estimate along the linearised moments, within the bounds.
 
     method "abc": `draws` parameters from the prior (uniform within the bounds on the scale searched, or the
     frozen scipy.stats distributions in `prior`, cut at the bounds), a world with luck of its own for each,
@@ -614,7 +614,7 @@ def calibrate(
             "unit": [s.unit for s in spans.values()],
         }
     )
-    made = world.scenario_at(best).replace(
+    made = world.scenarios_at([best])[0].replace(
         name=name,
         title=f"{base.name}, calibrated to {len(aims.table)} targets"
         + (f" from {aims.source}" if aims.source else ""),
@@ -720,15 +720,15 @@ class _World:
     def table(self, points: np.ndarray) -> pd.DataFrame:
         return pd.DataFrame([self.values(u) for u in points], columns=list(self.spans)).astype(float)
 
-    def scenario_at(self, u: np.ndarray) -> Scenario:
-        row = pd.DataFrame([self.values(u)], index=pd.RangeIndex(1, name="point"))
-        return scenarios_of(self.base, row)[0]
+    def scenarios_at(self, points: Sequence[np.ndarray]) -> list[Scenario]:
+        rows = pd.DataFrame([self.values(u) for u in points], index=pd.RangeIndex(len(points), name="point"))
+        return scenarios_of(self.base, rows) if len(points) else []
 
     def moments(self, points: Iterable[np.ndarray]) -> np.ndarray:
         """Moments with the common luck: points x replications x (targets, then others)."""
         wanted = [np.asarray(u, dtype=float) for u in points]
         missing = list({u.tobytes(): u for u in wanted if u.tobytes() not in self._known}.values())
-        tasks = [(self.scenario_at(u), r) for u in missing for r in range(self.replications)]
+        tasks = [(s, r) for s in self.scenarios_at(missing) for r in range(self.replications)]
         if tasks:
             found = self.run(tasks, self.seed)
             for k, u in enumerate(missing):
@@ -908,7 +908,11 @@ def _bootstrap(world: _World, u: np.ndarray, slope: _Slope, draws: int, seed: in
     free = math.sqrt(loose) * rng.standard_normal((draws, world.size))
     a = slope.weighted
     step = np.linalg.inv(a.T @ a + loose * np.eye(world.size))
-    return np.clip(u + (drawn @ a + free) @ step, 0.0, 1.0)
+    moved = u + (drawn @ a + free) @ step
+    # Within the bounds: those outside are left out rather than moved, which would tear parameters apart
+    # that go together; all are moved where next to none would be left.
+    inside = moved[((moved >= 0) & (moved <= 1)).all(axis=1)]
+    return inside if len(inside) >= max(draws // 20, 50) else np.clip(moved, 0.0, 1.0)
 
 
 # -- approximate Bayesian computation --------------------------------------------------------------------
@@ -948,7 +952,7 @@ def _abc_round(
     points = _from_prior(world, prior, box[:, 0] + inside * (box[:, 1] - box[:, 0]))
     count = world.observed.size
     # Seeds of their own, since the common luck of `moments` has replications of the same numbers.
-    tasks = [(world.scenario_at(u), r) for r, u in enumerate(points)]
+    tasks = [(s, r) for r, s in enumerate(world.scenarios_at(points))]
     found = world.run(tasks, world.seed + 2 + part)[:, :count]
     found = found + rng.multivariate_normal(np.zeros(count), world.aims.errors, draws, method="eigh")
     good = np.isfinite(found).all(axis=1)
