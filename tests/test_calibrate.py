@@ -349,7 +349,7 @@ def recovered(method: Any, seeds: range) -> list[bool]:
 @pytest.mark.slow
 def test_the_truth_is_recovered():
     """95 % intervals of two parameters for six firms: with the right coverage at least 9 of 12 hold the
-    truth in 99.8 % of such tests (binomial), with a coverage of one half in 7 %. A rough check, then:
+    truth in 99.98 % of such tests (binomial), with a coverage of one half in 7 %. A rough check, then:
     intervals that are much too narrow are found, those of 90 % are not."""
     held = recovered("moments", range(500, 506))
     assert sum(held) >= 9, held

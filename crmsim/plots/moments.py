@@ -213,5 +213,5 @@ def _word(key: Any, names: Mapping[str, str] | None) -> str:
     return str(names[key]) if names and key in names else str(key)
 
 
-def _number(value: float) -> str:
+def _number(value: Any) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 or value == 0 else f"{value:#.3g}".rstrip(".")

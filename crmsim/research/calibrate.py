@@ -443,8 +443,9 @@ class Calibration:
 
     @property
     def correlation(self) -> pd.DataFrame:
-        """Correlation of the estimates, over the draws."""
-        return self.draws.corr()
+        """Correlation of the estimates over the draws, on the scales on which they were searched."""
+        bounds = zip(self.table["parameter"], self.table["lowest"], self.table["highest"], strict=True)
+        return _scaled(self.draws, {p: _is_wide(low, high) for p, low, high in bounds}).corr()
 
     def predictive(self, targets: Targets | None = None, worlds: int = 60, jobs: int = -1) -> pd.DataFrame:
         """Observed against simulated, a row a moment: does the calibrated scenario show the data?
@@ -646,6 +647,16 @@ def _targets(given: Any, functions: Mapping[str, Measure] | None) -> Targets:
     raise ValueError("targets: give Targets, a table, or a mapping of names to (observed, standard error)")
 
 
+def _is_wide(low: float, high: float) -> bool:
+    """Whether a parameter with these bounds is searched on a logarithmic scale."""
+    return low > 0 and high / low >= WIDE
+
+
+def _scaled(values: pd.DataFrame, log: Mapping[str, bool]) -> pd.DataFrame:
+    """Values of parameters, the logarithm of some."""
+    return pd.DataFrame({p: np.log(values[p]) if log[str(p)] else values[p] for p in values})
+
+
 def _of_length(scenario: Scenario, aims: Targets) -> Scenario:
     """The scenario, as long as the targets need it."""
     longest = max(
@@ -680,7 +691,7 @@ class _World:
     ) -> None:  # fmt: skip
         self.base, self.spans, self.aims = base, dict(spans), aims
         self.replications, self.seed, self.jobs = replications, make_key(seed).seed, jobs
-        self.log = np.array([s.low > 0 and s.high / s.low >= WIDE for s in spans.values()])
+        self.log = np.array([_is_wide(s.low, s.high) for s in spans.values()])
         self.observed = aims.table["observed"].to_numpy()
         self.others = _others(base, aims)
         self.runs = 0
@@ -806,10 +817,16 @@ def _searched(world: _World, search: Search, steps: int, seed: int) -> np.ndarra
 def _least_squares(world: _World, start: np.ndarray, steps: int) -> np.ndarray:
     from scipy.optimize import least_squares
 
+    def gaps(u: np.ndarray) -> np.ndarray:
+        return np.asarray(world.gaps([u])[0])
+
+    def slopes(u: np.ndarray) -> np.ndarray:
+        return _differences(world, u)[0]
+
     found = least_squares(
-        lambda u: world.gaps([u])[0],
+        gaps,
         np.clip(start, 0.005, 0.995),
-        jac=lambda u: _differences(world, u)[0],
+        jac=slopes,
         bounds=(0.0, 1.0),
         max_nfev=max(steps // (2 * world.size + 1), 3),
         xtol=1e-3,
@@ -835,18 +852,18 @@ def _nelder_mead(world: _World, start: np.ndarray, steps: int) -> np.ndarray:
 
     first = np.clip(start, 0.02, 0.98)
     corners = first + np.where(first < 0.5, 0.15, -0.15) * np.eye(world.size)
-    found = minimize(
-        lambda u: float((world.gaps([u]) ** 2).sum()),
-        first,
-        method="Nelder-Mead",
-        bounds=[(0.0, 1.0)] * world.size,
-        options={
-            "initial_simplex": np.vstack([first, corners]),
-            "maxfev": steps,
-            "xatol": 2e-3,
-            "fatol": 1e-2,
-        },
-    )
+
+    def squares(u: Any) -> float:
+        return float((world.gaps([u]) ** 2).sum())
+
+    limits: Any = [(0.0, 1.0)] * world.size
+    options: Any = {
+        "initial_simplex": np.vstack([first, corners]),
+        "maxfev": steps,
+        "xatol": 2e-3,
+        "fatol": 1e-2,
+    }
+    found = minimize(squares, first, method="Nelder-Mead", bounds=limits, options=options)
     return np.asarray(found.x)
 
 
@@ -952,7 +969,7 @@ def _abc_round(
     points = _from_prior(world, prior, box[:, 0] + inside * (box[:, 1] - box[:, 0]))
     count = world.observed.size
     # Seeds of their own, since the common luck of `moments` has replications of the same numbers.
-    tasks = [(s, r) for r, s in enumerate(world.scenarios_at(points))]
+    tasks = [(s, r) for r, s in enumerate(world.scenarios_at(list(points)))]
     found = world.run(tasks, world.seed + 2 + part)[:, :count]
     found = found + rng.multivariate_normal(np.zeros(count), world.aims.errors, draws, method="eigh")
     good = np.isfinite(found).all(axis=1)
@@ -1027,7 +1044,7 @@ def _warnings(world: _World, u: np.ndarray, slope: _Slope, values: pd.DataFrame)
                 f"{_listed(parts)} cannot be told apart: they can be moved together through much of their "
                 f"bounds while the targets change by {max(s, 1):.1f} standard errors. {advice}"
             )
-    matrix = values.corr().to_numpy()
+    matrix = _scaled(values, dict(zip(names, world.log, strict=True))).corr().to_numpy()
     for i in range(len(names)):
         for j in range(i + 1, len(names)):
             pair = frozenset((names[i], names[j]))
