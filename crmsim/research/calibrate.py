@@ -65,8 +65,11 @@ RATES = (
 # Bounds further apart than this are searched on a logarithmic scale.
 WIDE = 10.0
 STEP = 0.08  # of a range, for differences: wide, as departures are whole customers
-# A direction in which the targets tell less than the bounds do: the standard deviation of a uniform number.
+# The standard deviation of what is known by its bounds alone, a uniform number.
 FLAT = 1 / math.sqrt(12)
+# Standard errors by which the targets change across the bounds, below which a direction counts as open: its
+# interval then fills more than half of them.
+OPEN = 2 / FLAT
 
 
 # -- moments of a run ----------------------------------------------------------------------------------
@@ -1026,17 +1029,16 @@ def _warnings(world: _World, u: np.ndarray, slope: _Slope, values: pd.DataFrame)
     together: set[frozenset[str]] = set()
     for s, v in zip(strength, directions, strict=True):
         luck = float(np.sqrt(((v * doubt) ** 2).sum()))
-        if s > max(1 / FLAT, 1.5 * luck):
+        if s > max(OPEN, 1.5 * luck):
             continue
         # Parameters that move the targets, but against each other; or one that does not move them.
         push = np.abs(v) * np.sqrt((slope.weighted**2).sum(axis=0))
-        part = push / push.max() if push.max() > 1 / FLAT else np.abs(v)
+        part = push / push.max() if push.max() > OPEN else np.abs(v)
         parts = [names[k] for k in np.argsort(-part, kind="stable") if part[k] > 0.4]
         advice = _advice(world, slope, v)
         if len(parts) == 1:
             said.append(
-                f"The targets hardly depend on {parts[0]}: its interval is little more than its bounds. "
-                + advice
+                f"The targets say little of {parts[0]}: its interval fills most of its bounds. " + advice
             )
         else:
             together.add(frozenset(parts))
@@ -1080,7 +1082,7 @@ def _warnings(world: _World, u: np.ndarray, slope: _Slope, values: pd.DataFrame)
 def _advice(world: _World, slope: _Slope, v: np.ndarray) -> str:
     """What to add, found among the moments that are no targets."""
     gain = np.abs(slope.others @ v)
-    best = [k for k in np.argsort(-gain)[:2] if gain[k] > 2 / FLAT]
+    best = [k for k in np.argsort(-gain)[:2] if gain[k] > OPEN]
     if not best:
         return "None of the moments known here would tell; fix one of them at a value known from elsewhere."
     return f"Add {_listed([world.others[k] for k in best], 'or')} to the targets."
