@@ -13,6 +13,8 @@ The public names, each imported when it is first used:
 - Experiment: policies x scenarios x replications, cached and resumable
 - Study: an experiment from one file, at the points of a design, in parts on disk, on a cluster
 - compare: paired differences between policies with intervals
+- sensitivity: which parameters an outcome, or a policy's effect, hangs on
+- calibrate: parameters of a scenario from one's own data or published figures
 - replications_needed: how many replications give a wanted precision
 - adjusted: many comparisons at once, with p-values and intervals that allow for their number
 - select_best: the best of several policies with a stated probability
@@ -102,6 +104,8 @@ _HOMES = {
     "research.statistics": ("adjusted", "select_best"),
     "research.truth": ("individual_effects",),
     "research.trials": ("Trial",),
+    "research.sensitivity": ("sensitivity",),
+    "research.calibrate": ("calibrate",),
     "research.fit": ("fit_scenario",),
     "research.facts": ("facts",),
     "research.pdca": ("PdcaCycle", "Project"),

@@ -32,6 +32,7 @@ _HOMES = {
     ),
     "measurement": ("htmt", "reliability"),
     "methods": ("method_grades",),
+    "moments": ("estimates_in_bounds", "predicted_moments"),
     "opening": ("market_opening",),
     "portfolio": (
         "abc_curve", "margin_turnover", "response_by_cell", "rfm_cube", "sales_mix_bars", "tier_flows",
@@ -42,6 +43,7 @@ _HOMES = {
     "satisfaction": (
         "driver_importance", "importance_performance", "index_by_wave", "kano", "path_diagram",
     ),
+    "sensitivity": ("elementary_effects", "influence_bars", "interaction_matrix", "tornado_bars"),
     "style": (
         "CAUSE_COLOURS", "GREY", "LAYER_COLOURS", "LIGHT", "OKABE_ITO", "POLICY_COLOURS", "chinese_font",
         "save_figure", "words",
