@@ -15,6 +15,7 @@ The public names, each imported when it is first used:
 - replications_needed: how many replications give a wanted precision
 - PdcaCycle: rounds of plan, do, check, act: projects under a budget, measured by surveys
 - Project: one project of such a round: policies, cost, the touchpoint it aims at
+- optimise: search a policy's parameters, judged on luck they were not chosen on
 - fit_scenario: a scenario whose simulated customers look like a transaction log
 - facts: published facts against simulated worlds
 - import_file: a firm's own file of purchases as a customer database, with a report of every row not taken
@@ -93,6 +94,7 @@ _HOMES = {
     "data.samples": ("load_dataset",),
     "research.experiment": ("Experiment",),
     "research.compare": ("compare", "replications_needed"),
+    "research.optimise": ("optimise",),
     "research.fit": ("fit_scenario",),
     "research.facts": ("facts",),
     "research.pdca": ("PdcaCycle", "Project"),
