@@ -15,6 +15,7 @@ The public names, each imported when it is first used:
 - replications_needed: how many replications give a wanted precision
 - PdcaCycle: rounds of plan, do, check, act: projects under a budget, measured by surveys
 - Project: one project of such a round: policies, cost, the touchpoint it aims at
+- uplift_data: a campaign by lot with its true effect on every customer
 - optimise: search a policy's parameters, judged on luck they were not chosen on
 - fit_scenario: a scenario whose simulated customers look like a transaction log
 - facts: published facts against simulated worlds
@@ -94,6 +95,7 @@ _HOMES = {
     "data.samples": ("load_dataset",),
     "research.experiment": ("Experiment",),
     "research.compare": ("compare", "replications_needed"),
+    "research.uplift": ("uplift_data",),
     "research.optimise": ("optimise",),
     "research.fit": ("fit_scenario",),
     "research.facts": ("facts",),
