@@ -22,6 +22,8 @@ The public names, each imported when it is first used:
 - Trial: an A/B test inside the world, as a campaign that draws lots
 - PdcaCycle: rounds of plan, do, check, act: projects under a budget, measured by surveys
 - Project: one project of such a round: policies, cost, the touchpoint it aims at
+- uplift_data: a campaign by lot with its true effect on every customer
+- optimise: search a policy's parameters, judged on luck they were not chosen on
 - fit_scenario: a scenario whose simulated customers look like a transaction log
 - facts: published facts against simulated worlds
 - import_file: a firm's own file of purchases as a customer database, with a report of every row not taken
@@ -106,6 +108,8 @@ _HOMES = {
     "research.trials": ("Trial",),
     "research.sensitivity": ("sensitivity",),
     "research.calibrate": ("calibrate",),
+    "research.uplift": ("uplift_data",),
+    "research.optimise": ("optimise",),
     "research.fit": ("fit_scenario",),
     "research.facts": ("facts",),
     "research.pdca": ("PdcaCycle", "Project"),

@@ -16,7 +16,8 @@ import pytest
 # --- imports run one way -------------------------------------------------------------------------
 
 EVERY = {
-    "vocabulary", "simulation", "data", "analysis", "plots", "research", "teaching", "exercises", "cli",
+    "vocabulary", "simulation", "data", "analysis", "plots", "research", "teaching", "exercises", "gym",
+    "cli",
 }  # fmt: skip
 # what a room may import when it is itself imported
 AT_ONCE = {
@@ -27,16 +28,17 @@ AT_ONCE = {
     "analysis": {"vocabulary", "data"},
     "plots": {"vocabulary"},
     "research": {"vocabulary", "simulation", "data", "analysis", "plots"},
-    "teaching": EVERY - {"exercises"},
+    "gym": {"vocabulary", "simulation", "research"},  # nobody imports it
+    "teaching": EVERY - {"exercises", "gym"},
     # nobody imports it but the command line; of the pages it takes the words only
     "exercises": {"vocabulary", "simulation", "data", "analysis", "research", "teaching.words"},
     "exercises.inside": set(),  # run as a script beside a student's code
     "exercises.plain": set(),
-    "cli": EVERY,
+    "cli": EVERY - {"gym"},
     "": {"vocabulary"},  # crmsim/__init__.py: the public names are looked up when asked for
 }
 # what it may import besides, inside a function or for type checkers only
-LATER = {"simulation": {"data", "plots"}, "data": {"plots"}, "analysis": {"plots"}, "": EVERY}
+LATER = {"simulation": {"data", "plots"}, "data": {"plots"}, "analysis": {"plots"}, "": EVERY - {"gym"}}
 # what must not even come in through other modules when the room is imported
 NEVER = {
     "analysis": {"simulation"},
@@ -272,7 +274,18 @@ def test_the_check_finds_what_is_wrong(tmp_path, changed, complaint):
 
 
 def test_importing_crmsim_loads_nothing_heavy():
-    heavy = ["matplotlib", "seaborn", "simpy", "duckdb", "pyarrow", "SALib", "optuna", "ipywidgets", "dask"]
+    heavy = [
+        "matplotlib",
+        "seaborn",
+        "simpy",
+        "duckdb",
+        "pyarrow",
+        "SALib",
+        "optuna",
+        "ipywidgets",
+        "dask",
+        "gymnasium",
+    ]
     code = f"import sys, crmsim; print(*[name for name in {heavy} if name in sys.modules])"
     assert (
         subprocess.run(

@@ -22,6 +22,7 @@ from typing import Any
 
 _HOMES = {
     "answers": ("gap_bars", "pairwise_weights", "penalty_reward_bars", "recommendation_by_wave"),
+    "benchmark": ("method_intervals", "training_and_holdout"),
     "churn": (
         "cohort_matrix", "expected_loss", "hazard_by_tenure", "hazard_ratios", "incidence_by_cause",
         "silence_rule", "stated_causes", "survival_curves", "survival_without",

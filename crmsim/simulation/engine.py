@@ -81,14 +81,10 @@ def simulate(
         for month in months_of(scenario, progress, 200_000_000):
             if stop is not None and stop.is_set():
                 raise Stopped(f"stopped before month {month}")
-            firm.open_month(month)
-            firm.let_in_arrivals(month)
+            firm.begin(month)
             if watch is not None:
                 watch(month, WorldView(firm, month))
-            firm.make_offers(month)
-            firm.live(month)
-            firm.spread_departures(month)
-            firm.close_month(month)
+            firm.finish(month)
         if watch is not None:
             watch(month + 1, WorldView(firm, month + 1))
     return firm.result()
@@ -151,6 +147,11 @@ class World:
         self.opened: int | None = None  # the first month in which anybody could choose
 
     # -- the month, step by step -----------------------------------------------------------
+
+    def begin(self, month: int) -> None:
+        """The month up to where campaigns look at the customers. Months come in order, from 0."""
+        self.open_month(month)
+        self.let_in_arrivals(month)
 
     def open_month(self, month: int) -> None:
         """Season, shock, rivals and programmes set the levers of the month."""
@@ -482,6 +483,23 @@ class CompiledWorld(World):
         if self.pool is not None:
             self.pool.shutdown()
             self.people.pool = None
+
+    def finish(self, month: int) -> None:
+        """The rest of the month that has begun. Campaigns in `policies` may be changed before."""
+        self.make_offers(month)
+        self.live(month)
+        self.spread_departures(month)
+        self.close_month(month)
+
+    def turn_luck(self, key: Key) -> None:
+        """From here on everything is decided by other luck; who is there, and how, stays as it is.
+
+        Not with a service desk, which draws its lines ahead.
+        """
+        if self.service is not None:
+            raise ValueError(f"{self.scenario.name}: luck cannot be changed on the way with a service desk")
+        self.key = self.people._key = key
+        self.people.key = np.array([key.seed, key.replication], dtype=np.uint64)
 
     def live(self, month: int) -> None:
         """Every customer lives the month: the compiled stages of `month.py`."""

@@ -213,12 +213,8 @@ class WatchedWorld(CompiledWorld):
 
     def run(self, months: int) -> WatchedWorld:
         for month in range(months):
-            self.open_month(month)
-            self.let_in_arrivals(month)
-            self.make_offers(month)
-            self.live(month)
-            self.spread_departures(month)
-            self.close_month(month)
+            self.begin(month)
+            self.finish(month)
         return self
 
     def live(self, month: int) -> None:

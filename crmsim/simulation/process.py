@@ -544,8 +544,7 @@ class Firm(World):
         """The process of the firm. Time is counted in months."""
         self.next_month = env.event()
         for month in months:
-            self.open_month(month)
-            self.let_in_arrivals(month)
+            self.begin(month)
             if watch is not None:
                 watch(month, WorldView(self, month))
             self.make_offers(month)
