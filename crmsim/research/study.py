@@ -19,10 +19,13 @@ import contextlib
 import functools
 import hashlib
 import json
+import logging
 import os
 import pickle
+import signal
 import socket
 import sys
+import threading
 import time
 import tomllib
 import uuid
@@ -812,10 +815,24 @@ def local_cluster(workers: int, host: str = "127.0.0.1", port: int = 0) -> Any:
     port: 0 for a free one. Whoever reaches a Dask scheduler can run code as its user, so a host other
     than this machine's own is for closed networks only.
     """
-    return _distributed().LocalCluster(
-        n_workers=workers, threads_per_worker=1, host=host, scheduler_port=port, dashboard_address=None,
-        memory_limit=0,
-    )  # fmt: skip
+    with _deaf_children():
+        return _distributed().LocalCluster(
+            n_workers=workers, threads_per_worker=1, host=host, scheduler_port=port, dashboard_address=None,
+            memory_limit=0, silence_logs=logging.ERROR,
+        )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Processes started meanwhile do not hear Ctrl-C, which their parent answers by ending them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _distributed() -> Any:
