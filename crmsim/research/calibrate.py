@@ -840,14 +840,22 @@ def _least_squares(world: _World, start: np.ndarray, steps: int) -> np.ndarray:
 
 def _differences(world: _World, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Slopes of the gaps (moments x parameters), and their standard errors, by wide differences."""
-    ends = [(np.array(u), np.array(u)) for _ in range(world.size)]
-    for k, (low, high) in enumerate(ends):
-        low[k], high[k] = max(u[k] - STEP, 0.0), min(u[k] + STEP, 1.0)
-    found = world.moments([point for pair in ends for point in pair])[:, :, : world.observed.size]
-    wide = np.array([high[k] - low[k] for k, (low, high) in enumerate(ends)])
-    slopes = np.nan_to_num(found[1::2] - found[::2]) / wide[:, None, None] * world.weights
+    found = world.moments(_ends(u))[:, :, : world.observed.size]
+    slopes = np.nan_to_num(found[1::2] - found[::2]) / _width(u)[:, None, None] * world.weights
     error = slopes.std(axis=1, ddof=1) / math.sqrt(world.replications)
     return slopes.mean(axis=1).T, error.T
+
+
+def _ends(u: np.ndarray) -> list[np.ndarray]:
+    """Points below and above `u`, parameter by parameter, within the bounds."""
+    ends = [np.array(u) for _ in range(2 * len(u))]
+    for k, x in enumerate(u):
+        ends[2 * k][k], ends[2 * k + 1][k] = max(x - STEP, 0.0), min(x + STEP, 1.0)
+    return ends
+
+
+def _width(u: np.ndarray) -> np.ndarray:
+    return np.minimum(u + STEP, 1.0) - np.maximum(u - STEP, 0.0)
 
 
 def _nelder_mead(world: _World, start: np.ndarray, steps: int) -> np.ndarray:
@@ -895,7 +903,8 @@ def _optuna(world: _World, starts: list[np.ndarray], steps: int, seed: int) -> n
 
 @dataclass(frozen=True)
 class _Slope:
-    """Slopes at the estimate: weighted (moments x parameters), their errors, and those of other moments."""
+    """Slopes at the estimate: weighted (moments x parameters), their errors, and those of other moments in
+    their own spreads (replications x moments x parameters)."""
 
     weighted: np.ndarray
     error: np.ndarray
@@ -905,16 +914,15 @@ class _Slope:
     def at(cls, world: _World, u: np.ndarray) -> _Slope:
         world.weigh(u)
         weighted, error = _differences(world, u)
-        count = world.observed.size
-        spread = world.moments([u])[0][:, count:].std(axis=0, ddof=1)
-        rows = []
-        for k in range(world.size):
-            low, high = np.array(u), np.array(u)
-            low[k], high[k] = max(u[k] - STEP, 0.0), min(u[k] + STEP, 1.0)
-            found = world.moments([low, high])[:, :, count:].mean(axis=1)
-            rows.append((found[1] - found[0]) / (high[k] - low[k]))
+        from scipy.special import chdtri
+
+        count, rest = world.observed.size, world.replications - 1
+        # From few replications: the spread's upper limit, at 95 %.
+        spread = world.moments([u])[0][:, count:].std(axis=0, ddof=1) * math.sqrt(rest / chdtri(rest, 0.95))
+        found = world.moments(_ends(u))[:, :, count:]
+        slopes = (found[1::2] - found[::2]) / _width(u)[:, None, None]
         with np.errstate(divide="ignore", invalid="ignore"):
-            others = np.array(rows).T / spread[:, None]
+            others = np.moveaxis(slopes / spread, 0, 2)
         return cls(weighted, error, np.nan_to_num(others, nan=0.0, posinf=0.0, neginf=0.0))
 
 
@@ -1081,7 +1089,8 @@ def _warnings(world: _World, u: np.ndarray, slope: _Slope, values: pd.DataFrame)
 
 def _advice(world: _World, slope: _Slope, v: np.ndarray) -> str:
     """What to add, found among the moments that are no targets."""
-    gain = np.abs(slope.others @ v)
+    along = slope.others @ v
+    gain = np.abs(along.mean(axis=0)) - 2 * along.std(axis=0, ddof=1) / math.sqrt(len(along))
     best = [k for k in np.argsort(-gain)[:2] if gain[k] > OPEN]
     if not best:
         return "None of the moments known here would tell; fix one of them at a value known from elsewhere."
