@@ -15,6 +15,7 @@ A log of purchases alone, with nothing but purchase rates and drop-out to fit, i
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -70,6 +71,7 @@ FLAT = 1 / math.sqrt(12)
 # Standard errors by which the targets change across the bounds, below which a direction counts as open: its
 # interval then fills more than half of them.
 OPEN = 2 / FLAT
+MORE = 12  # replications at a few points, to know how much the moments vary
 
 
 # -- moments of a run ----------------------------------------------------------------------------------
@@ -273,16 +275,14 @@ def targets_from_database(
     same people. Raises DataError for a database without contracts, and one too small.
     """
     _whole("resamples", resamples, 50)
-    opened = Database(database) if isinstance(database, str | Path) else database
-    try:
+    with contextlib.ExitStack() as stack:
+        path = isinstance(database, str | Path)
+        opened: Any = stack.enter_context(Database(database)) if path else database  # type: ignore[arg-type]
         spells = churn.spells(opened, truth=truth)
         months = int((spells["start"] + spells["duration"]).max())
         people = pd.Index(spells["customer"].unique())
         counts = {name: _events(opened, name, people) for name in rates}
         answers = _answers(opened, people) if satisfaction else None
-    finally:
-        if isinstance(database, str | Path):
-            opened.__exit__(None, None, None)  # type: ignore[union-attr]
     if len(people) < 30:
         raise DataError(f"the database has {len(people)} customers; bootstrap errors need at least 30")
     points = sorted({int(m) for m in survival})
@@ -699,6 +699,7 @@ class _World:
         self.others = _others(base, aims)
         self.runs = 0
         self._known: dict[bytes, np.ndarray] = {}
+        self._more: dict[bytes, np.ndarray] = {}
         self._progress = progress
         self.weights = 1 / aims.table["standard_error"].to_numpy()
 
@@ -773,8 +774,16 @@ class _World:
 
     def noise(self, u: np.ndarray) -> np.ndarray:
         """Covariance of the simulated moments' means at a point."""
-        found = self.moments([u])[0][:, : self.observed.size]
+        found = self.spread(u)[:, : self.observed.size]
         return np.atleast_2d(np.cov(np.nan_to_num(found), rowvar=False)) / self.replications
+
+    def spread(self, u: np.ndarray) -> np.ndarray:
+        """All moments at a point in the usual replications and more (replications x moments)."""
+        key = u.tobytes()
+        if key not in self._more:
+            [here] = self.scenarios_at([u])
+            self._more[key] = self.run([(here, self.replications + k) for k in range(MORE)], self.seed)
+        return np.concatenate([self.moments([u])[0], self._more[key]])
 
 
 def _others(base: Scenario, aims: Targets) -> list[str]:
@@ -912,13 +921,13 @@ class _Slope:
 
     @classmethod
     def at(cls, world: _World, u: np.ndarray) -> _Slope:
-        world.weigh(u)
-        weighted, error = _differences(world, u)
         from scipy.special import chdtri
 
-        count, rest = world.observed.size, world.replications - 1
-        # From few replications: the spread's upper limit, at 95 %.
-        spread = world.moments([u])[0][:, count:].std(axis=0, ddof=1) * math.sqrt(rest / chdtri(rest, 0.95))
+        world.weigh(u)
+        weighted, error = _differences(world, u)
+        count, rest = world.observed.size, world.replications + MORE - 1
+        # The spread's upper limit, at 95 %.
+        spread = world.spread(u)[:, count:].std(axis=0, ddof=1) * math.sqrt(rest / chdtri(rest, 0.95))
         found = world.moments(_ends(u))[:, :, count:]
         slopes = (found[1::2] - found[::2]) / _width(u)[:, None, None]
         with np.errstate(divide="ignore", invalid="ignore"):
