@@ -139,6 +139,19 @@ def test_targets_of_a_database(tables, run, tmp_path):
         ca.targets_from_database(tables, (24,))
 
 
+def test_satisfaction_is_that_of_the_latest_answers(tables):
+    aims = ca.targets_from_database(tables, (6,), False, (), True, truth=True, resamples=100)
+    answers = tables["survey"]
+    last = answers.loc[answers["month"] == answers["month"].max(), "satisfaction"].dropna()
+    assert aims.table.index.tolist() == ["survival:6", "satisfaction_mean", "satisfaction_sd"]
+    assert aims.table.at["satisfaction_mean", "observed"] == pytest.approx(last.mean())
+    assert aims.table.at["satisfaction_sd", "observed"] == pytest.approx(last.std())
+    error = aims.table.at["satisfaction_mean", "standard_error"]
+    assert error == pytest.approx(last.std() / np.sqrt(len(last)), rel=0.3)
+    with pytest.raises(DataError, match="survey"):
+        ca.targets_from_database({**tables, "survey": answers.iloc[:0]}, satisfaction=True, truth=True)
+
+
 def test_targets_of_a_log_of_purchases():
     days = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(40) % 5, "D")
     rows = [(k, day, 10.0) for k, day in enumerate(days)]
@@ -210,7 +223,7 @@ def known(matrix: Any, observed: Any, monkeypatch: Any, **options: Any) -> ca.Ca
 
 @pytest.mark.parametrize("search", ["least_squares", "nelder_mead", "optuna"])
 def test_every_search_finds_the_known_point(search, monkeypatch):
-    found = known(Known.matrix, [0.8, 0.7, 1.1], monkeypatch, search=search, steps=120)
+    found = known(Known.matrix, [0.8, 0.7, 1.1], monkeypatch, search=search, steps=80)
     table = found.table.set_index("parameter")
     # 0.4 and 0.7 of the way between the bounds, on a logarithmic scale
     aim = {p: lo * (hi / lo) ** u for (p, (lo, hi)), u in zip(BOUNDS.items(), (0.4, 0.7), strict=True)}
@@ -230,7 +243,7 @@ def test_the_errors_are_those_of_weighted_least_squares(monkeypatch):
 
 
 def test_the_posterior_is_that_of_the_known_world(monkeypatch):
-    found = known(Known.matrix, [0.8, 0.7, 1.1], monkeypatch, method="abc", draws=1000)
+    found = known(Known.matrix, [0.8, 0.7, 1.1], monkeypatch, method="abc", draws=512)
     places = np.log(found.draws / [0.003, 0.0008]) / np.log([10, 25])
     a = Known.matrix / 0.05
     sd = np.sqrt(np.diag(np.linalg.inv(a.T @ a)))

@@ -176,8 +176,7 @@ def estimates_in_bounds(
         page.ax.set_xlim(0, 1)
         page.ax.set_ylim(-0.6, len(table) - 0.4)
         shown = [
-            f"{_word(r.parameter, names)}\n{_number(r.lowest)} – {_number(r.highest)} {r.unit}"
-            for r in table.itertuples()
+            f"{_word(r.parameter, names)}\n{r.lowest:g} – {r.highest:g} {r.unit}" for r in table.itertuples()
         ]
         page.rows(place, shown)
         page.ax.set_xticks([0, 1], [page.say("mo_low"), page.say("mo_high")])

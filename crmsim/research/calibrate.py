@@ -15,6 +15,7 @@ A log of purchases alone, with nothing but purchase rates and drop-out to fit, i
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -70,6 +71,7 @@ FLAT = 1 / math.sqrt(12)
 # Standard errors by which the targets change across the bounds, below which a direction counts as open: its
 # interval then fills more than half of them.
 OPEN = 2 / FLAT
+MORE = 12  # replications at a few points, to know how much the moments vary
 
 
 # -- moments of a run ----------------------------------------------------------------------------------
@@ -273,16 +275,14 @@ def targets_from_database(
     same people. Raises DataError for a database without contracts, and one too small.
     """
     _whole("resamples", resamples, 50)
-    opened = Database(database) if isinstance(database, str | Path) else database
-    try:
+    with contextlib.ExitStack() as stack:
+        path = isinstance(database, str | Path)
+        opened: Any = stack.enter_context(Database(database)) if path else database  # type: ignore[arg-type]
         spells = churn.spells(opened, truth=truth)
         months = int((spells["start"] + spells["duration"]).max())
         people = pd.Index(spells["customer"].unique())
         counts = {name: _events(opened, name, people) for name in rates}
         answers = _answers(opened, people) if satisfaction else None
-    finally:
-        if isinstance(database, str | Path):
-            opened.__exit__(None, None, None)  # type: ignore[union-attr]
     if len(people) < 30:
         raise DataError(f"the database has {len(people)} customers; bootstrap errors need at least 30")
     points = sorted({int(m) for m in survival})
@@ -699,6 +699,7 @@ class _World:
         self.others = _others(base, aims)
         self.runs = 0
         self._known: dict[bytes, np.ndarray] = {}
+        self._more: dict[bytes, np.ndarray] = {}
         self._progress = progress
         self.weights = 1 / aims.table["standard_error"].to_numpy()
 
@@ -773,8 +774,16 @@ class _World:
 
     def noise(self, u: np.ndarray) -> np.ndarray:
         """Covariance of the simulated moments' means at a point."""
-        found = self.moments([u])[0][:, : self.observed.size]
+        found = self.spread(u)[:, : self.observed.size]
         return np.atleast_2d(np.cov(np.nan_to_num(found), rowvar=False)) / self.replications
+
+    def spread(self, u: np.ndarray) -> np.ndarray:
+        """All moments at a point in the usual replications and more (replications x moments)."""
+        key = u.tobytes()
+        if key not in self._more:
+            [here] = self.scenarios_at([u])
+            self._more[key] = self.run([(here, self.replications + k) for k in range(MORE)], self.seed)
+        return np.concatenate([self.moments([u])[0], self._more[key]])
 
 
 def _others(base: Scenario, aims: Targets) -> list[str]:
@@ -840,14 +849,22 @@ def _least_squares(world: _World, start: np.ndarray, steps: int) -> np.ndarray:
 
 def _differences(world: _World, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Slopes of the gaps (moments x parameters), and their standard errors, by wide differences."""
-    ends = [(np.array(u), np.array(u)) for _ in range(world.size)]
-    for k, (low, high) in enumerate(ends):
-        low[k], high[k] = max(u[k] - STEP, 0.0), min(u[k] + STEP, 1.0)
-    found = world.moments([point for pair in ends for point in pair])[:, :, : world.observed.size]
-    wide = np.array([high[k] - low[k] for k, (low, high) in enumerate(ends)])
-    slopes = np.nan_to_num(found[1::2] - found[::2]) / wide[:, None, None] * world.weights
+    found = world.moments(_ends(u))[:, :, : world.observed.size]
+    slopes = np.nan_to_num(found[1::2] - found[::2]) / _width(u)[:, None, None] * world.weights
     error = slopes.std(axis=1, ddof=1) / math.sqrt(world.replications)
     return slopes.mean(axis=1).T, error.T
+
+
+def _ends(u: np.ndarray) -> list[np.ndarray]:
+    """Points below and above `u`, parameter by parameter, within the bounds."""
+    ends = [np.array(u) for _ in range(2 * len(u))]
+    for k, x in enumerate(u):
+        ends[2 * k][k], ends[2 * k + 1][k] = max(x - STEP, 0.0), min(x + STEP, 1.0)
+    return ends
+
+
+def _width(u: np.ndarray) -> np.ndarray:
+    return np.minimum(u + STEP, 1.0) - np.maximum(u - STEP, 0.0)
 
 
 def _nelder_mead(world: _World, start: np.ndarray, steps: int) -> np.ndarray:
@@ -895,7 +912,8 @@ def _optuna(world: _World, starts: list[np.ndarray], steps: int, seed: int) -> n
 
 @dataclass(frozen=True)
 class _Slope:
-    """Slopes at the estimate: weighted (moments x parameters), their errors, and those of other moments."""
+    """Slopes at the estimate: weighted (moments x parameters), their errors, and those of other moments in
+    their own spreads (replications x moments x parameters)."""
 
     weighted: np.ndarray
     error: np.ndarray
@@ -903,18 +921,17 @@ class _Slope:
 
     @classmethod
     def at(cls, world: _World, u: np.ndarray) -> _Slope:
+        from scipy.special import chdtri
+
         world.weigh(u)
         weighted, error = _differences(world, u)
-        count = world.observed.size
-        spread = world.moments([u])[0][:, count:].std(axis=0, ddof=1)
-        rows = []
-        for k in range(world.size):
-            low, high = np.array(u), np.array(u)
-            low[k], high[k] = max(u[k] - STEP, 0.0), min(u[k] + STEP, 1.0)
-            found = world.moments([low, high])[:, :, count:].mean(axis=1)
-            rows.append((found[1] - found[0]) / (high[k] - low[k]))
+        count, rest = world.observed.size, world.replications + MORE - 1
+        # The spread's upper limit, at 95 %.
+        spread = world.spread(u)[:, count:].std(axis=0, ddof=1) * math.sqrt(rest / chdtri(rest, 0.95))
+        found = world.moments(_ends(u))[:, :, count:]
+        slopes = (found[1::2] - found[::2]) / _width(u)[:, None, None]
         with np.errstate(divide="ignore", invalid="ignore"):
-            others = np.array(rows).T / spread[:, None]
+            others = np.moveaxis(slopes / spread, 0, 2)
         return cls(weighted, error, np.nan_to_num(others, nan=0.0, posinf=0.0, neginf=0.0))
 
 
@@ -1081,7 +1098,8 @@ def _warnings(world: _World, u: np.ndarray, slope: _Slope, values: pd.DataFrame)
 
 def _advice(world: _World, slope: _Slope, v: np.ndarray) -> str:
     """What to add, found among the moments that are no targets."""
-    gain = np.abs(slope.others @ v)
+    along = slope.others @ v
+    gain = np.abs(along.mean(axis=0)) - 2 * along.std(axis=0, ddof=1) / math.sqrt(len(along))
     best = [k for k in np.argsort(-gain)[:2] if gain[k] > OPEN]
     if not best:
         return "None of the moments known here would tell; fix one of them at a value known from elsewhere."
