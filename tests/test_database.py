@@ -86,7 +86,7 @@ def test_the_file_holds_every_table_as_described(database, contract_tables):
     empty = {name for name, frame in contract_tables.items() if frame.empty}
     assert empty == {
         "purchases", "purchase_lines", "return_lines", "stock", "contacts", "jobs", "formal_complaints",
-        "segments", "meters", "readings", "tariff", "statements", "receipts", "event_kinds",
+        "segments", "hardship", "meters", "readings", "tariff", "statements", "receipts", "event_kinds",
         "network_events", "event_customers",
     }  # fmt: skip
 
@@ -201,6 +201,26 @@ def test_the_desk_s_books_are_those_of_the_run(utility, utility_tables):
     assert (
         service[["abandoned", "turned_away", "visits", "repairs_late", "formal_complaints"]].sum().min() > 5
     )
+
+
+def test_the_register_of_those_in_need_is_as_long_as_each_district_says(utility, utility_tables):
+    register = utility_tables["hardship"]
+    people = utility_tables["profiles"].set_index("customer")
+    on = people.index.isin(register["customer"])
+    shares = catalogue.catalogue(utility.scenario).hardship
+    assert set(shares) == {d.name for d in utility.scenario.districts}
+    for name, share in shares.items():
+        here = (people["district"] == name).to_numpy()
+        # three and a half standard errors
+        assert abs(on[here].mean() - share) < 3.5 * np.sqrt(share * (1 - share) / here.sum()), name
+    by_income = pd.Series(on).groupby(people["income"].to_numpy(), observed=True).mean()
+    assert by_income["low"] > 1.5 * by_income["middle"] > 1.5 * by_income["high"] > 0
+    of = people.loc[register["customer"]]
+    poor = of["income"].to_numpy() == "low"
+    old = FIRST_YEAR - of["birth_year"].to_numpy() >= 60
+    assert ((register["reason"] == "low_income").to_numpy() == poor).all()
+    assert ((register["reason"] == "old_age").to_numpy() == (old & ~poor)).all()
+    assert set(register["reason"]) == set(schema.HARDSHIP)
 
 
 def test_contacts_are_dated_within_the_hours_of_the_desk(utility, utility_tables):

@@ -147,6 +147,7 @@ def test_the_tables_are_as_described(firms, name):
                 "customers",
                 "segments",
                 "districts",
+                "hardship",
                 "bills",
                 "payments",
                 "meters",

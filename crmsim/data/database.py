@@ -56,6 +56,7 @@ def tables_of(run: Any, surveys: Iterable[Any] = ()) -> dict[str, pd.DataFrame]:
         "profiles": goods.profiles.assign(birth_year=FIRST_YEAR - goods.profiles["age"]),
         "segments": goods.segments,
         "districts": goods.districts,
+        "hardship": goods.hardship,
         "products": goods.products,
         "purchases": _purchases(records.purchases),
         "purchase_lines": goods.lines,

@@ -20,6 +20,7 @@ from ..vocabulary import ChurnCause, LoyaltyLayer, RelationshipStage
 
 SOURCES = ("initial", "won", "referred")
 CHANNELS = ("manual", "card", "debit")
+HARDSHIP = ("low_income", "old_age", "illness")
 FRAMES = ("random", "stratified", "contacts", "leavers")
 MODES = ("phone", "online", "visit")
 OUTCOMES = ("complete", "refused", "not_reached")
@@ -193,6 +194,14 @@ TABLES: tuple[Table, ...] = (
                 "secondary_supply", "BOOLEAN", "yes/no",
                 "water is pumped up again in the houses; missing where there is no network", required=False,
             ),
+        ),
+    ),
+    Table(
+        "hardship",
+        "households on the firm's register of those in need of help; empty where it keeps none",
+        (
+            _customer(),
+            Column("reason", "VARCHAR", "", "why it is registered", words=HARDSHIP),
         ),
     ),
     Table(
@@ -681,6 +690,7 @@ REFERENCES = {
 # under the table's name too.
 TABLES_IN_CHINESE = {
     "customers": "客户", "profiles": "客户静态资料", "segments": "客户细分", "districts": "区域",
+    "hardship": "困难家庭登记",
     "products": "产品", "purchases": "购买", "purchase_lines": "购买明细", "return_lines": "退货明细",
     "stock": "库存", "bills": "账单", "payments": "付款", "meters": "水表", "readings": "抄表记录",
     "tariff": "阶梯价格", "statements": "计量账单", "receipts": "缴费记录", "complaints": "投诉",
@@ -718,7 +728,8 @@ COLUMNS_IN_CHINESE = {
     "return_line": "退货编号", "taken_off": "是否已从购买金额中扣除", "level": "满意层次",
     "phase": "服务阶段", "kind": "类型", "truth.weights.weight": "真实权重", "truth.weights.kind": "质量属性",
     "return_lines.amount": "退款金额", "return_lines.line": "原购买行号",
-    "return_lines.purchase": "原购买编号", "segment": "客户细分", "pipe_age": "管龄",
+    "return_lines.purchase": "原购买编号", "hardship.reason": "登记原因",
+    "segment": "客户细分", "pipe_age": "管龄",
     "secondary_supply": "是否二次供水", "meter": "水表编号", "diameter": "口径", "installed": "安装年份",
     "cycle": "抄表周期", "register": "表底数", "tier": "阶梯", "upto": "每月上限", "sewage": "污水处理费",
     "tariff.price": "水价", "statement": "账单编号", "first_month": "起始月份", "issued": "出账日",

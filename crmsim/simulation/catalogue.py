@@ -13,6 +13,7 @@ about the margin of the preset.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -57,6 +58,8 @@ class Purpose(IntEnum):
     EVENT_HOURS = 600_017
     EVENT_NOTICE = 600_018
     EXPOSED = 600_019
+    # The customer's own, at month 0.
+    HARDSHIP = 600_020
     # The k-th purchase of a month uses LINES + 8 k and the seven after it: how many lines and how uneven,
     # then which goods.
     LINES = 600_064
@@ -112,13 +115,15 @@ class Catalogue(NamedTuple):
 
     typical: mean purchase that the prices belong to, money; a scenario whose customers spend otherwise has
     prices that are higher or lower in proportion. margin: margin that the goods together earn, if bought as
-    in the preset. pieces: how many of one good a purchase rather holds than one dearer good.
+    in the preset. pieces: how many of one good a purchase rather holds than one dearer good. hardship: share
+    of the households on the firm's register of those in need, by district; empty without a register.
     """
 
     products: tuple[Product, ...]
     typical: float = 1.0
     margin: float = 0.4
     pieces: float = 5.0
+    hardship: Mapping[str, float] = {}
 
 
 CATALOGUES = {
@@ -173,7 +178,16 @@ CATALOGUES = {
             Product("tier_1", "first tier", "第一阶梯水价", "tariff", 0.85, 0.40, upto=1.29),
             Product("tier_2", "second tier", "第二阶梯水价", "tariff", 1.5, 0.40, upto=1.78),
             Product("tier_3", "third tier", "第三阶梯水价", "tariff", 2.1, 0.40),
-        )
+        ),
+        # .08 to .20 in the case of City A; which district has how many is assumed
+        hardship={
+            "old_town": 0.15,
+            "highrise": 0.08,
+            "new_town": 0.08,
+            "suburb": 0.12,
+            "urban_village": 0.20,
+            "industrial": 0.10,
+        },
     ),
 }
 
@@ -188,7 +202,8 @@ class Goods(NamedTuple):
     """What was sold, in tables; see `data.schema` for the columns.
 
     `products`, `lines` (of purchases, in their order), `stock`, `profiles` (a row a customer, with `age` in
-    years), `districts`, `segments`. Without a contract `profiles.plan` is missing; with one `lines` and
+    years), `districts`, `segments`, `hardship` (customer, reason; a row for each household on the firm's
+    register). Without a contract `profiles.plan` is missing; with one `lines` and
     `stock` are empty.
     """
 
@@ -198,6 +213,7 @@ class Goods(NamedTuple):
     profiles: pd.DataFrame
     districts: pd.DataFrame
     segments: pd.DataFrame
+    hardship: pd.DataFrame
 
 
 def goods(run: Run, purchases: pd.DataFrame, prices: list[float]) -> Goods:
@@ -209,11 +225,13 @@ def goods(run: Run, purchases: pd.DataFrame, prices: list[float]) -> Goods:
     known = catalogue(run.scenario)
     table = products(run.scenario)
     lines = _lines(run.key, known, table, purchases, np.asarray(prices))
+    people = profiles(run)
     return Goods(
         products=table,
         lines=lines,
         stock=_stock(known, table, purchases, lines, run.scenario.population.months),
-        profiles=profiles(run),
+        profiles=people,
+        hardship=hardship(run, people),
         districts=_districts(run.scenario),
         segments=pd.DataFrame(
             [(s.name, s.words, s.chinese) for s in run.scenario.segments],
@@ -498,3 +516,27 @@ def profiles(run: Run) -> pd.DataFrame:
             "segment": words(segment, [s.name for s in scenario.segments]),
         }
     )
+
+
+# How many times as often as in the district households of each income are on the register; their mean is one.
+HARDSHIP_BY_INCOME = (2.0, 0.7, 0.25)
+HARDSHIP = ("low_income", "old_age", "illness")
+OLD_FROM = 60
+
+
+def hardship(run: Run, people: pd.DataFrame) -> pd.DataFrame:
+    """Households on the firm's register of those in need of help: customer, reason (`HARDSHIP`).
+
+    people: as `profiles` gives them. The poor are on it more often; of the others the old for their age and
+    the rest for illness. Being on it changes nothing that a customer lives. Empty without a register.
+    """
+    share = (
+        people["district"].astype(str).map(catalogue(run.scenario).hardship).fillna(0.0).to_numpy(dtype=float)
+    )
+    income = people["income"].cat.codes.to_numpy()
+    ids = people["customer"].to_numpy(dtype=np.int64)
+    luck = np.asarray(uniform(run.key, Purpose.HARDSHIP, ids, 0)).reshape(ids.size)
+    on = luck < share * np.asarray(HARDSHIP_BY_INCOME)[income]
+    reason = np.where(income == 0, 0, np.where(people["age"].to_numpy() >= OLD_FROM, 1, 2))[on]
+    words = pd.Categorical.from_codes(reason.astype(np.int8), categories=pd.Index(HARDSHIP))
+    return pd.DataFrame({"customer": ids[on], "reason": words})

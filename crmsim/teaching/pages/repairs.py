@@ -247,9 +247,9 @@ class CrewView:
                 ha="left" if right else "right",
             )  # fmt: skip
             for at, key, strong in ((0.06, "waiting", 0.3), (0.5, "working", 1.0)):
-                ax.plot([at, at + 0.05], [0.035, 0.035], color=OKABE_ITO["blue"], alpha=strong, lw=4,
+                ax.plot([at, at + 0.05], [0.05, 0.05], color=OKABE_ITO["blue"], alpha=strong, lw=4,
                         transform=ax.transAxes)  # fmt: skip
-                told = ax.text(at + 0.065, 0.035, page.drawn(key), transform=ax.transAxes, fontsize=12)
+                told = ax.text(at + 0.065, 0.05, page.drawn(key), transform=ax.transAxes, fontsize=12)
                 told.set(va="center", backgroundcolor="white")
 
     def _draw_done(self, hours: np.ndarray, deadline: float) -> None:
