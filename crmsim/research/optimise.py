@@ -293,6 +293,8 @@ def optimise(
         except PolicyError as error:
             raise PolicyError(f"build({_told(params)}): {error}") from None
 
+    if storage is not None:
+        Path(storage).resolve().parent.mkdir(parents=True, exist_ok=True)
     without = bench.values([], lucks)
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
