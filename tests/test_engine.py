@@ -14,7 +14,7 @@ from crmsim.simulation.columns import BLOCK
 from crmsim.simulation.compile import RuleError
 from crmsim.simulation.customers import COHORT
 from crmsim.simulation.draws import Purpose, make_key, uniform
-from crmsim.simulation.engine import Stopped, poisson_quantile, simulate
+from crmsim.simulation.engine import CompiledWorld, Stopped, poisson_quantile, simulate
 from crmsim.simulation.policies import Budget, FaultReduction, Offers, Programme, RetentionCall, WinBack
 from crmsim.simulation.run import CAUSES
 from crmsim.simulation.scenario import RivalEvent, Scenario, ScenarioError, Touchpoint
@@ -49,6 +49,33 @@ def test_any_number_of_threads_gives_the_same_bits(threads):
     assert same(
         simulate(several, POLICIES, seed=3, threads=threads), simulate(several, POLICIES, seed=3, threads=3)
     )
+
+
+def turned(scenario, month, key):
+    """A world that meets other luck from this month on."""
+    lived = CompiledWorld(scenario, [], make_key(3), {}, False, [], threads=1)
+    for m in range(scenario.population.months):
+        lived.begin(m)
+        if m == month:
+            lived.turn_luck(key)
+        lived.finish(m)
+    return lived.result()
+
+
+def test_luck_can_change_on_the_way():
+    """Up to the month all is as it was; then the same customers meet the luck of the new key."""
+    small = world("retail", population__months=8)
+    plain, other = simulate(small, [], seed=3), turned(small, 5, make_key(4))
+    assert same(turned(small, 5, make_key(3)), plain)
+    pd.testing.assert_frame_equal(other.monthly.head(5), plain.monthly.head(5), check_exact=True)
+    assert (other.monthly["purchases"] != plain.monthly["purchases"]).iloc[5:].all()
+    for column in ("fit", "rate", "response"):
+        assert np.array_equal(other.customers[column][:2500], plain.customers[column][:2500])
+    arrived = [id for id in other.customers.index if id >= 6 * COHORT]
+    # who joins later has the birth that the new luck gives
+    assert arrived and other.customers.loc[arrived, "fit"].isin(plain.customers["fit"]).sum() == 0
+    with pytest.raises(ValueError, match="service desk"):
+        turned(world("water_utility"), 1, make_key(4))
 
 
 @pytest.mark.parametrize("name", PRESETS)

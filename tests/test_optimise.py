@@ -123,6 +123,21 @@ def test_a_stopped_search_goes_on_as_if_it_had_not_stopped(tmp_path, monkeypatch
         search(14, file, seed=2)  # another search in the same file
 
 
+def test_a_search_that_cannot_be_told_from_others_is_not_resumed(tmp_path):
+    secret = (number for number in range(9))  # a generator: its content cannot be told
+
+    def build(share):
+        assert secret
+        return call(share)
+
+    sizes = {"trials": 2, "replications": 1, "holdout_replications": 1} | QUIET
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="cannot be resumed"):
+            optimise(world(), build, {"share": (0.0, 1.0)}, storage=tmp_path / "new" / "a.db", **sizes)
+    states = sqlite3.connect(tmp_path / "new" / "a.db").execute("select count(*) from trials").fetchone()
+    assert states == (4,)
+
+
 def test_what_cannot_be():
     space = {"share": (0.0, 1.0)}
     with pytest.raises(ValueError, match="unknown outcome 'profit'"):

@@ -12,6 +12,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -293,13 +295,17 @@ def optimise(
         except PolicyError as error:
             raise PolicyError(f"build({_told(params)}): {error}") from None
 
+    if storage is not None:
+        Path(storage).resolve().parent.mkdir(parents=True, exist_ok=True)
     without = bench.values([], lucks)
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         study = optuna.create_study(
             storage=None if storage is None else f"sqlite:///{Path(storage).resolve()}",
-            study_name=_mark(scenario, build, space, outcome, seed, replications, maximise),
+            study_name=None
+            if storage is None
+            else _mark(scenario, build, space, outcome, seed, replications, maximise),
             direction="maximize" if maximise else "minimize",
             load_if_exists=True,
         )
@@ -357,7 +363,14 @@ def _mixed(seed: int, number: int) -> int:
 def _mark(scenario: Scenario, build: Build, space: Mapping[str, Any], outcome: Outcome, *rest: Any) -> str:
     """The name of a search: that of what decides its trials."""
     said = json.dumps({name: [type(g).__name__, list(g)] for name, g in space.items()}, default=repr)
-    parts = [source_mark(), scenario.hash, content_mark(build), said, content_mark(outcome), *rest]
+    marks = [content_mark(build), content_mark(outcome)]
+    if None in marks:
+        warnings.warn(
+            "build or outcome holds something whose content cannot be told, so this search cannot be resumed",
+            stacklevel=3,
+        )
+        marks.append(os.urandom(16).hex())
+    parts = [source_mark(), scenario.hash, *marks, said, *rest]
     return hashlib.sha256(json.dumps(parts, default=repr).encode()).hexdigest()[:24]
 
 
