@@ -74,7 +74,7 @@ _ALL = {**OUTCOMES, **SERVICE_OUTCOMES}
 _PORTION = 4_000_000
 _MOST_CELLS = 50
 # The first cells are written at once, then a part when this many seconds, or this share of the time gone,
-# have passed since the last one, so that even a study of days leaves some hundred; or when so many cells wait.
+# have passed since the last one, so that a study of days leaves some hundred; or when so many cells wait.
 _FLUSH_SECONDS, _FLUSH_SHARE, _FLUSH_CELLS = 1.0, 0.02, 5_000
 
 
