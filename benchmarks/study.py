@@ -10,6 +10,7 @@ processes, as a study, and as the finished study once more. Writes benchmarks/st
 - start: seconds until the first worker began its first cell
 - cpu: processor time of the study, workers included, over that of the bare calls, less 1; part of it are
   the outcomes of a cell, which the bare calls do not compute
+- parent_cpu: the part of it that the parent took more than with the bare calls
 - parent_mb: memory of the parent, which must not grow with the cells
 - again: seconds that the finished study takes in a new process, `import` left out
 """
@@ -103,6 +104,7 @@ def one(name: str, cells: int, folder: str) -> dict[str, float]:
         get_reusable_executor().shutdown(wait=True)  # only ended workers are counted
     own, workers = (resource.getrusage(code) for code in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     found[f"{name}_cpu"] = sum(u.ru_utime + u.ru_stime for u in (own, workers))
+    found[f"{name}_parent_cpu"] = own.ru_utime + own.ru_stime
     if name == "run":
         found["parent_mb"] = own.ru_maxrss / 1024
         found["worker_mb"] = workers.ru_maxrss / 1024
@@ -121,7 +123,10 @@ def main() -> None:
                 words = [sys.executable, __file__, "--one", name, str(cells), os.path.join(folder, "out")]
                 done = subprocess.run(words, check=True, capture_output=True, text=True)
                 row |= json.loads(done.stdout.strip().splitlines()[-1])
-        row["cpu"] = row.pop("run_cpu") / row.pop("bare_cpu") - 1
+        parent = row.pop("run_parent_cpu") - row.pop("bare_parent_cpu")
+        row["cpu"] = row.pop("run_cpu") / row["bare_cpu"] - 1
+        row["parent_cpu"] = parent / row.pop("bare_cpu")
+        del row["again_cpu"], row["again_parent_cpu"]
         row["load"] = os.getloadavg()[0]
         rows.append({key: round(value, 3) for key, value in row.items()})
         print(rows[-1], flush=True)

@@ -20,6 +20,7 @@ import functools
 import hashlib
 import json
 import logging
+import math
 import os
 import pickle
 import signal
@@ -72,9 +73,9 @@ _ALL = {**OUTCOMES, **SERVICE_OUTCOMES}
 # Customer-months and cells that a worker is given at a time: some tenths of a second.
 _PORTION = 4_000_000
 _MOST_CELLS = 50
-# A part is written when this many seconds, or this share of the time gone, have passed since the last one,
-# so that even a study of days leaves some hundred parts; or when so many cells wait.
-_FLUSH_SECONDS, _FLUSH_SHARE, _FLUSH_CELLS = 0.5, 0.02, 5_000
+# The first cells are written at once, then a part when this many seconds, or this share of the time gone,
+# have passed since the last one, so that a study of days leaves some hundred; or when so many cells wait.
+_FLUSH_SECONDS, _FLUSH_SHARE, _FLUSH_CELLS = 1.0, 0.02, 5_000
 
 
 class StudyError(ScenarioError):
@@ -442,7 +443,7 @@ class Study:
 
     def _collect(self, store: _Store, finished: Generator[_Done], tell: Callable[[int], object]) -> None:
         """Write what the workers hand back, a part now and then."""
-        start = last = time.monotonic()
+        start, last = time.monotonic(), -math.inf
         waiting: list[tuple[_Row, str]] = []
         try:
             with _closing(finished):
@@ -470,6 +471,7 @@ class Study:
         worlds = [self._worlds[row.world] for row in rows]
         policies = list(self.policies)
         keep = [list(_ALL).index(name) for name in self.outcomes]
+        outcomes = np.array([row.outcomes for row in rows])[:, keep].T
         points = {
             "point": np.array([self.points.index[w.point] for w in worlds], dtype=np.int64),
             **{
@@ -490,15 +492,17 @@ class Study:
             "currency": [w.currency for w in worlds],
             "base": [self.scenarios[w.base].name for w in worlds],
             **(points if self._design else {}),
-            **dict(zip(self.outcomes, np.array([row.outcomes for row in rows])[:, keep].T, strict=True)),
+            **{
+                name: column.astype(np.int64) if name in COUNTS else column
+                for name, column in zip(self.outcomes, outcomes, strict=True)
+            },
             "source": source_mark()[:16],
             "cell": self._plan["cell"].to_numpy()[number],
             "ended": pd.to_datetime([row.ended for row in rows], unit="s").astype("datetime64[ms]"),
             "seconds": [row.seconds for row in rows],
             "worker": [worker for _, worker in waiting],
         }
-        counts = {name: np.int64 for name in self.outcomes if name in COUNTS}
-        store.add(pd.DataFrame(frame, index=range(len(rows))).astype(counts))
+        store.add(pd.DataFrame(frame, index=range(len(rows))))
 
     @contextlib.contextmanager
     def _connected(self, store: _Store) -> Iterator[Any]:
@@ -622,15 +626,21 @@ class _Store:
 
     def add(self, frame: pd.DataFrame) -> None:
         """Write a part, whole or not at all."""
-        import duckdb
-
         path = self.parts_folder / f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.parquet"
         part = path.with_suffix(".part")
-        with duckdb.connect() as connection:
-            connection.execute("set threads = 1")
-            connection.register("frame", frame)
-            connection.execute(f"copy frame to {_quoted(part)} (format parquet)")
+        self._writer.register("frame", frame)
+        self._writer.execute(f"copy frame to {_quoted(part)} (format parquet)")
+        self._writer.unregister("frame")
         part.replace(path)
+
+    @functools.cached_property
+    def _writer(self) -> Any:
+        """A connection for all parts, since opening one takes longer than to write."""
+        import duckdb
+
+        connection = duckdb.connect()
+        connection.execute("set threads = 1")
+        return connection
 
     def drop_damaged(self) -> None:
         """Remove what a crash of the machine may have left unreadable; its cells are made again."""
