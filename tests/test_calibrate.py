@@ -181,7 +181,7 @@ def test_one_parameter_from_one_target(tmp_path):
     )  # fmt: skip
     row = found.table.iloc[0]
     assert row["low"] <= row["estimate"] <= row["high"] and row["standard_error"] > 0
-    assert found.scenario.name == "mine" and "1 targets" in found.scenario.title
+    assert found.scenario.name == "mine" and "to 1 target" in found.scenario.title
     service = next(t for t in found.scenario.touchpoints if t.name == "service")
     assert service.quality == pytest.approx(row["estimate"])
     check = found.predictive(worlds=30, jobs=1)
