@@ -1037,8 +1037,8 @@ def _warnings(world: _World, u: np.ndarray, slope: _Slope, values: pd.DataFrame)
     said = []
     if len(world.observed) < len(names):
         said.append(
-            f"{_targets_said(len(world.observed))} cannot tell {len(names)} parameters; give more targets or fix "
-            "some parameters."
+            f"{_targets_said(len(world.observed))} cannot tell {len(names)} parameters; give more "
+            "targets or fix some parameters."
         )
     _, strength, directions = np.linalg.svd(slope.weighted, full_matrices=True)
     strength = np.append(strength, np.zeros(len(names) - len(strength)))
