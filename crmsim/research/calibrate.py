@@ -245,7 +245,7 @@ class Targets:
 
     def __repr__(self) -> str:
         origin = f" from {self.source}" if self.source else ""
-        return f"{len(self.table)} targets{origin}\n{self.table.to_string()}"
+        return f"{_targets_said(len(self.table))}{origin}\n{self.table.to_string()}"
 
     def _repr_html_(self) -> str:
         return self.table.to_html(border=0)
@@ -518,7 +518,7 @@ class Calibration:
     def __repr__(self) -> str:
         way = "simulated moments" if self.method == "moments" else "approximate Bayesian computation"
         count = len(self.targets.table)
-        head = f"{len(self.table)} parameters of {self.scenario.name!r} from {count} targets, {way}"
+        head = f"{len(self.table)} parameters of {self.scenario.name!r} from {_targets_said(count)}, {way}"
         body = self.table.to_string(index=False, float_format="{:.4g}".format)
         return "\n".join([head, body, *(f"! {w}" for w in self.warnings)])
 
@@ -620,7 +620,7 @@ def calibrate(
     )
     made = world.scenarios_at([best])[0].replace(
         name=name,
-        title=f"{base.name}, calibrated to {len(aims.table)} targets"
+        title=f"{base.name}, calibrated to {_targets_said(len(aims.table))}"
         + (f" from {aims.source}" if aims.source else ""),
     )
     jacobian = pd.DataFrame(slope.weighted, index=aims.table.index, columns=list(spans))
@@ -1037,8 +1037,8 @@ def _warnings(world: _World, u: np.ndarray, slope: _Slope, values: pd.DataFrame)
     said = []
     if len(world.observed) < len(names):
         said.append(
-            f"{len(world.observed)} targets cannot tell {len(names)} parameters; give more targets or fix "
-            "some parameters."
+            f"{_targets_said(len(world.observed))} cannot tell {len(names)} parameters; give more "
+            "targets or fix some parameters."
         )
     _, strength, directions = np.linalg.svd(slope.weighted, full_matrices=True)
     strength = np.append(strength, np.zeros(len(names) - len(strength)))
@@ -1104,6 +1104,10 @@ def _advice(world: _World, slope: _Slope, v: np.ndarray) -> str:
     if not best:
         return "None of the moments known here would tell; fix one of them at a value known from elsewhere."
     return f"Add {_listed([world.others[k] for k in best], 'or')} to the targets."
+
+
+def _targets_said(count: int) -> str:
+    return "1 target" if count == 1 else f"{count} targets"
 
 
 def _listed(parts: Sequence[str], word: str = "and") -> str:
