@@ -728,7 +728,10 @@ def test_the_readme_begins_with_two_commands(readme):
     ]
 
 
-def test_the_python_of_the_readme_runs(readme, monkeypatch, capsys):
+def test_the_python_of_the_readme_runs(readme, monkeypatch, capsys, root):
+    text = (root / "docs" / "study.toml").read_text(encoding="utf-8")
+    Path("docs").mkdir()
+    Path("docs/study.toml").write_text(text.replace("n = 16", "n = 2").replace("= 1_000", "= 100"))
     small = {
         name: cs.Scenario.preset(name).replace(population__size=400, population__months=36)
         for name in cs.Scenario.presets()
@@ -737,11 +740,12 @@ def test_the_python_of_the_readme_runs(readme, monkeypatch, capsys):
     names: dict = {}
     for block in readme[1]["python"]:
         exec(
-            block.replace("replications=20", "replications=2").replace(
-                "experiment.run()", "experiment.run(1)"
-            ),
+            block.replace("replications=20", "replications=2")
+            .replace("experiment.run()", "experiment.run(1)")
+            .replace('.run("results/study")', '.run("results/study", jobs=1)'),
             names,
         )
+    assert len(names["study"].table) == 3 * 2 * 2 * 2
     out = capsys.readouterr().out
     assert "rival: 400 customers" in out and "Customer 35 in month 10" in out and "complaints" in out
 
@@ -763,8 +767,14 @@ def test_the_commands_of_the_readme_can_be_typed(readme):
     assert set(re.findall(r"^\| `crmsim (\w+)", readme[0], flags=re.MULTILINE)) == set(cli.COMMANDS)
 
 
+def test_the_study_of_the_readme_loads(readme):
+    _, text = readme[1]["toml"]
+    Path("study.toml").write_text(text, encoding="utf-8")
+    assert cs.Study.load("study.toml").cells == 2 * 16 * 2
+
+
 def test_the_scenario_of_the_readme_loads(readme):
-    (text,) = readme[1]["toml"]
+    text, _ = readme[1]["toml"]
     mine = cs.Scenario.from_dict(tomllib.loads(text))
     assert list(cli.own_policies(mine)) == ["dunning", "retention_call:value", "together"]
 
