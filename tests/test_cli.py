@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -735,10 +734,10 @@ def test_the_readme_begins_with_two_commands(readme):
 
 
 @pytest.mark.slow
-def test_the_python_of_the_readme_runs(readme, monkeypatch, capsys, tmp_path):
-    monkeypatch.chdir(tmp_path)
+def test_the_python_of_the_readme_runs(readme, monkeypatch, capsys, root):
+    text = (root / "docs" / "study.toml").read_text(encoding="utf-8")
     Path("docs").mkdir()
-    shutil.copy(Path(cli.__file__).parent.parent / "docs" / "study.toml", "docs")
+    Path("docs/study.toml").write_text(text.replace("n = 16", "n = 2").replace("= 1_000", "= 100"))
     small = {
         name: cs.Scenario.preset(name).replace(population__size=400, population__months=36)
         for name in cs.Scenario.presets()
@@ -747,11 +746,12 @@ def test_the_python_of_the_readme_runs(readme, monkeypatch, capsys, tmp_path):
     names: dict = {}
     for block in readme[1]["python"]:
         exec(
-            block.replace("replications=20", "replications=2").replace(
-                "experiment.run()", "experiment.run(1)"
-            ),
+            block.replace("replications=20", "replications=2")
+            .replace("experiment.run()", "experiment.run(1)")
+            .replace('.run("results/study")', '.run("results/study", jobs=1)'),
             names,
         )
+    assert len(names["study"].table) == 3 * 2 * 2 * 2
     out = capsys.readouterr().out
     assert "rival: 400 customers" in out and "Customer 35 in month 10" in out and "complaints" in out
 
@@ -773,10 +773,14 @@ def test_the_commands_of_the_readme_can_be_typed(readme):
     assert set(re.findall(r"^\| `crmsim (\w+)", readme[0], flags=re.MULTILINE)) == set(cli.COMMANDS)
 
 
-def test_the_scenario_and_the_study_of_the_readme_load(readme, tmp_path):
-    text, study = readme[1]["toml"]
-    (tmp_path / "study.toml").write_text(study, encoding="utf-8")
-    assert cs.Study.load(tmp_path / "study.toml").cells > 0
+def test_the_study_of_the_readme_loads(readme):
+    _, text = readme[1]["toml"]
+    Path("study.toml").write_text(text, encoding="utf-8")
+    assert cs.Study.load("study.toml").cells == 2 * 16 * 2
+
+
+def test_the_scenario_of_the_readme_loads(readme):
+    text, _ = readme[1]["toml"]
     mine = cs.Scenario.from_dict(tomllib.loads(text))
     assert list(cli.own_policies(mine)) == ["dunning", "retention_call:value", "together"]
 
