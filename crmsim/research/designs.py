@@ -147,16 +147,13 @@ def scenarios_of(scenario: Scenario, table: pd.DataFrame) -> list[Scenario]:
     Raises ScenarioError for an unknown column and with the first points whose values are out of bounds
     or do not go together.
     """
-    if not table.index.is_unique or not pd.api.types.is_integer_dtype(table.index):
-        raise ValueError("the index of a design must be the numbers of its points, each once")
     ranges(scenario, [str(name) for name in table.columns])
     keys = [str(name).replace(".", "__") for name in table.columns]
-    width = max(4, len(str(table.index.max()))) if len(table) else 4
     made, errors = [], []
-    for point, *values in table.itertuples():
+    for name, (point, *values) in zip(point_names(scenario, table), table.itertuples(), strict=True):
         row = dict(zip(keys, map(_plain, values), strict=True))
         try:
-            made.append(scenario.replace(**row, name=f"{scenario.name}#{point:0{width}d}"))
+            made.append(scenario.replace(**row, name=name))
         except ScenarioError as error:
             at = ", ".join(f"{name} = {v:.6g}" for name, v in zip(table.columns, row.values(), strict=True))
             errors += [(f"point {point} ({at})", f"{where}: {what}") for where, what in error.errors]
@@ -165,6 +162,14 @@ def scenarios_of(scenario: Scenario, table: pd.DataFrame) -> list[Scenario]:
     if errors:
         raise ScenarioError(errors, "design")
     return made
+
+
+def point_names(scenario: Scenario, table: pd.DataFrame) -> list[str]:
+    """The names of a scenario at the points of a design, which sort as they stand."""
+    if not table.index.is_unique or not pd.api.types.is_integer_dtype(table.index):
+        raise ValueError("the index of a design must be the numbers of its points, each once")
+    width = max(4, len(str(table.index.max()))) if len(table) else 4
+    return [f"{scenario.name}#{point:0{width}d}" for point in table.index]
 
 
 def _pair(name: str, pair: Any, errors: list[tuple[str, str]]) -> tuple[float, float]:
