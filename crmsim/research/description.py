@@ -198,12 +198,9 @@ def _sentence(thing: Any) -> str:
 
 
 def _schedule() -> list[str]:
-    steps = [
-        name
-        for name in _in_order(engine.simulate)
-        if inspect.isfunction(getattr(engine.CompiledWorld, name, None)) and name != "result"
-    ]
-    return [f"1. `{name}`: {_sentence(getattr(engine.CompiledWorld, name))}" for name in steps]
+    world = engine.CompiledWorld
+    steps = [name for half in (world.begin, world.finish) for name in _in_order(half)]
+    return [f"1. `{name}`: {_sentence(getattr(world, name))}" for name in steps]
 
 
 # Parts of the month that only draw, sort or look up.
