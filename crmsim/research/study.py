@@ -644,17 +644,17 @@ class _Store:
 
     def drop_damaged(self) -> None:
         """Remove what a crash of the machine may have left unreadable; its cells are made again."""
-        import duckdb
-
         for left in [*self.parts_folder.glob("*.part"), *self.folder.glob("*.part")]:
             left.unlink()
+        files = [*self.files(), *([self.log] if self.log.is_file() else [])]
+        if not files:
+            return  # a new study; DuckDB is loaded while the workers start
+        import duckdb
+
         with duckdb.connect() as connection:
             try:
-                if files := [*self.files(), *([self.log] if self.log.is_file() else [])]:
-                    listed = ", ".join(map(_quoted, files))
-                    connection.execute(
-                        f"select count(cell) from read_parquet([{listed}], union_by_name = true)"
-                    )
+                listed = ", ".join(map(_quoted, files))
+                connection.execute(f"select count(cell) from read_parquet([{listed}], union_by_name = true)")
                 return
             except duckdb.Error:
                 pass
