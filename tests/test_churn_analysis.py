@@ -676,6 +676,7 @@ def figures(tables) -> dict:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["cohorts", "cohorts by month", "survival", "survival of groups", "causes", "hazard", "hazard of groups",

@@ -222,6 +222,7 @@ def test_compare_writes_all_its_files(crmsim):
     assert about["policies"] == ["none", *words] and about["replications"] == 3
 
 
+@pytest.mark.slow
 def test_compare_shows_what_the_service_desk_did(crmsim):
     code, out, _ = crmsim("compare", *WATER, "--replications", 2, "--jobs", 1, "--out", "o")
     assert code == 0
@@ -424,6 +425,7 @@ def sales(path):
     return log
 
 
+@pytest.mark.slow
 def test_fit_writes_a_scenario_that_compare_takes(crmsim, monkeypatch):
     monkeypatch.setattr("crmsim.research.fit.PERSONS", 400)
     log = sales("sales.csv")
@@ -523,6 +525,7 @@ def undrawn(monkeypatch):
     monkeypatch.setattr("crmsim.analysis.pages._save", note)
 
 
+@pytest.mark.slow
 def test_analyse_writes_a_report(crmsim, undrawn):
     crmsim("run", "subscription", "--customers", 600, "--months", 14, "--out", "o")
     code, out, err = crmsim("analyse", "o/crm.duckdb", "--out", "report", "--margin", "30%")

@@ -96,6 +96,7 @@ def test_shares_and_intervals():
     assert "R2" in repr(found) and found.n == 1000
 
 
+@pytest.mark.slow
 def test_the_interval_of_a_coefficients_share_holds_the_truth():
     """60 samples, shares .1 to .4 exactly: 240 intervals, the standard error of their coverage below .02."""
     inside = []
@@ -168,6 +169,7 @@ def test_entropy_weights_by_their_definition():
         entropy_weights(frame - 20)
 
 
+@pytest.mark.slow
 def test_entropy_weights_measure_dispersion(water):
     """They follow the squared coefficients of variation, in every survey; the outcome does not enter."""
     for scores, _ in water[0]:

@@ -307,6 +307,7 @@ class Picky:
         return cs.Offers(view.id[:10], "call", 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "jobs", "words"),
     [

@@ -104,6 +104,7 @@ FIGURES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures_can_be_read(name, monkeypatch):
     ax = FIGURES[name](note="by hand")

@@ -36,6 +36,7 @@ def test_cdnow_customers_are_met(cdnow):
     assert cdnow.customers == 2_357 and cdnow.purchases == 6_919
 
 
+@pytest.mark.slow
 def test_a_wrong_scenario_is_told_from_a_fitted_one(cdnow):
     """The distance that was minimised sees a purchase rate half as high again, or half the churn."""
     world = _World(cs.Scenario.preset("retail"), _Observed(cdnow_sample().log, None), seed=5)

@@ -509,6 +509,7 @@ def figures(tables) -> dict:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["types", "curve", "curve of groups", "layers", "standards", "ceiling"])
 def test_figures_can_be_read(open_market, name, monkeypatch):
     known = set(re.findall("[a-z]+", " ".join(s.key.replace("_", " ") for s in loyalty.STANDARDS)))

@@ -128,6 +128,7 @@ def test_each_kind_of_error_can_be_switched_off(utility):
         survey_errors(utility, cs.Survey(months=(5,), frame="leavers"))
 
 
+@pytest.mark.slow
 def test_a_mark_is_that_of_the_report_card_and_of_any_number_of_processes():
     case = Case(
         "small", "小", cs.Scenario.preset("retail").replace(population__size=400, population__months=20)

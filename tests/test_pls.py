@@ -179,6 +179,7 @@ def test_in_samples_consistent_pls_has_no_bias_and_pls_has():
     assert (np.mean(found[False], axis=0)[strong] < 0.97 * truth[strong]).all()
 
 
+@pytest.mark.slow
 def test_bootstrap_intervals_hold_what_they_promise():
     """60 samples of 250 with 200 resamples: coverage of the population's value, over 12 paths; its standard
     error is below .02 even if the paths went together by half."""

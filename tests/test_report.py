@@ -16,6 +16,10 @@ from crmsim.data.database import Database, write_tables
 from crmsim.data.importing import import_file
 from crmsim.data.transactions import DataError
 
+# each builds a report or a page
+pytestmark = pytest.mark.slow
+
+
 SPACE = pages.SPACE
 
 

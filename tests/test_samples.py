@@ -135,6 +135,7 @@ def test_the_tables_are_as_described(firms, name):
     assert len(tables["survey_answers"]) > 10_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [

@@ -346,6 +346,7 @@ def interval(values, level=0.99):
     return values.mean(), half
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("servers", "rate", "service", "patience"),
     [

@@ -191,6 +191,7 @@ def test_in_an_open_market_intentions_follow_satisfaction(ask):
 # -- who answers -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_who_answers_is_less_satisfied_and_age_groups_do_not_mend_it(ask, thirty):
     """Bias -.1 on ten points: a survey has a standard deviation of .08, their mean one of .015."""
     bias, mended, means = [], [], []
