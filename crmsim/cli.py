@@ -221,7 +221,7 @@ def cluster(options: argparse.Namespace) -> None:
 
     from joblib import cpu_count
 
-    from .research.study import local_cluster
+    from .research.workers import local_cluster
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with local_cluster(options.workers or cpu_count(), options.host, options.port) as started:

@@ -20,7 +20,7 @@ from pandas.testing import assert_frame_equal
 
 import crmsim as cs
 from crmsim import cli
-from crmsim.research import experiment, study
+from crmsim.research import experiment, study, workers
 from crmsim.research.designs import design, scenarios_of
 from crmsim.research.experiment import OUTCOMES, Experiment
 from crmsim.research.study import Study, StudyError
@@ -162,9 +162,9 @@ def test_cells_in_another_order_and_in_many_parts_give_the_same_bytes(done, tmp_
     monkeypatch.setattr(study, "_FLUSH_CELLS", 1)
     monkeypatch.setattr(Study, "_portions", lambda *args: iter(list(portions(*args))[::-1]))
     written = []
-    add = study._Store.add
+    add = study.StudyFolder.add
     monkeypatch.setattr(
-        study._Store, "add", lambda store, frame: (written.append(len(frame)), add(store, frame))
+        study.StudyFolder, "add", lambda store, frame: (written.append(len(frame)), add(store, frame))
     )
     run(small(), tmp_path)
     assert result(tmp_path) == result(done.folder)
@@ -229,7 +229,7 @@ def test_more_replications_cost_only_the_new_ones(done, tmp_path, counted):
 
 def test_changed_source_makes_every_cell_again(done, tmp_path, monkeypatch, counted):
     shutil.copytree(done.folder, tmp_path / "out")
-    for module in (experiment, study):
+    for module in (experiment, study, workers):
         monkeypatch.setattr(module, "source_mark", lambda: "another source, longer than sixteen")
     table = run(small(), tmp_path / "out").table
     assert len(counted) == 32 and set(table["source"]) == {"another source, "}
@@ -299,7 +299,7 @@ def test_a_folder_that_cannot_be_used_is_refused(tmp_path):
 
 def test_two_processes_do_not_write_into_one_folder(tmp_path):
     with (
-        study._Store(tmp_path).locked(),
+        study.StudyFolder(tmp_path).locked(),
         pytest.raises(StudyError, match="another process is running a study in this folder"),
     ):
         run(small(), tmp_path)

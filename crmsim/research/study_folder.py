@@ -1,0 +1,210 @@
+"""The folder of a study: cells in parts while they are made, one file of them all in the end.
+
+    study.json, study.toml    what the study is made of
+    parts/*.parquet           finished cells, some to a part, with when and where they were made
+    results.parquet           all of them, in the order of the study
+    log.parquet               when each was made, in how many seconds and where
+
+Every file is written beside its place and moved there when it is whole. One process at a time writes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+import time
+import uuid
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from .study_file import StudyError
+
+# What a part holds besides the columns of the table.
+LOG = ("ended", "seconds", "worker")
+_KEY = ("scenario", "policy", "replication", "cell")
+
+
+class StudyFolder:
+    """The files of a study in `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.note, self.file = path / "study.json", path / "study.toml"
+        self.parts_folder = path / "parts"
+        self.results, self.log = path / "results.parquet", path / "log.parquet"
+
+    # -- what is there -----------------------------------------------------------------------------
+
+    def parts(self) -> list[Path]:
+        return sorted(self.parts_folder.glob("*.parquet"))
+
+    def files(self) -> list[Path]:
+        """Files with rows of results."""
+        return [*([self.results] if self.results.is_file() else []), *self.parts()]
+
+    def log_files(self) -> list[Path]:
+        return [*([self.log] if self.log.is_file() else []), *self.parts()]
+
+    def others(self) -> bool:
+        """Whether there is anything but what a run that was killed at once leaves."""
+        return any(path.name not in (".lock", "parts") for path in self.path.iterdir())
+
+    def rows(self) -> int:
+        """How many rows `results.parquet` has."""
+        import duckdb
+
+        with duckdb.connect() as connection:
+            count = f"select count(*) from read_parquet({_quoted(self.results)})"
+            return int(connection.execute(count).fetchall()[0][0])
+
+    # -- writing -----------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Only one process writes into the folder; the lock ends with the process, however it ends."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = (self.path / ".lock").open("a+b")
+        except OSError as error:
+            what = (
+                "is a file; name a folder" if self.path.is_file() else f"cannot be written ({error.strerror})"
+            )
+            raise StudyError([(str(self.path), what)], "study") from None
+        with file:
+            try:
+                _lock(file)
+            except OSError:
+                what = "another process is running a study in this folder; wait for it or choose another"
+                raise StudyError([(str(self.path), what)], "study") from None
+            yield
+
+    def add(self, frame: pd.DataFrame) -> None:
+        """Write a part, whole or not at all."""
+        path = self.parts_folder / f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.parquet"
+        part = path.with_suffix(".part")
+        self._writer.register("frame", frame)
+        self._writer.execute(f"copy frame to {_quoted(part)} (format parquet)")
+        self._writer.unregister("frame")
+        part.replace(path)
+
+    @functools.cached_property
+    def _writer(self) -> Any:
+        """A connection for all parts, since opening one takes longer than to write."""
+        import duckdb
+
+        connection = duckdb.connect()
+        connection.execute("set threads = 1")
+        return connection
+
+    def compact(self, plan: pd.DataFrame, replications: int, header: list[str]) -> None:
+        """One file of all parts, in order; the parts go when it is there."""
+        parts = self.parts()
+        with self.connected(plan, replications, header) as connection:
+            made = []
+            for view, path in (("log", self.log), ("results", self.results)):
+                part = path.with_name(path.name + ".part")
+                connection.execute(
+                    f"copy (select * from {view}) to {_quoted(part)} (format parquet, compression zstd)"
+                )
+                made.append((part, path))
+        for part, path in made:
+            part.replace(path)
+        for path in parts:
+            path.unlink()
+
+    def drop_damaged(self) -> None:
+        """Remove what a crash of the machine may have left unreadable; its cells are made again."""
+        for left in [*self.parts_folder.glob("*.part"), *self.path.glob("*.part")]:
+            left.unlink()
+        files = [*self.files(), *([self.log] if self.log.is_file() else [])]
+        if not files:
+            return  # a new study; DuckDB is loaded while the workers start
+        import duckdb
+
+        with duckdb.connect() as connection:
+            try:
+                listed = ", ".join(map(_quoted, files))
+                connection.execute(f"select count(cell) from read_parquet([{listed}], union_by_name = true)")
+                return
+            except duckdb.Error:
+                pass
+            for path in files:
+                try:
+                    connection.execute(f"select count(cell) from read_parquet({_quoted(path)})")
+                except duckdb.Error:
+                    warnings.warn(f"{path} is damaged; its cells are made again", stacklevel=2)
+                    path.unlink()
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def connected(self, plan: pd.DataFrame, replications: int, header: list[str]) -> Iterator[Any]:
+        """DuckDB with the views `results` and `log` of the cells in the plan, and `keys`, which are there.
+
+        plan: a row for each world and policy in the order of the table: world, number (of the policy),
+        scenario, policy, cell. header: columns of the results.
+        """
+        import duckdb
+
+        files = self.files()
+        if not files:
+            raise ValueError(f"no cell is finished yet in {self.path}; call run()")
+        with duckdb.connect() as connection:
+            # one thread, so that a file written from here is the same each time
+            connection.execute("set threads = 1; set memory_limit = '256MB'")
+            connection.execute(f"set temp_directory = {_quoted(self.path / '.duckdb')}")
+            connection.execute("set enable_progress_bar = false")
+            connection.register("plan", plan)
+            for view, given, shown in (
+                ("results", files, header),
+                ("log", self.log_files(), [*_KEY, *LOG]),
+            ):
+                listed = ", ".join(map(_quoted, given))
+                source = f"read_parquet([{listed}], union_by_name = true)"
+                described = connection.execute(f"describe select * from {source}").fetchall()
+                # a part of older source may have other columns
+                wanted = [name for name in shown if name in {row[0] for row in described}]
+                names = ", ".join(f's."{name}"' for name in wanted)
+                # a cell may be in a part and, if a run was killed at the end, in the file made of the parts
+                connection.execute(
+                    f"create view {view}_ranked as select {names}, plan.world _world, plan.number _number, "
+                    "row_number() over (partition by plan.world, plan.number, s.replication) as _copy "
+                    f"from {source} s join plan using (scenario, policy, cell) "
+                    f"where replication < {replications}"
+                )
+                connection.execute(
+                    f"create view {view} as select * exclude (_world, _number, _copy) from {view}_ranked "
+                    "where _copy = 1 order by _world, _number, replication"
+                )
+            connection.execute(
+                "create view keys as select distinct _world as world, _number as number, replication "
+                "from results_ranked"
+            )
+            yield connection
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file, whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def _lock(file: Any) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

@@ -1,0 +1,285 @@
+"""Who makes the cells of a study: this process, others beside it, or a Dask cluster.
+
+Work goes out in portions and comes back as it is finished, in any order. Each way is a function like
+`_here`: calls of `_make_portion` in, what they hand back out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import os
+import pickle
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Generator, Iterator
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import __version__
+from ..simulation.scenario import Scenario
+from .experiment import Failure, _closing, _compile_once, _is_library, _simulate_cells, source_mark
+from .study_file import StudyError, scenario_at
+
+
+class Row(NamedTuple):
+    """A finished cell."""
+
+    world: int
+    policy: int
+    replication: int
+    outcomes: np.ndarray
+    ended: float
+    seconds: float
+
+
+class Done(NamedTuple):
+    """What a worker hands back."""
+
+    rows: list[Row]
+    worker: str
+    failure: Failure | None
+    world: int  # of the failure
+
+
+class Work(NamedTuple):
+    """The replications wanted of one world, each with its policies by number."""
+
+    world: int
+    base: int
+    name: str
+    values: dict[str, Any]
+    wanted: list[tuple[int, list[int]]]
+
+
+class Shared(NamedTuple):
+    """What every portion needs."""
+
+    scenarios: list[Scenario]
+    plans: list[list[list[Any]]]  # of each scenario and policy
+    names: list[str]  # of the policies
+    baseline: int
+    seed: int
+    threads: int = 1  # of a cell
+
+
+Call = tuple[bytes, str, list[Work]]
+
+
+class Executor(NamedTuple):
+    """Makes portions: an iterator of them in, what comes of them out."""
+
+    start: Callable[[Iterator[Call]], Generator[Done]]
+    workers: int
+    packed: bytes
+
+    def __call__(self, portions: Iterator[list[Work]]) -> Generator[Done]:
+        return self.start((self.packed, source_mark(), portion) for portion in portions)
+
+
+@contextlib.contextmanager
+def executor(shared: Shared, jobs: int, cluster: Any, cells: int) -> Iterator[Executor]:
+    """Whoever makes the portions, for `Study.run`; cells: how many there are to make."""
+    from joblib import cpu_count, effective_n_jobs
+
+    workers = effective_n_jobs(jobs)
+    if cluster is not None:
+        threads = max(1, cpu_count() // workers) if cluster == "local" else 1
+        with _client(cluster, workers) as client:
+            if cluster == "local":
+                _compile_once()
+            yield Executor(functools.partial(_on_cluster, client), _count(client), _packed(shared, threads))
+        return
+    _compile_once()
+    workers = min(workers, cells)
+    packed = _packed(shared, max(1, cpu_count() // workers))
+    yield Executor(_here if workers == 1 else functools.partial(_in_processes, workers), workers, packed)
+
+
+def _packed(shared: Shared, threads: int) -> bytes:
+    """`shared` for a worker that may know nothing of the user's own modules."""
+    import cloudpickle
+
+    with _by_value(shared.plans):
+        return bytes(cloudpickle.dumps(shared._replace(threads=threads)))
+
+
+def _here(calls: Iterator[Call]) -> Generator[Done]:
+    for call in calls:
+        yield _make_portion(*call)
+
+
+def _in_processes(workers: int, calls: Iterator[Call]) -> Generator[Done]:
+    from joblib import Parallel, delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    parallel = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
+    finished = parallel(delayed(_make_portion)(*call) for call in calls)
+    try:
+        with _closing(finished):
+            yield from finished
+    except TerminatedWorkerError as error:
+        raise RuntimeError(
+            "a worker process died, perhaps for want of memory; the finished cells are kept, run again to go "
+            f"on, with a smaller jobs if it happens again ({str(error).splitlines()[0]})"
+        ) from None
+
+
+def _on_cluster(client: Any, calls: Iterator[Call]) -> Generator[Done]:
+    from concurrent.futures import CancelledError
+
+    distributed = _distributed()
+    running: set[Any] = set()
+    finished = distributed.as_completed()
+
+    def submit() -> None:
+        """Two portions for each worker, those that joined meanwhile as well."""
+        while len(running) < 2 * _count(client) and (call := next(calls, None)) is not None:
+            future = client.submit(_make_portion, *call, pure=False)
+            running.add(future)
+            finished.add(future)
+
+    try:
+        submit()
+        while running:
+            future = next(finished)
+            running.discard(future)
+            done = future.result()
+            future.release()
+            submit()
+            yield done
+    except distributed.KilledWorker as error:
+        raise RuntimeError(
+            "several workers died on the same cells, perhaps for want of memory; the finished cells are "
+            f"kept, run again to go on ({error})"
+        ) from None
+    except (CancelledError, OSError, TimeoutError) as error:
+        raise RuntimeError(
+            f"the cluster was lost ({error or type(error).__name__}); the finished cells are kept, "
+            "run again to go on"
+        ) from None
+    finally:
+        with contextlib.suppress(Exception):
+            client.cancel(list(running))
+
+
+def _count(client: Any) -> int:
+    return max(1, sum(client.nthreads().values()))
+
+
+@contextlib.contextmanager
+def _client(cluster: Any, workers: int) -> Iterator[Any]:
+    """A client of the cluster that was named; what was started here is ended."""
+    if hasattr(cluster, "submit"):
+        yield cluster
+        return
+    with contextlib.ExitStack() as ours:
+        if cluster == "local":
+            cluster = ours.enter_context(local_cluster(workers))
+        try:
+            client = ours.enter_context(_distributed().Client(cluster, timeout=10))
+        except (OSError, ValueError) as error:
+            raise StudyError(
+                [(str(cluster), f"no Dask scheduler answers ({error}); start one: crmsim cluster")], "cluster"
+            ) from None
+        try:
+            client.wait_for_workers(1, timeout=30)
+        except TimeoutError:
+            raise RuntimeError(
+                f"the cluster {cluster} has no workers; start some: dask worker ADDRESS --nthreads 1"
+            ) from None
+        yield client
+
+
+def local_cluster(workers: int, host: str = "127.0.0.1", port: int = 0) -> Any:
+    """A Dask cluster of this machine: a scheduler and workers of one thread each, whose cells then take no
+    more processors than there are workers. It has `scheduler_address` and `close()`.
+
+    port: 0 for a free one. Whoever reaches a Dask scheduler can run code as its user, so a host other
+    than this machine's own is for closed networks only.
+    """
+    with _deaf_children():
+        return _distributed().LocalCluster(
+            n_workers=workers, threads_per_worker=1, host=host, scheduler_port=port, dashboard_address=None,
+            memory_limit=0, silence_logs=logging.ERROR,
+        )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Processes started meanwhile do not hear Ctrl-C, which their parent answers by ending them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _distributed() -> Any:
+    try:
+        import distributed
+    except ImportError:
+        raise ImportError('a cluster needs Dask: pip install "crmsim[research]"') from None
+    return distributed
+
+
+@functools.lru_cache(maxsize=4)
+def _unpacked(packed: bytes) -> Shared:
+    shared: Shared = pickle.loads(packed)
+    return shared
+
+
+def _make_portion(packed: bytes, source: str, portion: list[Work]) -> Done:
+    """Simulate the cells of a portion, in a worker."""
+    rows: list[Row] = []
+    where = f"{socket.gethostname()}:{os.getpid()}"
+    if source != source_mark():
+        raise RuntimeError(f"the worker {where} has another crmsim ({__version__}, or changed source)")
+    shared = _unpacked(packed)
+    number = {name: p for p, name in enumerate(shared.names)}
+    for work in portion:
+        world = scenario_at(shared.scenarios[work.base], work.name, work.values)
+        plans = dict(zip(shared.names, shared.plans[work.base], strict=True))
+        wanted = [(r, [shared.names[p] for p in policies]) for r, policies in work.wanted]
+        baseline = shared.names[shared.baseline]
+        _, cells, failure = _simulate_cells(0, world, plans, baseline, wanted, shared.seed, shared.threads)
+        rows += [
+            Row(work.world, number[c.policy], c.replication, c.outcomes, c.ended, c.seconds) for c in cells
+        ]
+        if failure is not None:
+            return Done(rows, where, failure, work.world)
+    return Done(rows, where, None, 0)
+
+
+@contextlib.contextmanager
+def _by_value(plans: list[list[list[Any]]]) -> Iterator[None]:
+    """Let the user's own policy classes travel with their code."""
+    import cloudpickle
+
+    kinds = {
+        kind
+        for plan in (p for scenario in plans for p in scenario)
+        for policy in plan
+        for part in (policy, getattr(policy, "campaign", None))
+        for kind in type(part).__mro__
+    }
+    modules: list[ModuleType] = [
+        sys.modules[name]
+        for name in sorted({kind.__module__ for kind in kinds})
+        if name != "__main__" and name in sys.modules and not _is_library(name)
+    ]
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
