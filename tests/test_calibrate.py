@@ -179,7 +179,7 @@ def test_one_parameter_from_one_target(tmp_path):
     aims = {"satisfaction_mean": (74.0, 0.3)}
     found = ca.calibrate(
         small(), {"touchpoints.service.quality": (40.0, 99.0)}, aims, replications=3, seed=4, jobs=1,
-        steps=40, progress=False, name="mine",
+        steps=40, progress=False, name="mine", cache=False,
     )  # fmt: skip
     row = found.table.iloc[0]
     assert row["low"] <= row["estimate"] <= row["high"] and row["standard_error"] > 0
@@ -195,9 +195,55 @@ def test_one_parameter_from_one_target(tmp_path):
     # twice the same, whatever the number of threads
     again = ca.calibrate(
         small(), {"touchpoints.service.quality": (40.0, 99.0)}, aims, replications=3, seed=4, jobs=2,
-        steps=40, progress=False, name="mine",
+        steps=40, progress=False, name="mine", cache=False,
     )  # fmt: skip
     pd.testing.assert_frame_equal(found.table, again.table)
+
+
+def complaints(run: cs.Run) -> float:
+    return float(run.monthly["complaints"].sum())
+
+
+@pytest.mark.parametrize("method", ["moments", pytest.param("abc", marks=pytest.mark.slow)])
+def test_a_stopped_calibration_goes_on_to_the_same_bits(method, tmp_path, monkeypatch):
+    aims = {"kept": (250.0, 5.0), "mine": (20.0, 5.0)}
+    world = base(population__size=60, population__months=3)
+    made: list[tuple[str, int, int]] = []
+
+    def fit(cache: Any, jobs: int = 1, function: Any = complaints, seed: int = 1) -> ca.Calibration:
+        made.clear()
+        return ca.calibrate(
+            world, BOUNDS, aims, method, functions={"mine": function}, replications=2,
+            steps=20, draws=100, seed=seed, jobs=jobs, progress=False, cache=cache,
+        )  # fmt: skip
+
+    def stopped(scenario: Any, policies: Any, seed: int, **rest: Any) -> cs.Run:
+        made.append((scenario.hash, seed, rest["replication"]))
+        if len(made) == stop:
+            raise KeyboardInterrupt
+        return cs.simulate(scenario, policies, seed, **rest)
+
+    monkeypatch.setattr(ca, "simulate", stopped)
+    stop = 0
+    whole = fit(False)
+    count = len(set(made))
+    stop = 41
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path)
+    stop = 0
+    again = fit(tmp_path, jobs=2)
+    assert len(set(made)) == count - 40
+    pd.testing.assert_frame_equal(again.table, whole.table, check_exact=True)
+    pd.testing.assert_frame_equal(again.draws, whole.draws, check_exact=True)
+    assert (again.runs, again.warnings) == (whole.runs, whole.warnings)
+    # one that was damaged is made again, and so is everything of another moment or other luck
+    sorted(tmp_path.rglob("*.npy"))[0].write_bytes(b"")
+    fit(tmp_path)
+    assert len(made) == 1 and not list(tmp_path.rglob("*.part"))
+    stop = 1
+    for other in ({"function": lambda run: 2 * complaints(run)}, {"seed": 2}):
+        with pytest.raises(KeyboardInterrupt):
+            fit(tmp_path, **other)
 
 
 class Known(ca._World):
@@ -354,7 +400,16 @@ def recovered(method: Any, seeds: range) -> list[bool]:
     for seed in seeds:
         aims = ca.targets_from_database(tables_of(firm(seed)), (3, 9, 18), truth=True, resamples=100)
         found = ca.calibrate(
-            base(), BOUNDS, aims, method, replications=3, steps=60, draws=240, seed=seed, progress=False
+            base(),
+            BOUNDS,
+            aims,
+            method,
+            replications=3,
+            steps=60,
+            draws=240,
+            seed=seed,
+            progress=False,
+            cache=False,
         )
         table = found.table.set_index("parameter")
         held += [bool(table.at[p, "low"] <= x <= table.at[p, "high"]) for p, x in TRUTH.items()]
@@ -381,12 +436,12 @@ def test_the_truth_is_recovered_by_bayes():
 def test_openness_and_the_hazard_it_multiplies_cannot_be_told_apart(tables):
     aims = ca.targets_from_database(tables, (3, 9, 18), truth=True, resamples=100)
     pair = {"churn.competitive": (0.003, 0.03), "market.openness": (0.2, 1.0)}
-    found = ca.calibrate(base(), pair, aims, replications=3, steps=60, progress=False)
+    found = ca.calibrate(base(), pair, aims, replications=3, steps=60, progress=False, cache=False)
     assert any(
         "churn.competitive" in w and "market.openness" in w and "told apart" in w for w in found.warnings
     ), found.warnings
     # what tells two causes of leaving apart is their share, and the warning says so
     aims = ca.Targets.of({"survival:18": (0.75, 0.011)}, months=18)
-    found = ca.calibrate(base(), BOUNDS, aims, replications=3, steps=60, progress=False)
+    found = ca.calibrate(base(), BOUNDS, aims, replications=3, steps=60, progress=False, cache=False)
     apart = [w for w in found.warnings if "told apart" in w]
     assert apart and "cause:" in apart[0], found.warnings

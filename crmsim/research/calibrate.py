@@ -16,12 +16,16 @@ A log of purchases alone, with nothing but purchase rates and drop-out to fit, i
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import math
 import re
+import uuid
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,12 +33,13 @@ import pandas as pd
 from ..analysis import churn
 from ..data.database import Database
 from ..data.transactions import DataError, Transactions, repeat_summary
+from ..simulation.compile import cache_folder
 from ..simulation.draws import make_key
 from ..simulation.engine import simulate
 from ..simulation.run import CAUSES, Run
 from ..simulation.scenario import Scenario, _unknown
 from .designs import Range, ranges, scenarios_of
-from .experiment import OUTCOMES, PAIRED, initial_lives, outcomes
+from .experiment import OUTCOMES, PAIRED, content_mark, initial_lives, outcomes, source_mark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -429,7 +434,7 @@ class Calibration:
     - `scenario`: the calibrated scenario; `save(path)` writes it
     - `draws`: values of the parameters that the targets allow, a row a draw
     - `jacobian`: change of each moment, in its standard errors, when a parameter goes through its range
-    - `runs`: worlds simulated
+    - `runs`: worlds simulated, or taken from the cache
     """
 
     method: Method
@@ -547,6 +552,7 @@ def calibrate(
     seed: int = 1,
     name: str = "calibrated",
     jobs: int = -1,
+    cache: str | Path | bool | None = None,
     progress: bool = True,
 ) -> Calibration:
     """Find the parameters with which a scenario shows the targets.
@@ -570,6 +576,9 @@ def calibrate(
     local-linear regression (Beaumont, Zhang & Balding 2002), in two rounds, the second within the box that
     the first found. The estimate is the posterior median.
 
+    The moments of every world are kept as soon as they are known (`cache` as for an Experiment): the same
+    call goes on where it was stopped or killed, to the same bits.
+
     Raises ScenarioError for the parameters, ValueError for the rest.
     """
     base = Scenario.from_name(scenario)
@@ -590,7 +599,10 @@ def calibrate(
         raise ValueError(_unknown(strangers[0], list(spans), "parameter with a prior"))
     if lengths := [p for p in spans if p in ("population.months", "population.size")]:
         raise ValueError(f"{lengths[0]} is the size of the worlds, not something that targets tell")
-    world = _World(_of_length(base, aims), spans, aims, replications, seed, jobs, progress)
+    length = _of_length(base, aims)
+    others = _others(length, aims)
+    kept = _Kept.of(cache, [*aims.table.index, *others], aims.functions)
+    world = _World(length, spans, aims, others, replications, seed, jobs, kept, progress)
     with world:
         if method == "moments":
             best = _searched(world, search, steps, seed)
@@ -671,14 +683,77 @@ def _of_length(scenario: Scenario, aims: Targets) -> Scenario:
     return scenario if months == scenario.population.months else scenario.replace(population__months=months)
 
 
+class _Kept(NamedTuple):
+    """Moments of worlds on disk, a file each, named by all that they are made of."""
+
+    folder: Path
+    mark: str  # of the moments
+
+    @classmethod
+    def of(
+        cls, cache: str | Path | bool | None, names: Sequence[str], functions: Mapping[str, Measure]
+    ) -> _Kept | None:
+        """Where to keep the moments `names`; None for nowhere."""
+        if cache is False:
+            return None
+        own = {name: content_mark(functions[name]) for name in names if name in functions}
+        if unknown := [name for name, mark in own.items() if mark is None]:
+            warnings.warn(
+                f"function {unknown[0]!r}: it holds something whose content cannot be told, so nothing of "
+                "this calibration is kept for another time",
+                stacklevel=3,
+            )
+            return None
+        here = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+        folder = cache_folder() / "moments" if cache is None or cache is True else Path(cache)
+        return cls(folder, json.dumps([source_mark(), here, list(names), own]))
+
+    def path(self, scenario: Scenario, seed: int, replication: int) -> Path:
+        text = json.dumps([self.mark, scenario.hash, seed, replication])
+        name = hashlib.sha256(text.encode()).hexdigest()[:32]
+        return self.folder / name[:2] / f"{name}.npy"
+
+    @staticmethod
+    def read(path: Path) -> np.ndarray | None:
+        """The moments in a file; None without one, or with one that was damaged."""
+        try:
+            with path.open("rb") as file:
+                return np.asarray(np.load(file))
+        except (OSError, ValueError, EOFError):
+            return None
+
+    @staticmethod
+    def write(path: Path, found: np.ndarray) -> None:
+        """Keep moments, whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{path.stem}.{uuid.uuid4().hex[:8]}.part")  # threads may make the same
+        with part.open("wb") as file:
+            np.save(file, found)
+        part.replace(path)
+
+
 def _simulated(
-    tasks: Sequence[tuple[Scenario, int]], seed: int, of: Callable[[Run], np.ndarray], jobs: int
+    tasks: Sequence[tuple[Scenario, int]],
+    seed: int,
+    of: Callable[[Run], np.ndarray],
+    jobs: int,
+    kept: _Kept | None = None,
 ) -> list[np.ndarray]:
     """What `of` makes of the run of each scenario and replication, without policies."""
     from joblib import Parallel, delayed, effective_n_jobs
 
-    def one(scenario: Scenario, replication: int) -> np.ndarray:
+    def simulated(scenario: Scenario, replication: int) -> np.ndarray:
         return of(simulate(scenario, [], seed, replication=replication, threads=1, progress=False))
+
+    def one(scenario: Scenario, replication: int) -> np.ndarray:
+        if kept is None:
+            return simulated(scenario, replication)
+        path = kept.path(scenario, seed, replication)
+        found = kept.read(path)
+        if found is None:
+            found = simulated(scenario, replication)
+            kept.write(path, found)
+        return found
 
     # The compiled months leave Python's lock, and a function of one's own need not travel.
     workers = min(effective_n_jobs(jobs), len(tasks))
@@ -689,14 +764,13 @@ class _World:
     """The moments as a function of the parameters, each scaled to 0 to 1 between its bounds."""
 
     def __init__(
-        self, base: Scenario, spans: Mapping[str, Range], aims: Targets, replications: int, seed: int,
-        jobs: int, progress: bool,
+        self, base: Scenario, spans: Mapping[str, Range], aims: Targets, others: list[str], replications: int,
+        seed: int, jobs: int, kept: _Kept | None, progress: bool,
     ) -> None:  # fmt: skip
-        self.base, self.spans, self.aims = base, dict(spans), aims
-        self.replications, self.seed, self.jobs = replications, make_key(seed).seed, jobs
+        self.base, self.spans, self.aims, self.others = base, dict(spans), aims, others
+        self.replications, self.seed, self.jobs, self.kept = replications, make_key(seed).seed, jobs, kept
         self.log = np.array([_is_wide(s.low, s.high) for s in spans.values()])
         self.observed = aims.table["observed"].to_numpy()
-        self.others = _others(base, aims)
         self.runs = 0
         self._known: dict[bytes, np.ndarray] = {}
         self._more: dict[bytes, np.ndarray] = {}
@@ -757,7 +831,7 @@ class _World:
         found = []
         for start in range(0, len(tasks), 32):
             part = tasks[start : start + 32]
-            found += _simulated(part, seed, of, self.jobs)
+            found += _simulated(part, seed, of, self.jobs, self.kept)
             self._bar.update(len(part))
         self.runs += len(tasks)
         return np.array(found)
