@@ -219,12 +219,11 @@ def cluster(options: argparse.Namespace) -> None:
     """Start a Dask cluster on this machine and keep it until Ctrl+C."""
     import signal
 
-    from joblib import cpu_count
+    from .research.workers import jobs_wanted, local_cluster
 
-    from .research.workers import local_cluster
-
+    workers = jobs_wanted(-1 if options.workers is None else options.workers, "--workers")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with local_cluster(options.workers or cpu_count(), options.host, options.port) as started:
+    with local_cluster(workers, options.host, options.port) as started:
         say("Dask cluster of this machine (stop with Ctrl+C)")
         say(f"workers:     {len(started.workers)}")
         say(f"use it:      crmsim study STUDY.toml --cluster {started.scheduler_address}")
@@ -1148,7 +1147,7 @@ def _main(words: list[str]) -> int:
         return STOPPED
     except BrokenPipeError:
         raise
-    except (ValueError, OSError, MemoryError) as error:
+    except (ValueError, OSError, MemoryError, ImportError) as error:
         if debug:
             raise
         print(f"crmsim: {_told(error)}", file=sys.stderr)

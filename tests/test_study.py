@@ -106,6 +106,20 @@ def test_sql_reads_the_results(done):
     assert np.allclose(rows["equity"], mean) and rows["n"].sum() == 16
 
 
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("select equty from results", '"equty" not found(.|\n)*"equity"'),
+        ("select * from result", 'Did you mean "results"'),
+        ("select market.openness from results", 'stands in double quotes: "market.openness"'),
+        (" ", "nothing is asked"),
+    ],
+)
+def test_sql_that_is_wrong_is_told(done, sql, words):
+    with pytest.raises(ValueError, match=words):
+        done.query(sql)
+
+
 def test_policies_are_compared_at_each_point(done):
     comparison = cs.compare(done.table).table
     kept = comparison[comparison["measure"] == "kept"]
@@ -214,10 +228,44 @@ def test_a_damaged_file_is_made_again(done, tmp_path, counted):
     whole = result(tmp_path / "out")
     (tmp_path / "out" / "results.parquet").write_bytes(whole[:1000])
     (tmp_path / "out" / "parts" / "1.part").write_bytes(b"half")
-    with pytest.warns(UserWarning, match="results.parquet is damaged; its cells are made again"):
+    with pytest.raises(StudyError, match=r"results\.parquet: is damaged; run\(\) makes its cells again"):
+        _ = small().open(tmp_path / "out").table
+    with pytest.warns(UserWarning, match=r"results\.parquet is damaged; its cells are made again"):
         run(small(), tmp_path / "out")
     assert len(counted) == 32 and result(tmp_path / "out") == whole
     assert not list((tmp_path / "out" / "parts").iterdir())
+    assert (tmp_path / "out" / "results.parquet.damaged").read_bytes() == whole[:1000]
+
+
+def test_damage_within_a_file_is_found_when_the_study_goes_on(done, tmp_path, counted):
+    shutil.copytree(done.folder, tmp_path / "out")
+    whole = result(tmp_path / "out")
+    (tmp_path / "out" / "results.parquet").write_bytes(whole[:500] + bytes(40) + whole[540:])
+    with pytest.warns(UserWarning, match="is damaged"):
+        run(small(), tmp_path / "out")
+    assert len(counted) == 32 and result(tmp_path / "out") == whole
+
+
+def test_a_lost_log_costs_the_times_only(done, tmp_path, counted):
+    shutil.copytree(done.folder, tmp_path / "out")
+    (tmp_path / "out" / "log.parquet").unlink()
+    again = run(small(), tmp_path / "out")
+    assert counted == [] and len(again.table) == 32
+    assert again.log.empty and list(again.log) == list(done.log)
+
+
+def test_a_folder_that_is_lost_while_the_study_runs_is_told(tmp_path, monkeypatch):
+    simulate = experiment.simulate
+
+    def lose(*args, **rest):
+        shutil.rmtree(tmp_path / "out" / "parts", ignore_errors=True)
+        return simulate(*args, **rest)
+
+    monkeypatch.setattr(experiment, "simulate", lose)
+    with pytest.raises(OSError, match=r"out cannot be written \(.*make room and run again to go on"):
+        run(small(), tmp_path / "out")
+    monkeypatch.setattr(experiment, "simulate", simulate)
+    assert len(run(small(), tmp_path / "out").table) == 32
 
 
 def test_more_replications_cost_only_the_new_ones(done, tmp_path, counted):
@@ -291,10 +339,27 @@ def test_a_folder_that_cannot_be_used_is_refused(tmp_path):
     (tmp_path / "thesis.txt").touch()
     with pytest.raises(StudyError, match="holds other files; choose a new folder"):
         run(small(), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    (tmp_path / "own" / "parts").mkdir(parents=True)
+    (tmp_path / "own" / "parts" / "engine.parquet").touch()
+    with pytest.raises(StudyError, match="holds other files; choose a new folder"):
+        run(small(), tmp_path / "own")
+    assert [path.name for path in (tmp_path / "own").rglob("*")] == ["parts", "engine.parquet"]
     with pytest.raises(StudyError, match=r"thesis.txt: is a file; name a folder|cannot be written"):
         run(small(), tmp_path / "thesis.txt")
     with pytest.raises(StudyError, match="there is no study in this folder"):
         small().open(tmp_path)
+
+
+def test_a_folder_without_a_cell_is_free_for_another_study(tmp_path):
+    """A cluster that did not answer leaves one."""
+    words = r"somewhere: no Dask scheduler answers .*; start one: crmsim cluster"
+    with pytest.raises(StudyError, match=words):
+        small().run(tmp_path, cluster="somewhere", progress=False)
+    assert run(small(seed=2, design=None), tmp_path).table["seed"].unique() == [2]
+    (tmp_path / "study.json").write_text('{"study": [1]}')
+    with pytest.raises(StudyError, match=r"study\.json: cannot be read, so whose cells .* a new folder"):
+        run(small(), tmp_path)
 
 
 def test_two_processes_do_not_write_into_one_folder(tmp_path):
@@ -369,6 +434,11 @@ def test_a_file_is_the_study_it_says(right):
         ('kind = "grid"\nn = 2', 'kind = "sobol"\nn = 6', "line 17, design.n: .* take n=4 or n=8"),
         ("market.attention", "market.atention", "line 19, .* did you mean 'market.attention'?"),
         ("[0.5, 1.0]", "[0.5, 1.5]", "line 19, .*: 1.5 is out of bounds; allowed are 0 to 1 share"),
+        ("[0.5, 1.0]", "[1.0, 0.5]", "line 19, .*: the low bound 1 must be below the high one, 0.5"),
+        ('kind = "grid"\nn = 2', 'kind = "grid"', "line 15, design.n: is not given: how many points"),
+        ("n = 2\n[", 'n = 2\nseed = "x"\n[', "line 18, design.seed: must be a whole number"),
+        ("replications = 2", "replications = 1_000_000_000", "line 2, replications: .* cells are too many"),
+        ('["kept"]', '["wait"]', "line 4, outcomes: 'wait' needs a service desk"),
         ("[0.5, 1.0]", "[0.5]", r"line 19, .*: bounds are two numbers, \(low, high\), not \[0.5\]"),
         ("touchpoints.billing.quality", "touchpoints.billing.weight", "weights sum to"),
         ("[design]", "[design", "line 15, column .*"),
@@ -400,6 +470,12 @@ def test_a_design_can_be_a_table_of_one_s_own(tmp_path):
     assert list(made.table["scenario"].unique()) == ["subscription#0003", "subscription#0008"]
     with pytest.raises(StudyError, match=r"design\.mark"):
         small(design=points + 0.05, scenarios="subscription").open(tmp_path)
+    for wrong, words in (
+        (points.iloc[:0], "the table has no rows"),
+        (points.astype(str), r"the column 'market\.openness' holds something else than numbers"),
+    ):
+        with pytest.raises(StudyError, match=words):
+            small(design=wrong, scenarios="subscription")
     with pytest.raises(StudyError, match=r"market\.opennes: unknown parameter"):
         small(design=points.rename(columns={"market.openness": "market.opennes"}))
 
@@ -437,6 +513,23 @@ def test_the_command_runs_a_study_and_says_where_it_is(right, tmp_path, capsys):
     assert (tmp_path / "out" / "study.toml").read_text() == right.read_text()
     assert cli.main(["study", str(tmp_path / "none.toml")]) == 2
     assert "no such file" in capsys.readouterr().err
+
+
+def test_more_processes_than_the_machine_can_hold_are_refused(right, tmp_path, capsys):
+    for jobs, words in ((0, "not 0"), (100_000, "must be at most .* for each of"), ("2", "not '2'")):
+        with pytest.raises(ValueError, match=words):
+            small().run(tmp_path / "out", jobs=jobs)
+    assert cli.main(["cluster", "--workers", "100000"]) == 2
+    assert "--workers must be at most" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_cluster_without_dask_says_what_to_install(right, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    for words in (["study", str(right), "--out", str(tmp_path / "out"), "--cluster", "local"], ["cluster"]):
+        assert cli.main(words) == 2
+        assert re.search(r'^crmsim: a cluster needs Dask: pip install "crmsim\[research\]"$',
+                         capsys.readouterr().err, re.MULTILINE)  # fmt: skip
 
 
 def test_progress_counts_cells(tmp_path, capsys):
@@ -545,13 +638,6 @@ def test_one_command_starts_a_cluster_that_studies_use(root, tmp_path, done):
             process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 0
     assert result(tmp_path) == result(done.folder)
-
-
-def test_a_cluster_that_is_none_is_told(tmp_path):
-    with pytest.raises(
-        StudyError, match=r"somewhere: no Dask scheduler answers .*; start one: crmsim cluster"
-    ):
-        small().run(tmp_path, cluster="somewhere", progress=False)
 
 
 MAIN = """

@@ -48,7 +48,7 @@ from .study_file import (
     scenario_at,
 )
 from .study_folder import StudyFolder, write_text
-from .workers import Done, Row, Shared, Work, executor, local_cluster
+from .workers import Done, Row, Shared, Work, executor, jobs_wanted, local_cluster
 
 __all__ = ["Study", "StudyError", "local_cluster"]
 
@@ -56,6 +56,7 @@ _HEAD = (
     "scenario", "policy", "baseline", "replication", "seed", "scenario_hash", "version", "months", "currency",
     "base",
 )  # fmt: skip
+LARGEST = 100_000_000  # cells
 # Customer-months and cells that a worker is given at a time: some tenths of a second.
 _PORTION = 4_000_000
 _MOST_CELLS = 50
@@ -152,7 +153,7 @@ class Study:
         self.replications = read_whole(content.get("replications", 10), "replications", 1, faults)
         self.seed = read_whole(content.get("seed", 1), "seed", 0, faults)
         try:
-            make_key(self.seed, self.replications - 1)
+            make_key(self.seed)
         except ValueError as error:
             faults.add(("seed",), str(error))
         self.outcomes = read_outcomes(content.get("outcomes"), faults)
@@ -164,11 +165,18 @@ class Study:
         if self.policies and self.baseline not in self.policies:
             faults.add(("baseline",), _unknown(str(self.baseline), list(self.policies), "policy"))
         self.points, self._design = read_design(content.get("design"), self.scenarios, faults)
+        count = len(self.scenarios) * len(self.points) * len(self.policies) * self.replications
+        if count > LARGEST:
+            faults.add(("replications",), f"{count:,} cells are too many (at most {LARGEST:,}); take fewer")
+        if self.scenarios and all(scenario.service.desk == "none" for scenario in self.scenarios):
+            of_a_desk = [name for name in self.outcomes if name not in OUTCOMES]
+            if of_a_desk and content.get("outcomes") is not None:
+                what = f"{of_a_desk[0]!r} needs a service desk (service.desk), and no scenario has one"
+                faults.add(("outcomes",), what)
+            self.outcomes = [name for name in self.outcomes if name in OUTCOMES]
         faults.end(origin)
         self._worlds = self._make_worlds(faults)
         faults.end(origin)
-        if all(scenario.service.desk == "none" for scenario in self.scenarios):
-            self.outcomes = [name for name in self.outcomes if name in OUTCOMES]
         self._text = text
         self.folder: Path | None = None
 
@@ -259,14 +267,14 @@ class Study:
         more replications. Cells whose source or policy code has changed are made again. Stopping or a
         kill leaves the finished cells for the next time.
 
-        Raises StudyError for a folder that cannot be used, PolicyError and RuleError with the cell in
-        which they arose, RuntimeError when workers or a cluster are lost.
+        Raises ValueError for jobs, StudyError for a folder or a cluster that cannot be used, PolicyError and
+        RuleError with the cell in which they arose, OSError when workers, a cluster or the disk are lost.
         """
-        if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0:
-            raise ValueError(f"jobs must be -1 or a number of processes, not {jobs!r}")
         from tqdm.auto import tqdm
 
+        workers = jobs_wanted(jobs)
         store = StudyFolder(Path(out))
+        self._check_folder(store)  # before a lock is left in a folder that is none of ours
         with store.locked():
             self._occupy(store)
             self.folder = store.path
@@ -275,7 +283,7 @@ class Study:
             if missing:
                 bar = tqdm(total=self.cells, initial=self.cells - missing, desc=self.name, unit="run",
                            disable=not progress)  # fmt: skip
-                with bar, executor(self._shared(), jobs, cluster, missing) as execute:
+                with bar, executor(self._shared(), workers, cluster, missing) as execute:
                     self._collect(store, execute(self._portions(there, execute.workers)), bar.update)
             if missing or not store.results.is_file() or store.parts() or store.rows() != self.cells:
                 self._compact(store)
@@ -314,10 +322,20 @@ class Study:
         """What DuckDB answers, from the tables `results` and `log`.
 
         Parameters of the design have a dot in their names, so they stand in quotes:
-        `select "market.openness", avg(equity) from results group by all`.
+        `select "market.openness", avg(equity) from results group by all`. Raises ValueError with what DuckDB
+        says of SQL that is wrong.
         """
-        with self._connected(self._store()) as connection:
-            return connection.execute(sql).df()
+        import duckdb
+
+        try:
+            with self._connected(self._store()) as connection:
+                if (found := connection.execute(sql)) is not None:
+                    return found.df()
+        except duckdb.Error as error:
+            bare = [name for name in self._columns if name in str(sql) and f'"{name}"' not in str(sql)]
+            hint = f'\na name with a dot stands in double quotes: "{bare[0]}"' if bare else ""
+            raise ValueError(f"this cannot be asked of the study: {error}{hint}") from None
+        raise ValueError("query: nothing is asked; give SQL, such as select * from results")
 
     # -- parts -------------------------------------------------------------------------------------
 
@@ -330,22 +348,32 @@ class Study:
 
     def _occupy(self, store: StudyFolder) -> None:
         """Make the folder this study's."""
+        self._check_folder(store)
+        about = {"program": "crmsim", "version": __version__, "study": self.describe()}
+        try:
+            # the note first: without it a folder with anything in it counts as somebody else's
+            write_text(store.note, json.dumps(about, indent=1, ensure_ascii=False) + "\n")
+            if self._text:
+                write_text(store.file, self._text)
+            store.parts_folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise StudyError([(str(store.path), f"cannot be written ({error.strerror})")], "study") from None
+
+    def _check_folder(self, store: StudyFolder) -> None:
+        """Refuse a folder with the cells of another study, or anything else; one without cells is free."""
         if store.note.is_file():
-            self._compare_with(store)
+            if store.files():
+                self._compare_with(store)
         elif store.others():
             raise StudyError([(str(store.path), "holds other files; choose a new folder")], "study")
-        about = {"program": "crmsim", "version": __version__, "study": self.describe()}
-        store.parts_folder.mkdir(exist_ok=True)
-        if self._text:
-            write_text(store.file, self._text)
-        write_text(store.note, json.dumps(about, indent=1, ensure_ascii=False) + "\n")
 
     def _compare_with(self, store: StudyFolder) -> None:
         """Refuse a folder that holds another study; more replications of the same are welcome."""
         try:
-            there = json.loads(store.note.read_text(encoding="utf-8"))["study"]
+            there = dict(json.loads(store.note.read_text(encoding="utf-8"))["study"])
         except (OSError, ValueError, KeyError, TypeError):
-            raise StudyError([(str(store.note), "cannot be read; choose a new folder")], "study") from None
+            what = "cannot be read, so whose cells are here cannot be told; choose a new folder"
+            raise StudyError([(str(store.note), what)], "study") from None
         mine = json.loads(json.dumps(self.describe()))
         if there.get("replications", 0) <= mine["replications"]:
             there["replications"] = mine["replications"]
@@ -358,7 +386,7 @@ class Study:
     def _there(self, store: StudyFolder) -> np.ndarray:
         """Which cells are there: worlds x policies x replications, true or false."""
         there = np.zeros((len(self._worlds), len(self.policies), self.replications), dtype=bool)
-        store.drop_damaged()
+        store.set_damaged_aside()
         if not store.files():
             return there
         with self._connected(store) as connection:

@@ -51,7 +51,7 @@ class Faults:
 
 def read_whole(value: Any, name: str, least: int, faults: Faults) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        faults.add((name,), f"must be a whole number of at least {least}, not {value!r}")
+        faults.add(tuple(name.split(".")), f"must be a whole number of at least {least}, not {value!r}")
         return least
     return int(value)
 
@@ -70,7 +70,8 @@ def read_outcomes(given: Any, faults: Faults) -> list[str]:
 
 def read_scenarios(given: Any, population: Any, folder: Path | None, faults: Faults) -> list[Scenario]:
     """The scenarios, without the points of the design."""
-    entries = [given] if isinstance(given, str | Path | Scenario | Mapping) else list(given or [])
+    one = isinstance(given, str | Path | Scenario | Mapping) or not isinstance(given, Iterable)
+    entries = ([] if given is None else [given]) if one else list(given)
     if not entries:
         faults.add(("scenarios",), 'name some, such as scenarios = ["subscription", "mine.toml"]')
     if not isinstance(population, Mapping):
@@ -196,14 +197,20 @@ def read_design(
     if isinstance(given, pd.DataFrame):
         if not given.index.is_unique or not pd.api.types.is_integer_dtype(given.index):
             faults.add(("design",), "the index of a design must be the numbers of its points, each once")
+        if not len(given):
+            faults.add(("design",), "the table has no rows, and each is a point")
+        for name in given.columns[[not pd.api.types.is_numeric_dtype(t) for t in given.dtypes]]:
+            faults.add(("design",), f"the column {name!r} holds something else than numbers")
         mark = hashlib.sha256(given.to_csv().encode()).hexdigest()[:16]
         return given, {"kind": "table", "points": len(given), "columns": parameters, "mark": mark}
-    kind, seed = given.get("kind", "sobol"), given.get("seed", 1)
+    kind, seed = given.get("kind", "sobol"), read_whole(given.get("seed", 1), "design.seed", 0, faults)
     if kind not in KINDS:
         faults.add(("design", "kind"), _unknown(str(kind), list(KINDS), "kind of design"))
     elif len(spans) and not any("design" in place for place, _ in faults.found):
         try:
-            points = design(scenarios[0], parameters, given.get("n", 0), kind, seed)
+            if "n" not in given:
+                raise ValueError("is not given: how many points, such as n = 64")
+            points = design(scenarios[0], parameters, given["n"], kind, seed)
         except ValueError as error:
             faults.add(("design", "n"), str(error))
         else:

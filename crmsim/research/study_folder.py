@@ -27,6 +27,10 @@ from .study_file import StudyError
 # What a part holds besides the columns of the table.
 LOG = ("ended", "seconds", "worker")
 _KEY = ("scenario", "policy", "replication", "cell")
+_NO_LOG = (
+    "(select '' as scenario, '' as policy, 0 as replication, '' as cell, null::timestamp_ms as ended, "
+    "null::double as seconds, '' as worker limit 0)"
+)
 
 
 class StudyFolder:
@@ -52,7 +56,11 @@ class StudyFolder:
 
     def others(self) -> bool:
         """Whether there is anything but what a run that was killed at once leaves."""
-        return any(path.name not in (".lock", "parts") for path in self.path.iterdir())
+        if not self.path.is_dir():
+            return False
+        ours = (".lock", "study.json.part", "parts")
+        found = [path for path in self.path.iterdir() if path.name not in ours]
+        return bool(found) or (self.parts_folder.is_dir() and any(self.parts_folder.iterdir()))
 
     def rows(self) -> int:
         """How many rows `results.parquet` has."""
@@ -87,10 +95,29 @@ class StudyFolder:
         """Write a part, whole or not at all."""
         path = self.parts_folder / f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.parquet"
         part = path.with_suffix(".part")
-        self._writer.register("frame", frame)
-        self._writer.execute(f"copy frame to {_quoted(part)} (format parquet)")
-        self._writer.unregister("frame")
-        part.replace(path)
+        with self._writing(part):
+            self._writer.register("frame", frame)
+            self._writer.execute(f"copy frame to {_quoted(part)} (format parquet)")
+            self._writer.unregister("frame")
+            part.replace(path)
+
+    @contextlib.contextmanager
+    def _writing(self, *parts: Path) -> Iterator[None]:
+        """Tell why something cannot be written, and leave no half of it."""
+        import duckdb
+
+        try:
+            yield
+        except (OSError, duckdb.IOException) as error:
+            why = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
+            raise OSError(
+                f"{self.path} cannot be written ({why}); the cells that were written are kept: make room and "
+                "run again to go on"
+            ) from None
+        finally:
+            with contextlib.suppress(OSError):
+                for part in parts:
+                    part.unlink(missing_ok=True)
 
     @functools.cached_property
     def _writer(self) -> Any:
@@ -104,41 +131,57 @@ class StudyFolder:
     def compact(self, plan: pd.DataFrame, replications: int, header: list[str]) -> None:
         """One file of all parts, in order; the parts go when it is there."""
         parts = self.parts()
-        with self.connected(plan, replications, header) as connection:
-            made = []
-            for view, path in (("log", self.log), ("results", self.results)):
-                part = path.with_name(path.name + ".part")
-                connection.execute(
-                    f"copy (select * from {view}) to {_quoted(part)} (format parquet, compression zstd)"
-                )
-                made.append((part, path))
-        for part, path in made:
-            part.replace(path)
-        for path in parts:
-            path.unlink()
+        made = [(path.with_name(path.name + ".part"), path) for path in (self.log, self.results)]
+        with self._writing(*(part for part, _ in made)):
+            with self.connected(plan, replications, header) as connection:
+                for part, path in made:
+                    connection.execute(
+                        f"copy (select * from {path.stem}) to {_quoted(part)} "
+                        "(format parquet, compression zstd)"
+                    )
+            for part, path in made:
+                part.replace(path)
+            for path in parts:
+                path.unlink()
 
-    def drop_damaged(self) -> None:
-        """Remove what a crash of the machine may have left unreadable; its cells are made again."""
+    def set_damaged_aside(self) -> None:
+        """Rename what a crash of the machine may have left unreadable; its cells are made again."""
         for left in [*self.parts_folder.glob("*.part"), *self.path.glob("*.part")]:
             left.unlink()
+        for path in self._damaged():
+            aside = path.with_name(path.name + ".damaged")
+            path.replace(aside)
+            lost = "when its cells were made is lost" if path == self.log else "its cells are made again"
+            warnings.warn(f"{path} is damaged; {lost} (it is now {aside.name})", stacklevel=2)
+
+    def _damaged(self) -> list[Path]:
+        """The files that cannot be read to their end, if any. A hash reads all, where a count would not."""
         files = [*self.files(), *([self.log] if self.log.is_file() else [])]
         if not files:
-            return  # a new study; DuckDB is loaded while the workers start
+            return []  # a new study; DuckDB is loaded while the workers start
         import duckdb
 
         with duckdb.connect() as connection:
-            try:
-                listed = ", ".join(map(_quoted, files))
-                connection.execute(f"select count(cell) from read_parquet([{listed}], union_by_name = true)")
-                return
-            except duckdb.Error:
-                pass
-            for path in files:
+
+            def good(paths: list[Path]) -> bool:
+                listed = ", ".join(map(_quoted, paths))
+                source = f"read_parquet([{listed}], union_by_name = true)"
                 try:
-                    connection.execute(f"select count(cell) from read_parquet({_quoted(path)})")
+                    connection.execute(f"select count(cell), bit_xor(hash(columns(*))) from {source}")
+                except duckdb.OutOfMemoryException:
+                    raise
                 except duckdb.Error:
-                    warnings.warn(f"{path} is damaged; its cells are made again", stacklevel=2)
-                    path.unlink()
+                    return False
+                return True
+
+            found = [] if good(files) else [path for path in files if not good([path])]
+        for path in found:
+            # a file that is not to be read now may be whole
+            try:
+                path.open("rb").close()
+            except OSError as error:
+                raise StudyError([(str(path), f"cannot be read ({error.strerror})")], "study") from None
+        return found
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -154,38 +197,47 @@ class StudyFolder:
         files = self.files()
         if not files:
             raise ValueError(f"no cell is finished yet in {self.path}; call run()")
-        with duckdb.connect() as connection:
-            # one thread, so that a file written from here is the same each time
-            connection.execute("set threads = 1; set memory_limit = '256MB'")
-            connection.execute(f"set temp_directory = {_quoted(self.path / '.duckdb')}")
-            connection.execute("set enable_progress_bar = false")
-            connection.register("plan", plan)
-            for view, given, shown in (
-                ("results", files, header),
-                ("log", self.log_files(), [*_KEY, *LOG]),
-            ):
-                listed = ", ".join(map(_quoted, given))
-                source = f"read_parquet([{listed}], union_by_name = true)"
-                described = connection.execute(f"describe select * from {source}").fetchall()
-                # a part of older source may have other columns
-                wanted = [name for name in shown if name in {row[0] for row in described}]
-                names = ", ".join(f's."{name}"' for name in wanted)
-                # a cell may be in a part and, if a run was killed at the end, in the file made of the parts
+        try:
+            with duckdb.connect() as connection:
+                # one thread, so that a file written from here is the same each time
+                connection.execute("set threads = 1; set memory_limit = '256MB'")
+                connection.execute(f"set temp_directory = {_quoted(self.path / '.duckdb')}")
+                connection.execute("set enable_progress_bar = false")
+                connection.register("plan", plan)
+                self._make_view(connection, "results", files, header, replications)
+                self._make_view(connection, "log", self.log_files(), [*_KEY, *LOG], replications)
                 connection.execute(
-                    f"create view {view}_ranked as select {names}, plan.world _world, plan.number _number, "
-                    "row_number() over (partition by plan.world, plan.number, s.replication) as _copy "
-                    f"from {source} s join plan using (scenario, policy, cell) "
-                    f"where replication < {replications}"
+                    "create view keys as select distinct _world as world, _number as number, replication "
+                    "from results_ranked"
                 )
-                connection.execute(
-                    f"create view {view} as select * exclude (_world, _number, _copy) from {view}_ranked "
-                    "where _copy = 1 order by _world, _number, replication"
-                )
-            connection.execute(
-                "create view keys as select distinct _world as world, _number as number, replication "
-                "from results_ranked"
-            )
-            yield connection
+                yield connection
+        except duckdb.Error:
+            if damaged := self._damaged():
+                what = "is damaged; run() makes its cells again"
+                raise StudyError([(str(path), what) for path in damaged], "study") from None
+            raise
+
+    def _make_view(
+        self, connection: Any, view: str, files: list[Path], shown: list[str], replications: int
+    ) -> None:
+        """A view of the cells in the plan, in its order, from files that may hold others and doubles."""
+        listed = ", ".join(map(_quoted, files))
+        # a log that was lost leaves nothing but its columns
+        source = f"read_parquet([{listed}], union_by_name = true)" if files else _NO_LOG
+        described = connection.execute(f"describe select * from {source}").fetchall()
+        # a part of older source may have other columns
+        wanted = [name for name in shown if name in {row[0] for row in described}]
+        names = ", ".join(f's."{name}"' for name in wanted)
+        # a cell may be in a part and, if a run was killed at the end, in the file made of the parts
+        connection.execute(
+            f"create view {view}_ranked as select {names}, plan.world _world, plan.number _number, "
+            "row_number() over (partition by plan.world, plan.number, s.replication) as _copy "
+            f"from {source} s join plan using (scenario, policy, cell) where replication < {replications}"
+        )
+        connection.execute(
+            f"create view {view} as select * exclude (_world, _number, _copy) from {view}_ranked "
+            "where _copy = 1 order by _world, _number, replication"
+        )
 
 
 def write_text(path: Path, text: str) -> None:

@@ -26,6 +26,8 @@ from ..simulation.scenario import Scenario
 from .experiment import Failure, _closing, _compile_once, _is_library, _simulate_cells, source_mark
 from .study_file import StudyError, scenario_at
 
+MOST_FOR_EACH = 4  # processes for each processor
+
 
 class Row(NamedTuple):
     """A finished cell."""
@@ -82,12 +84,28 @@ class Executor(NamedTuple):
         return self.start((self.packed, source_mark(), portion) for portion in portions)
 
 
-@contextlib.contextmanager
-def executor(shared: Shared, jobs: int, cluster: Any, cells: int) -> Iterator[Executor]:
-    """Whoever makes the portions, for `Study.run`; cells: how many there are to make."""
+def jobs_wanted(jobs: Any, name: str = "jobs") -> int:
+    """How many processes `jobs` says; -1 is one for each processor.
+
+    More make nothing faster, and many more fill the memory: ValueError beyond `MOST_FOR_EACH` processor.
+    """
     from joblib import cpu_count, effective_n_jobs
 
-    workers = effective_n_jobs(jobs)
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0:
+        raise ValueError(f"{name} must be -1 or a number of processes, not {jobs!r}")
+    if jobs > (most := MOST_FOR_EACH * cpu_count()):
+        raise ValueError(
+            f"{name} must be at most {most} here, {MOST_FOR_EACH} for each of {cpu_count()} processors, not "
+            f"{jobs}; -1 takes one for each"
+        )
+    return int(effective_n_jobs(jobs))
+
+
+@contextlib.contextmanager
+def executor(shared: Shared, workers: int, cluster: Any, cells: int) -> Iterator[Executor]:
+    """Whoever makes the portions, for `Study.run`; cells: how many there are to make."""
+    from joblib import cpu_count
+
     if cluster is not None:
         threads = max(1, cpu_count() // workers) if cluster == "local" else 1
         with _client(cluster, workers) as client:
@@ -124,7 +142,7 @@ def _in_processes(workers: int, calls: Iterator[Call]) -> Generator[Done]:
         with _closing(finished):
             yield from finished
     except TerminatedWorkerError as error:
-        raise RuntimeError(
+        raise ChildProcessError(
             "a worker process died, perhaps for want of memory; the finished cells are kept, run again to go "
             f"on, with a smaller jobs if it happens again ({str(error).splitlines()[0]})"
         ) from None
@@ -149,17 +167,21 @@ def _on_cluster(client: Any, calls: Iterator[Call]) -> Generator[Done]:
         while running:
             future = next(finished)
             running.discard(future)
-            done = future.result()
+            try:
+                done = future.result()
+            except ImportError as error:
+                what = f"a worker lacks something ({error}); install the same there as here"
+                raise StudyError([("workers", what)], "cluster") from None
             future.release()
             submit()
             yield done
     except distributed.KilledWorker as error:
-        raise RuntimeError(
+        raise ChildProcessError(
             "several workers died on the same cells, perhaps for want of memory; the finished cells are "
             f"kept, run again to go on ({error})"
         ) from None
     except (CancelledError, OSError, TimeoutError) as error:
-        raise RuntimeError(
+        raise ConnectionError(
             f"the cluster was lost ({error or type(error).__name__}); the finished cells are kept, "
             "run again to go on"
         ) from None
@@ -183,16 +205,14 @@ def _client(cluster: Any, workers: int) -> Iterator[Any]:
             cluster = ours.enter_context(local_cluster(workers))
         try:
             client = ours.enter_context(_distributed().Client(cluster, timeout=10))
-        except (OSError, ValueError) as error:
-            raise StudyError(
-                [(str(cluster), f"no Dask scheduler answers ({error}); start one: crmsim cluster")], "cluster"
-            ) from None
+        except (OSError, ValueError, TypeError) as error:
+            what = f"no Dask scheduler answers ({error}); start one: crmsim cluster"
+            raise StudyError([(str(cluster) or "''", what)], "cluster") from None
         try:
             client.wait_for_workers(1, timeout=30)
         except TimeoutError:
-            raise RuntimeError(
-                f"the cluster {cluster} has no workers; start some: dask worker ADDRESS --nthreads 1"
-            ) from None
+            what = f"has no workers; start some: dask worker {client.scheduler.address} --nthreads 1"
+            raise StudyError([(str(client.scheduler.address), what)], "cluster") from None
         yield client
 
 
@@ -203,11 +223,16 @@ def local_cluster(workers: int, host: str = "127.0.0.1", port: int = 0) -> Any:
     port: 0 for a free one. Whoever reaches a Dask scheduler can run code as its user, so a host other
     than this machine's own is for closed networks only.
     """
-    with _deaf_children():
-        return _distributed().LocalCluster(
-            n_workers=workers, threads_per_worker=1, host=host, scheduler_port=port, dashboard_address=None,
-            memory_limit=0, silence_logs=logging.ERROR,
-        )  # fmt: skip
+    distributed = _distributed()
+    try:
+        with _deaf_children():
+            return distributed.LocalCluster(
+                n_workers=workers, threads_per_worker=1, host=host, scheduler_port=port,
+                dashboard_address=None, memory_limit=0, silence_logs=logging.CRITICAL,
+            )  # fmt: skip
+    except (OSError, RuntimeError, OverflowError) as error:
+        what = f"no cluster can be started here ({error}); is the port taken? --port 0 finds a free one"
+        raise StudyError([(f"{host}:{port}", what)], "cluster") from None
 
 
 @contextlib.contextmanager
@@ -242,7 +267,8 @@ def _make_portion(packed: bytes, source: str, portion: list[Work]) -> Done:
     rows: list[Row] = []
     where = f"{socket.gethostname()}:{os.getpid()}"
     if source != source_mark():
-        raise RuntimeError(f"the worker {where} has another crmsim ({__version__}, or changed source)")
+        what = f"has another crmsim ({__version__}, or changed source); install the same there as here"
+        raise StudyError([(f"worker {where}", what)], "cluster")
     shared = _unpacked(packed)
     number = {name: p for p, name in enumerate(shared.names)}
     for work in portion:
