@@ -58,6 +58,15 @@ def test_two_runs_give_the_same_bytes_and_a_third_runs_nothing(course, tmp_path,
 
 
 @pytest.mark.slow
+def test_a_figure_that_does_not_come_is_an_error_and_nothing_is_written(course, tmp_path, monkeypatch):
+    """The kernel says that a cell is done before its figure has arrived."""
+    monkeypatch.setattr(module, "OUTPUT_SECONDS", 0)
+    with pytest.raises(ReproductionError, match="00_one, cell numbers: Timeout waiting for IOPub output"):
+        reproduce(tmp_path / "a", ["00_one"], course=course, progress=False)
+    assert not list(tmp_path.glob("a/*"))
+
+
+@pytest.mark.slow
 def test_a_failing_cell_is_named_and_what_was_done_stays(course, tmp_path):
     with pytest.raises(ReproductionError, match=r"part/1_two, cell fails: ValueError: no data here"):
         reproduce(tmp_path / "a", course=course, progress=False)

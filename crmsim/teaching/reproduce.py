@@ -23,6 +23,7 @@ from .. import __version__
 from .serve import COURSE
 
 SECONDS = 900  # most that one cell may take
+OUTPUT_SECONDS = 60  # most that its output may come later than its end
 
 
 class ReproductionError(RuntimeError):
@@ -103,19 +104,26 @@ def _run(path: Path, name: str) -> Any:
 
     book = nbformat.read(path, as_version=4)
     client = NotebookClient(
-        book, timeout=SECONDS, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
-    )
+        book, timeout=SECONDS, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}},
+        # on a busy machine a figure may come seconds late, and would be left out without a word
+        iopub_timeout=OUTPUT_SECONDS, raise_on_iopub_timeout=True,
+    )  # fmt: skip
     try:
         client.execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        cells = [
-            cell for cell in book.cells if any(o.output_type == "error" for o in cell.get("outputs", ()))
-        ]
-        failed = cells[0]["id"] if cells else "unknown"
+        failed = next((c["id"] for c in book.cells if _has_error(c)), None)
+        if isinstance(error, CellTimeoutError):  # it tells no cell: the one that was begun last
+            begun = [c["id"] for c in book.cells if "iopub.execute_input" in c.metadata.get("execution", {})]
+            failed = begun[-1] if begun else None
         said = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()  # a traceback comes in colours
-        last = said.splitlines()[-1] if said else type(error).__name__
-        raise ReproductionError(f"{name}, cell {failed}: {last}") from None
+        late = [line for line in said.splitlines() if line.startswith("The message was: ")]
+        last = (late or said.splitlines() or [type(error).__name__])[-1].removeprefix("The message was: ")
+        raise ReproductionError(f"{name}, cell {failed or 'unknown'}: {last}") from None
     return book
+
+
+def _has_error(cell: Any) -> bool:
+    return any(output.output_type == "error" for output in cell.get("outputs", ()))
 
 
 def _write(folder: Path, book: Any, mark: str) -> None:
