@@ -14,6 +14,7 @@ GOOD = {
     "figure": "import crmsim as cs\n"
     "world = cs.Scenario().replace(population__size=50, population__months=6)\n"
     "cs.simulate(world, seed=1).plot_survival()",
+    "shown": "import matplotlib.pyplot as plt\nfigure, ax = plt.subplots()\nplt.show()",
     "silent": "x = 1",
 }
 
@@ -46,11 +47,14 @@ def course(tmp_path):
 
 @pytest.mark.slow
 def test_two_runs_give_the_same_bytes_and_a_third_runs_nothing(course, tmp_path, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "Agg")  # as the command has it
     first = reproduce(tmp_path / "a", ["00_one"], course=course, progress=False)
     again = reproduce(tmp_path / "b", ["00_one"], course=course, progress=False)
     pd.testing.assert_frame_equal(first, again)
     assert (tmp_path / "a" / "manifest.csv").read_bytes() == (tmp_path / "b" / "manifest.csv").read_bytes()
-    assert first[["cell", "kind"]].to_numpy().tolist() == [["figure", "figure"], ["numbers", "text"]]
+    assert first[["cell", "kind"]].to_numpy().tolist() == [
+        ["figure", "figure"], ["numbers", "text"], ["shown", "figure"],
+    ]  # fmt: skip
     assert (tmp_path / "a" / "00_one" / "figure-out1.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "a" / "00_one" / "numbers.txt").read_text() == "0.512\n"
     monkeypatch.setattr(module, "_run", lambda *_: pytest.fail("done already"))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterable
@@ -109,7 +110,8 @@ def _run(path: Path, name: str) -> Any:
         iopub_timeout=OUTPUT_SECONDS, raise_on_iopub_timeout=True,
     )  # fmt: skip
     try:
-        client.execute()
+        # the backend of the command, which shows nothing, is not that of a notebook
+        client.execute(env={name: value for name, value in os.environ.items() if name != "MPLBACKEND"})
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         failed = next((c["id"] for c in book.cells if _has_error(c)), None)
         if isinstance(error, CellTimeoutError):  # it tells no cell: the one that was begun last
