@@ -264,6 +264,13 @@ def test_a_server_that_fails_by_itself_is_told(capsys, monkeypatch):
     assert code == 2 and words.endswith("ended with exit code 7; the lines above say why")
 
 
+def test_kernels_of_a_server_show_figures(monkeypatch, tmp_path):
+    """The command itself draws into files; with its backend `plt.show()` shows nothing in a notebook."""
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    code = "import os, sys; sys.exit(7 if 'MPLBACKEND' in os.environ else 0)"
+    assert serve.run([sys.executable, "-c", code], str(tmp_path)) == 0
+
+
 def test_a_server_that_does_not_end_is_ended(tmp_path):
     deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print('on', flush=True); time.sleep(60)"
     code = (

@@ -157,6 +157,8 @@ def run(command: Sequence[str], folder: str) -> int:
     with tempfile.TemporaryDirectory(prefix="crmsim-jupyter-") as config:
         _quiet_config(Path(config))
         environment = dict(os.environ)
+        # the command draws into files; a kernel that inherits that shows no figure of plt.show()
+        environment.pop("MPLBACKEND", None)
         for name, place in (("JUPYTER_PATH", str(own)), ("JUPYTER_CONFIG_PATH", config)):
             environment[name] = os.pathsep.join(filter(None, (place, environment.get(name, ""))))
         # Ctrl+C in a terminal goes to all of a session: the server would be asked twice to end, and
