@@ -143,8 +143,8 @@ class Optimum:
         """The gains in training and on hold-out (`plots.training_and_holdout`)."""
         from ..plots import training_and_holdout
 
-        note = f"{self.scenario.name}, {len(self.trials)} trials, {len(self.training)} and "
-        note += f"{len(self.holdout)} replications"
+        note = f"{self.scenario.name}, {len(self.trials)} trials; replications: {len(self.training)} in "
+        note += f"training, {len(self.holdout)} on hold-out"
         how = {"note": note, "currency": self.scenario.currency if _is_money(self.outcome) else ""} | how
         return training_and_holdout(self.table, ax, **how)
 
