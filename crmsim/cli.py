@@ -17,7 +17,9 @@ import platform
 import re
 import shlex
 import shutil
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -196,7 +198,8 @@ def study(options: argparse.Namespace) -> None:
     made = Study.load(options.study)
     out = Path(options.out or f"results/{_file_name(made.name)}-study")
     say(f"{made!r}")
-    made.run(out, jobs=options.jobs, cluster=options.cluster, progress=sys.stderr.isatty())
+    with _terminated_as_interrupted():
+        made.run(out, jobs=options.jobs, cluster=options.cluster, progress=sys.stderr.isatty())
     shown = [name for name in ("kept", "saved", "equity") if name in made.outcomes] or made.outcomes[:3]
     means = ", ".join(f'avg("{name}")' for name in shown)
     rows = made.query(
@@ -210,6 +213,19 @@ def study(options: argparse.Namespace) -> None:
     say(f"\nWritten to {out}: results.parquet, a row a cell; log.parquet, when each was made; study.json")
 
 
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Batch systems end a job by SIGTERM: what is finished is then written as after Ctrl+C."""
+    if threading.current_thread() is not threading.main_thread():  # which alone hears signals
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _listed(words: Iterable[str]) -> str:
     """A list of words in SQL."""
     return "[" + ", ".join("'" + word.replace("'", "''") + "'" for word in words) + "]"
@@ -217,13 +233,10 @@ def _listed(words: Iterable[str]) -> str:
 
 def cluster(options: argparse.Namespace) -> None:
     """Start a Dask cluster on this machine and keep it until Ctrl+C."""
-    import signal
-
     from .research.workers import jobs_wanted, local_cluster
 
     workers = jobs_wanted(-1 if options.workers is None else options.workers, "--workers")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with local_cluster(workers, options.host, options.port) as started:
+    with _terminated_as_interrupted(), local_cluster(workers, options.host, options.port) as started:
         say("Dask cluster of this machine (stop with Ctrl+C)")
         say(f"workers:     {len(started.workers)}")
         say(f"use it:      crmsim study STUDY.toml --cluster {started.scheduler_address}")
@@ -1166,6 +1179,7 @@ def _told(error: Exception) -> str:
     """An error in words; a scenario with a single fault in one line."""
     if type(error).__name__ in ("ScenarioError", "StudyError") and len(error.errors) == 1:  # type: ignore[attr-defined]
         (where, what), origin = error.errors[0], error.origin  # type: ignore[attr-defined]
-        parts = [origin, where, what] if origin.endswith(".toml") else [where, what]
+        told = origin.endswith(".toml") or " " in origin  # rather than a mere word such as study
+        parts = [origin, where, what] if told else [where, what]
         return ": ".join(part for part in parts if part)
     return str(error).rstrip() or type(error).__name__

@@ -513,6 +513,12 @@ def test_the_command_runs_a_study_and_says_where_it_is(right, tmp_path, capsys):
     assert (tmp_path / "out" / "study.toml").read_text() == right.read_text()
     assert cli.main(["study", str(tmp_path / "none.toml")]) == 2
     assert "no such file" in capsys.readouterr().err
+    right.write_text(right.read_text().replace("[0.5, 1.0]", "[0.4, 1.0]"))
+    assert cli.main(["study", str(right), "--out", str(tmp_path / "out"), "--jobs", "1"]) == 2
+    assert re.search(
+        r"^crmsim: .*out holds another study; choose a new folder, or .* study\.json says\. It differs in: "
+        r"design\.parameters\.market\.attention\.0: 0\.5 there, 0\.4 here$", capsys.readouterr().err,
+    )  # fmt: skip
 
 
 def test_more_processes_than_the_machine_can_hold_are_refused(right, tmp_path, capsys):
@@ -521,6 +527,8 @@ def test_more_processes_than_the_machine_can_hold_are_refused(right, tmp_path, c
             small().run(tmp_path / "out", jobs=jobs)
     assert cli.main(["cluster", "--workers", "100000"]) == 2
     assert "--workers must be at most" in capsys.readouterr().err
+    assert cli.main(["cluster", "--port", "65536"]) == 2
+    assert "the port must be from 0" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -593,6 +601,32 @@ def test_a_killed_study_goes_on_and_ends_with_the_same_bytes(root, tmp_path, exa
     assert result(tmp_path / "out") == undisturbed
     kept = example.log.merge(half, on=["scenario", "policy", "replication"])
     assert len(kept) == len(half) and (kept["ended_x"] == kept["ended_y"]).all()  # none was made again
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_study_that_is_asked_to_end_says_what_is_kept(root, tmp_path, example, how):
+    process = command(root, tmp_path / "out", "--jobs", "2")
+    while not parts(tmp_path / "out") and process.poll() is None:
+        time.sleep(0.005)
+    process.send_signal(how)
+    said = process.communicate(timeout=60)[0].decode()
+    assert process.returncode == 130 and "Traceback" not in said
+    assert "stopped; finished cells are kept, run the same command again to go on" in said
+    assert 0 < len(example.open(tmp_path / "out").log) < example.cells
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_a_lost_worker_process_is_told(root, tmp_path, example):
+    process = command(root, tmp_path / "out", "--jobs", "2")
+    while not parts(tmp_path / "out") and process.poll() is None:
+        time.sleep(0.005)
+    os.kill(int(example.open(tmp_path / "out").log["worker"].iloc[0].rpartition(":")[2]), signal.SIGKILL)
+    said = process.communicate(timeout=60)[0].decode()
+    assert process.returncode == 2 and "Traceback" not in said
+    assert "a worker process died" in said and "run again to go on" in said
 
 
 @pytest.mark.slow

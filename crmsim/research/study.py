@@ -381,7 +381,8 @@ class Study:
         if errors:
             if len(errors) > 8:
                 errors = [*errors[:7], ("...", f"and {len(errors) - 7} more")]
-            raise StudyError(errors, f"{store.path} holds another study; choose a new folder. It differs in")
+            what = "holds another study; choose a new folder, or go on with what its study.json says"
+            raise StudyError(errors, f"{store.path} {what}. It differs in")
 
     def _there(self, store: StudyFolder) -> np.ndarray:
         """Which cells are there: worlds x policies x replications, true or false."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 import sys
 import time
 import uuid
@@ -110,6 +111,7 @@ class StudyFolder:
             yield
         except (OSError, duckdb.IOException) as error:
             why = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
+            why = re.sub(r'.*"exception_message":"((?:[^"\\]|\\.)*)".*', r"\1", why)  # within DuckDB's JSON
             raise OSError(
                 f"{self.path} cannot be written ({why}); the cells that were written are kept: make room and "
                 "run again to go on"

@@ -224,13 +224,15 @@ def local_cluster(workers: int, host: str = "127.0.0.1", port: int = 0) -> Any:
     than this machine's own is for closed networks only.
     """
     distributed = _distributed()
+    if not 0 <= port <= 65_535:
+        raise ValueError(f"the port must be from 0, for a free one, to 65535, not {port}")
     try:
         with _deaf_children():
             return distributed.LocalCluster(
                 n_workers=workers, threads_per_worker=1, host=host, scheduler_port=port,
                 dashboard_address=None, memory_limit=0, silence_logs=logging.CRITICAL,
             )  # fmt: skip
-    except (OSError, RuntimeError, OverflowError) as error:
+    except (OSError, RuntimeError) as error:
         what = f"no cluster can be started here ({error}); is the port taken? --port 0 finds a free one"
         raise StudyError([(f"{host}:{port}", what)], "cluster") from None
 
