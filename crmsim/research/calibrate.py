@@ -206,6 +206,9 @@ class Targets:
     @classmethod
     def of(cls, values: Mapping[str, tuple[float, float]], **more: Any) -> Targets:
         """From name -> (observed, standard error), such as {"survival:12": (0.80, 0.01)}."""
+        for name, pair in values.items():
+            if isinstance(pair, str) or not isinstance(pair, Sequence | np.ndarray) or len(pair) != 2:
+                raise ValueError(f"targets: {name!r} needs (observed, standard error), not {pair!r}")
         rows = pd.DataFrame.from_dict(dict(values), orient="index", columns=["observed", "standard_error"])
         return cls(rows, **more)
 

@@ -111,7 +111,8 @@ class StudyFolder:
             yield
         except (OSError, duckdb.IOException) as error:
             why = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
-            why = re.sub(r'.*"exception_message":"((?:[^"\\]|\\.)*)".*', r"\1", why)  # within DuckDB's JSON
+            if told := re.search(r'"exception_message":"((?:[^"\\]|\\.)*)"', why):  # in DuckDB's JSON
+                why = told[1].replace('\\"', "")
             raise OSError(
                 f"{self.path} cannot be written ({why}); the cells that were written are kept: make room and "
                 "run again to go on"
