@@ -341,7 +341,7 @@ def test_bounds_and_targets_that_cannot_be_met_are_told(monkeypatch):
         ({"parameters": ["population.months"]}, ValueError, "size of the worlds"),
         ({"parameters": ["churn.naturel"]}, ScenarioError, "churn.natural"),
         ({"targets": [1]}, ValueError, "a mapping of names"),
-        ({"targets": {"kept": 250}}, ValueError, r"'kept' needs \(observed, standard error\), not 250"),
+        ({"targets": {"kept": 250}}, ValueError, "'kept' needs (observed, standard error), not 250"),
         ({"replications": 1}, ValueError, "at least 2"),
     ],
 )
