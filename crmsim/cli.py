@@ -211,6 +211,8 @@ def study(options: argparse.Namespace) -> None:
     say("\n" + aligned([tuple(_number(x) if isinstance(x, int | float) else str(x) for x in row)
                         for row in rows.itertuples(index=False)], head))  # fmt: skip
     say(f"\nWritten to {out}: results.parquet, a row a cell; log.parquet, when each was made; study.json")
+    if (out / "monthly.parquet").is_file():
+        say("monthly.parquet, the months of each cell's series")
 
 
 @contextlib.contextmanager

@@ -120,6 +120,89 @@ def test_sql_that_is_wrong_is_told(done, sql, words):
         done.query(sql)
 
 
+SERIES = {
+    "monthly": ["left", "kept", "wait"], "scenarios": ["subscription", "water_utility"], "design": None,
+    "population": {"size": 60, "months": 3},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def with_series(tmp_path_factory) -> Study:
+    """Two policies x two scenarios, one with a service desk, x two replications of three months."""
+    return run(small(**SERIES), tmp_path_factory.mktemp("series"))
+
+
+def test_monthly_series_are_those_of_an_experiment(with_series):
+    monthly = with_series.monthly
+    assert list(monthly) == ["scenario", "policy", "replication", "cell", "month", "left", "kept", "wait"]
+    keys = monthly[["scenario", "policy", "replication"]].drop_duplicates().reset_index(drop=True)
+    assert_frame_equal(keys, with_series.table[list(keys)])
+    assert list(monthly["month"]) == [0, 1, 2] * 8
+    worlds = [base.replace(population__size=60, population__months=3) for base in
+              map(cs.Scenario.preset, ("subscription", "water_utility"))]  # fmt: skip
+    exp = Experiment(POLICIES, worlds, 2, cache=False)
+    exp.run(jobs=1, progress=False)
+    mean = monthly.groupby(["scenario", "policy", "month"])[["left", "kept", "wait"]].mean()
+    for (scenario, policy, measure), rows in exp.monthly(["left", "kept", "wait"]).groupby(
+        ["scenario", "policy", "measure"]
+    ):
+        assert np.array_equal(mean.loc[scenario, policy][measure], rows["mean"], equal_nan=True)
+    assert monthly.loc[monthly["scenario"] == "subscription", "wait"].isna().all()
+    assert monthly.loc[monthly["scenario"] == "water_utility", "wait"].notna().any()
+    asked = with_series.query(
+        "select sum(m.left) as a, (select sum(r.left) from results r) as b from monthly m"
+    )
+    assert asked["a"].item() == asked["b"].item() > 0
+
+
+def test_a_study_without_series_has_the_same_results_and_says_so(with_series, tmp_path):
+    without = run(small(**SERIES | {"monthly": None}), tmp_path)
+    assert result(tmp_path) == result(with_series.folder)
+    assert not (tmp_path / "monthly.parquet").exists()
+    with pytest.raises(ValueError, match="keeps no monthly series; name some"):
+        _ = without.monthly
+    with pytest.raises(
+        StudyError, match=r"holds another study(.|\n)*monthly\.0: nothing there, \"left\" here"
+    ):
+        small(**SERIES).open(tmp_path)
+    with pytest.raises(StudyError, match="monthly: unknown monthly series 'lefd'; did you mean 'left'"):
+        small(monthly=["lefd"])
+    with pytest.raises(StudyError, match="monthly: a list of names is needed"):
+        small(monthly="left")
+
+
+def test_series_go_on_where_they_were_and_lost_ones_are_made_again(
+    with_series, tmp_path, monkeypatch, counted
+):
+    simulate = experiment.simulate
+
+    def stop(scenario, policies, seed, **rest):
+        if scenario.name == "water_utility" and scenario.population.size > 1:
+            raise KeyboardInterrupt
+        return simulate(scenario, policies, seed, **rest)
+
+    monkeypatch.setattr(study, "_MOST_CELLS", 1)
+    monkeypatch.setattr(experiment, "simulate", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(small(**SERIES), tmp_path)
+    half = small(**SERIES).open(tmp_path)
+    assert_frame_equal(half.monthly, with_series.monthly[:12], check_exact=True)
+    half.compact()
+    monkeypatch.setattr(experiment, "simulate", simulate)
+    made = small(**SERIES)
+    counted.clear()
+    run(made, tmp_path)
+    assert len(counted) == 4
+    series = (with_series.folder / "monthly.parquet").read_bytes()
+    assert result(tmp_path) == result(with_series.folder)
+    assert (tmp_path / "monthly.parquet").read_bytes() == series
+    (tmp_path / "monthly.parquet").write_bytes(series[:100])
+    with pytest.warns(UserWarning, match=r"monthly\.parquet is damaged; its cells are made again"):
+        run(made, tmp_path)
+    assert len(counted) == 4 + 8 and (tmp_path / "monthly.parquet").read_bytes() == series
+    assert result(tmp_path) == result(with_series.folder)
+
+
 def test_policies_are_compared_at_each_point(done):
     comparison = cs.compare(done.table).table
     kept = comparison[comparison["measure"] == "kept"]

@@ -41,13 +41,14 @@ from .study_file import (
     differences,
     policy_in_words,
     read_design,
+    read_monthly,
     read_outcomes,
     read_policies,
     read_scenarios,
     read_whole,
     scenario_at,
 )
-from .study_folder import StudyFolder, write_text
+from .study_folder import StudyFolder, series_columns, write_text
 from .workers import Done, Row, Shared, Work, executor, jobs_wanted, local_cluster
 
 __all__ = ["Study", "StudyError", "local_cluster"]
@@ -90,9 +91,10 @@ class Study:
     baseline: the policy every customer's life is compared with; the first when not given.
     population: what is different in the section `population` of every scenario, such as its size.
     outcomes: those of `OUTCOMES` and `SERVICE_OUTCOMES` to keep; all when not given. `compare` needs all.
+    monthly: series to keep as well, by the names of `Experiment.monthly`; none when not given.
 
-    `run(out)` makes the cells; `table`, `query` and `log` read them. Columns of the table: those of
-    `Experiment.run` (with `scenario` named by its point, "open#0007"), base (the scenario without its
+    `run(out)` makes the cells; `table`, `query`, `monthly` and `log` read them. Columns of the table: those
+    of `Experiment.run` (with `scenario` named by its point, "open#0007"), base (the scenario without its
     point), point and the design's parameters, source (mark of the simulation's source) and cell (mark
     of the content: source, scenario, policies, baseline, seed).
 
@@ -110,13 +112,14 @@ class Study:
         baseline: str | None = None,
         population: Mapping[str, Any] | None = None,
         outcomes: Iterable[str] | None = None,
+        monthly: Iterable[str] | None = None,
         name: str = "study",
         title: str = "",
     ) -> None:
         content = {
             "policies": policies, "scenarios": scenarios, "design": design, "replications": replications,
-            "seed": seed, "baseline": baseline, "population": population, "outcomes": outcomes, "name": name,
-            "title": title,
+            "seed": seed, "baseline": baseline, "population": population, "outcomes": outcomes,
+            "monthly": monthly, "name": name, "title": title,
         }  # fmt: skip
         self._prepare({key: value for key, value in content.items() if value is not None})
 
@@ -160,6 +163,7 @@ class Study:
         self.scenarios = read_scenarios(
             content.get("scenarios"), content.get("population", {}), folder, faults
         )
+        self._series = read_monthly(content.get("monthly"), self.scenarios, faults)
         self.policies, self._plans = read_policies(content.get("policies"), self.scenarios, faults)
         self.baseline = content.get("baseline", next(iter(self.policies), ""))
         if self.policies and self.baseline not in self.policies:
@@ -239,6 +243,7 @@ class Study:
             "replications": self.replications,
             "seed": self.seed,
             "outcomes": self.outcomes,
+            **({"monthly": self._series} if self._series else {}),
         }  # fmt: skip
 
     def __repr__(self) -> str:
@@ -314,12 +319,23 @@ class Study:
         return self.query("select * from results")
 
     @property
+    def monthly(self) -> pd.DataFrame:
+        """The series that are kept, of each finished cell: a row a month, in the order of the table.
+
+        Columns: scenario, policy, replication, cell, month, and the series, NaN for those of a service desk
+        in a scenario without one. Raises ValueError for a study that keeps none.
+        """
+        if not self._series:
+            raise ValueError('the study keeps no monthly series; name some: monthly = ["customers", "left"]')
+        return self.query("select * from monthly")
+
+    @property
     def log(self) -> pd.DataFrame:
         """When each finished cell was made (UTC), in how many seconds, by which worker."""
         return self.query("select * from log")
 
     def query(self, sql: str) -> pd.DataFrame:
-        """What DuckDB answers, from the tables `results` and `log`.
+        """What DuckDB answers, from the tables `results`, `log` and, if series are kept, `monthly`.
 
         Parameters of the design have a dot in their names, so they stand in quotes:
         `select "market.openness", avg(equity) from results group by all`. Raises ValueError with what DuckDB
@@ -473,6 +489,7 @@ class Study:
             },
             "source": source_mark()[:16],
             "cell": self._plan["cell"].to_numpy()[number],
+            **{name: [row.monthly[k] for row in rows] for k, name in enumerate(series_columns(self._series))},
             "ended": pd.to_datetime([row.ended for row in rows], unit="s").astype("datetime64[ms]"),
             "seconds": [row.seconds for row in rows],
             "worker": [worker for _, worker in waiting],
@@ -480,13 +497,13 @@ class Study:
         store.add(pd.DataFrame(frame, index=range(len(rows))))
 
     def _compact(self, store: StudyFolder) -> None:
-        store.compact(self._plan, self.replications, self._header())
+        store.compact(self._plan, self.replications, self._header(), self._series)
 
     def _connected(self, store: StudyFolder) -> AbstractContextManager[Any]:
-        return store.connected(self._plan, self.replications, self._header())
+        return store.connected(self._plan, self.replications, self._header(), self._series)
 
     def _shared(self) -> Shared:
         """What every portion of work needs."""
         plans = [list(plans.values()) for plans in self._plans]
         names = list(self.policies)
-        return Shared(self.scenarios, plans, names, names.index(self.baseline), self.seed)
+        return Shared(self.scenarios, plans, names, names.index(self.baseline), self.seed, self._series)

@@ -17,11 +17,11 @@ import pandas as pd
 from ..simulation.policies import PolicyError, policies_of
 from ..simulation.scenario import Scenario, ScenarioError, _line_of, _unknown
 from .designs import KINDS, design, ranges
-from .experiment import OUTCOMES, SERVICE_OUTCOMES, _is_library
+from .experiment import OUTCOMES, SERVICE_OUTCOMES, _is_library, _simulate_cells
 
 ENTRIES = (
-    "name", "title", "replications", "seed", "baseline", "outcomes", "population", "policies", "scenarios",
-    "design",
+    "name", "title", "replications", "seed", "baseline", "outcomes", "monthly", "population", "policies",
+    "scenarios", "design",
 )  # fmt: skip
 ALL_OUTCOMES = {**OUTCOMES, **SERVICE_OUTCOMES}
 _DESIGN = ("kind", "n", "seed", "parameters")
@@ -66,6 +66,25 @@ def read_outcomes(given: Any, faults: Faults) -> list[str]:
         if name not in ALL_OUTCOMES:
             faults.add(("outcomes",), _unknown(str(name), list(ALL_OUTCOMES), "outcome"))
     return [name for name in ALL_OUTCOMES if name in names]
+
+
+def read_monthly(given: Any, scenarios: list[Scenario], faults: Faults) -> list[str]:
+    """Names of monthly series, which the smallest run of each scenario tells."""
+    if given is None:
+        return []
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        faults.add(("monthly",), f'a list of names is needed, such as ["customers", "left"], not {given!r}')
+        return []
+    known: dict[str, None] = {}
+    for scenario in scenarios:
+        smallest = scenario.replace(population__size=1)
+        _, cells, _ = _simulate_cells(0, smallest, {"none": []}, "none", [(0, ["none"])], 1, 1)
+        known |= dict.fromkeys(cells[0].columns)
+    names = list(dict.fromkeys(map(str, given)))
+    for name in names if known else ():
+        if name not in known:
+            faults.add(("monthly",), _unknown(name, list(known), "monthly series"))
+    return names
 
 
 def read_scenarios(given: Any, population: Any, folder: Path | None, faults: Faults) -> list[Scenario]:

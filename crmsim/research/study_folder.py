@@ -4,6 +4,7 @@
     parts/*.parquet           finished cells, some to a part, with when and where they were made
     results.parquet           all of them, in the order of the study
     log.parquet               when each was made, in how many seconds and where
+    monthly.parquet           if monthly series are kept: a row a cell, a list of its months for each
 
 Every file is written beside its place and moved there when it is whole. One process at a time writes.
 """
@@ -28,10 +29,8 @@ from .study_file import StudyError
 # What a part holds besides the columns of the table.
 LOG = ("ended", "seconds", "worker")
 _KEY = ("scenario", "policy", "replication", "cell")
-_NO_LOG = (
-    "(select '' as scenario, '' as policy, 0 as replication, '' as cell, null::timestamp_ms as ended, "
-    "null::double as seconds, '' as worker limit 0)"
-)
+_NO_KEY = "'' as scenario, '' as policy, 0 as replication, '' as cell"
+_NO_LOG = f"(select {_NO_KEY}, null::timestamp_ms as ended, null::double as seconds, '' as worker limit 0)"
 
 
 class StudyFolder:
@@ -42,6 +41,7 @@ class StudyFolder:
         self.note, self.file = path / "study.json", path / "study.toml"
         self.parts_folder = path / "parts"
         self.results, self.log = path / "results.parquet", path / "log.parquet"
+        self.monthly = path / "monthly.parquet"
 
     # -- what is there -----------------------------------------------------------------------------
 
@@ -50,10 +50,10 @@ class StudyFolder:
 
     def files(self) -> list[Path]:
         """Files with rows of results."""
-        return [*([self.results] if self.results.is_file() else []), *self.parts()]
+        return self._with_parts(self.results)
 
-    def log_files(self) -> list[Path]:
-        return [*([self.log] if self.log.is_file() else []), *self.parts()]
+    def _with_parts(self, whole: Path) -> list[Path]:
+        return [*([whole] if whole.is_file() else []), *self.parts()]
 
     def others(self) -> bool:
         """Whether there is anything but what a run that was killed at once leaves."""
@@ -131,18 +131,18 @@ class StudyFolder:
         connection.execute("set threads = 1")
         return connection
 
-    def compact(self, plan: pd.DataFrame, replications: int, header: list[str]) -> None:
+    def compact(self, plan: pd.DataFrame, replications: int, header: list[str], series: list[str]) -> None:
         """One file of all parts, in order; the parts go when it is there."""
         parts = self.parts()
-        made = [(path.with_name(path.name + ".part"), path) for path in (self.log, self.results)]
-        with self._writing(*(part for part, _ in made)):
-            with self.connected(plan, replications, header) as connection:
-                for part, path in made:
+        views = {"log": self.log, **({"series": self.monthly} if series else {}), "results": self.results}
+        made = {view: (path.with_name(path.name + ".part"), path) for view, path in views.items()}
+        with self._writing(*(part for part, _ in made.values())):
+            with self.connected(plan, replications, header, series) as connection:
+                for view, (part, _) in made.items():
                     connection.execute(
-                        f"copy (select * from {path.stem}) to {_quoted(part)} "
-                        "(format parquet, compression zstd)"
+                        f"copy (select * from {view}) to {_quoted(part)} (format parquet, compression zstd)"
                     )
-            for part, path in made:
+            for part, path in made.values():
                 part.replace(path)
             for path in parts:
                 path.unlink()
@@ -159,7 +159,7 @@ class StudyFolder:
 
     def _damaged(self) -> list[Path]:
         """The files that cannot be read to their end, if any. A hash reads all, where a count would not."""
-        files = [*self.files(), *([self.log] if self.log.is_file() else [])]
+        files = [*self.files(), *(path for path in (self.log, self.monthly) if path.is_file())]
         if not files:
             return []  # a new study; DuckDB is loaded while the workers start
         import duckdb
@@ -189,8 +189,11 @@ class StudyFolder:
     # -- reading -----------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def connected(self, plan: pd.DataFrame, replications: int, header: list[str]) -> Iterator[Any]:
-        """DuckDB with the views `results` and `log` of the cells in the plan, and `keys`, which are there.
+    def connected(
+        self, plan: pd.DataFrame, replications: int, header: list[str], series: list[str]
+    ) -> Iterator[Any]:
+        """DuckDB with the views `results` and `log` of the cells in the plan, `keys`, which are there, and if
+        there are series `series`, a row a cell, and `monthly`, a row a month.
 
         plan: a row for each world and policy in the order of the table: world, number (of the policy),
         scenario, policy, cell. header: columns of the results.
@@ -208,11 +211,26 @@ class StudyFolder:
                 connection.execute("set enable_progress_bar = false")
                 connection.register("plan", plan)
                 self._make_view(connection, "results", files, header, replications)
-                self._make_view(connection, "log", self.log_files(), [*_KEY, *LOG], replications)
-                connection.execute(
-                    "create view keys as select distinct _world as world, _number as number, replication "
-                    "from results_ranked"
+                self._make_view(
+                    connection, "log", self._with_parts(self.log), [*_KEY, *LOG], replications, _NO_LOG
                 )
+                key = "select distinct _world as world, _number as number, replication from"
+                keys = f"{key} results_ranked"
+                if series:
+                    columns = series_columns(series)
+                    files = self._with_parts(self.monthly)
+                    self._make_view(
+                        connection, "series", files, [*_KEY, *columns], replications, _no_series(columns)
+                    )
+                    lists = ", ".join(
+                        f'unnest("{c}") as "{name}"' for c, name in zip(columns, series, strict=True)
+                    )
+                    connection.execute(
+                        f"create view monthly as select {', '.join(_KEY)}, "
+                        f'unnest(range(len("{columns[0]}"))) as month, {lists} from series'
+                    )
+                    keys += f" intersect {key} series_ranked"
+                connection.execute(f"create view keys as {keys}")
                 yield connection
         except duckdb.Error:
             if damaged := self._damaged():
@@ -221,12 +239,18 @@ class StudyFolder:
             raise
 
     def _make_view(
-        self, connection: Any, view: str, files: list[Path], shown: list[str], replications: int
+        self,
+        connection: Any,
+        view: str,
+        files: list[Path],
+        shown: list[str],
+        replications: int,
+        none: str = "",
     ) -> None:
-        """A view of the cells in the plan, in its order, from files that may hold others and doubles."""
+        """A view of the cells in the plan, in its order, from files that may hold others and doubles; without
+        files, as when the log was lost, `none` has the columns."""
         listed = ", ".join(map(_quoted, files))
-        # a log that was lost leaves nothing but its columns
-        source = f"read_parquet([{listed}], union_by_name = true)" if files else _NO_LOG
+        source = f"read_parquet([{listed}], union_by_name = true)" if files else none
         described = connection.execute(f"describe select * from {source}").fetchall()
         # a part of older source may have other columns
         wanted = [name for name in shown if name in {row[0] for row in described}]
@@ -241,6 +265,16 @@ class StudyFolder:
             f"create view {view} as select * exclude (_world, _number, _copy) from {view}_ranked "
             "where _copy = 1 order by _world, _number, replication"
         )
+
+
+def series_columns(series: list[str]) -> list[str]:
+    """Their names in a part, where the outcome `left` stands beside the series `left`."""
+    return [f"monthly.{name}" for name in series]
+
+
+def _no_series(columns: list[str]) -> str:
+    lists = ", ".join(f'[]::double[] as "{name}"' for name in columns)
+    return f"(select {_NO_KEY}, {lists} limit 0)"
 
 
 def write_text(path: Path, text: str) -> None:

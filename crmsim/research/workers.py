@@ -36,6 +36,7 @@ class Row(NamedTuple):
     policy: int
     replication: int
     outcomes: np.ndarray
+    monthly: np.ndarray  # series x months
     ended: float
     seconds: float
 
@@ -67,6 +68,7 @@ class Shared(NamedTuple):
     names: list[str]  # of the policies
     baseline: int
     seed: int
+    monthly: list[str]  # series to keep
     threads: int = 1  # of a cell
 
 
@@ -279,9 +281,13 @@ def _make_portion(packed: bytes, source: str, portion: list[Work]) -> Done:
         wanted = [(r, [shared.names[p] for p in policies]) for r, policies in work.wanted]
         baseline = shared.names[shared.baseline]
         _, cells, failure = _simulate_cells(0, world, plans, baseline, wanted, shared.seed, shared.threads)
-        rows += [
-            Row(work.world, number[c.policy], c.replication, c.outcomes, c.ended, c.seconds) for c in cells
-        ]
+        for c in cells:
+            series = dict(zip(c.columns, c.monthly.T, strict=True))
+            none = np.full(len(c.monthly), np.nan)  # without a service desk
+            monthly = np.array([series.get(name, none) for name in shared.monthly])
+            rows.append(
+                Row(work.world, number[c.policy], c.replication, c.outcomes, monthly, c.ended, c.seconds)
+            )
         if failure is not None:
             return Done(rows, where, failure, work.world)
     return Done(rows, where, None, 0)
