@@ -16,6 +16,7 @@ from crmsim.exercises.answers import (
     Function,
     Names,
     Number,
+    Plan,
     Policy,
     Ranking,
     Table,
@@ -68,7 +69,10 @@ def test_luck_is_the_same_everywhere():
     assert set(luck.whole(500, 1, 5)) == {1, 2, 3, 4, 5}
 
 
-@every_set
+@pytest.mark.parametrize(
+    "name",  # `measures` simulates 56 small worlds a student
+    [pytest.param(name, marks=pytest.mark.slow) if name == "measures" else name for name in set_names()],
+)
 def test_the_same_id_gives_the_same_data_and_another_other(name):
     one, same, other = (Student(each).data(name) for each in ("2023-17", " 2023-17", "2023-18"))
     assert list(one) == list(same) == list(other)
@@ -106,7 +110,7 @@ def test_it_is_whole(exercise):
     assert (
         (exercise.solve is not None)
         or (exercise.truth is not None)
-        or isinstance(exercise.answer, Targets | Policy)
+        or isinstance(exercise.answer, Targets | Plan | Policy)
     )
 
 
@@ -260,6 +264,27 @@ def test_targets():
     assert 0 < judge(kind, [11, 13]).share < 1
     for bad, mistake in (([11], "number"), ([11, 11], "twice"), ([11, 99], "unknown")):
         assert mistake in judge(kind, bad).mistake
+
+
+def test_a_plan():
+    worth = {frozenset("a"): 1.0, frozenset("b"): 2.0, frozenset("c"): 9.0, frozenset("ab"): 8.0}
+    kind = Plan(
+        costs=lambda data: {"a": 3.0, "b": 4.0, "c": 6.0},
+        budget=lambda data: 7.0,
+        worth=lambda seed: worth,
+        enough=0.9,
+    )
+    assert judge(kind, ["c"]).right
+    assert judge(kind, ["b", "a"]).share == pytest.approx((8 - 5) / (9 - 5) / 0.9)
+    assert judge(kind, {"a"}).mistake == "no better than chance"
+    for bad, mistake in (
+        (["a", "c"], "over the budget"),
+        (["a", "a"], "twice"),
+        (["z"], "unknown"),
+        ([], "empty"),
+    ):
+        assert mistake in judge(kind, bad).mistake
+    assert judge(kind, "a").mistake == "another kind"
 
 
 def small_world(seed):
