@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 import subprocess
 import sys
 
@@ -387,6 +388,20 @@ def test_nothing_of_a_solution_is_in_the_students_notebook(name, root):
     assert [line for line in secret if line in shown] == []
     assert "SOLUTION" not in student and "Rubric" not in student
     assert "SOLUTION" not in (root / "exercises" / "solutions" / f"{name}.ipynb").read_text(encoding="utf-8")
+
+
+@every_set
+def test_a_set_is_in_the_table_and_its_chapters_end_with_it(name, root):
+    table = (root / "exercises" / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in table.splitlines() if line.startswith(f"| `{name}` ")]
+    assert len(rows) == 1
+    chapters = re.findall(r"(?:water/)?\w+\.ipynb", rows[0])
+    assert f"{find_set(name).chapter}.ipynb" in chapters
+    for chapter in chapters:
+        path = root / "notebooks" / chapter
+        end = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][-1]["source"])
+        links = re.findall(r"\(([./]+exercises/\w+\.ipynb)\)", end)
+        assert root / "exercises" / f"{name}.ipynb" in [(path.parent / link).resolve() for link in links]
 
 
 def test_starters_keep_their_indent():
