@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from ...data.importing import read_purchases
-from ...data.schema import faults
 from ..answers import Data, Names, Number, Table
 from ..exercise import Exercise, ExerciseSet
 from ..student import Luck
@@ -73,7 +72,7 @@ def data(seed: int) -> dict[str, pd.DataFrame]:
         "profiles": profiles.astype(dict.fromkeys(words, object)).reset_index(drop=True),
         "purchases": purchases.reset_index(drop=True),
         "purchase_lines": lines.reset_index(drop=True),
-        "intake": _intake(luck, customers["customer"].to_numpy(), purchases),
+        "intake": _intake(luck, len(customers), purchases),
     }
 
 
@@ -178,37 +177,38 @@ def _export(luck: Luck, purchases: pd.DataFrame, lines: pd.DataFrame) -> pd.Data
     return pd.concat([trials, export.loc[np.repeat(np.arange(n), copies)]], ignore_index=True).astype(str)
 
 
-def _intake(luck: Luck, known: np.ndarray, purchases: pd.DataFrame) -> pd.DataFrame:
+def _intake(luck: Luck, customers: int, purchases: pd.DataFrame) -> pd.DataFrame:
     """Purchases of the next month that are to be loaded; some break the schema."""
     first = int(purchases["purchase"].max()) + 1
-    made = pd.DataFrame(
+    number = first + np.arange(NEW)
+    who = luck.whole(NEW, 1, customers)
+    day = np.sort(np.datetime64("2026-01-01") + luck.whole(NEW, 0, 30).astype("timedelta64[D]"))
+    amount = np.exp(luck.normal(NEW, 3.3, 0.6)).round(2)
+    rows = luck.order(range(1, NEW))
+
+    def some(low: int, high: int) -> list[int]:
+        """As many rows as luck says, which nothing has befallen."""
+        return [rows.pop() for _ in range(int(luck.whole(1, low, high)[0]))]
+
+    who[some(2, 3)] += customers
+    amount[some(1, 3)] = np.nan
+    amount[some(1, 3)] *= -1
+    amount[some(2, 3)] = 0.0  # a gift: nothing is wrong with it
+    day[some(1, 2)] = np.datetime64("NaT")
+    for row in some(1, 2):
+        number[row] = int(luck.whole(1, 0, first - 1)[0])  # it was loaded before
+    for row in [row for row in rows if row - 1 in rows][: int(luck.whole(1, 2, 3)[0])]:
+        number[row] = number[row - 1]
+    return pd.DataFrame(
         {
             "row": np.arange(1, NEW + 1),
-            "purchase": first + np.arange(NEW),
-            "customer": known[luck.whole(NEW, 0, len(known) - 1)],
+            "purchase": number,
+            "customer": who,
             "month": MONTHS,
-            "date": np.sort(
-                np.datetime64("2026-01-01") + luck.whole(NEW, 0, 30).astype("timedelta64[D]")
-            ).astype("datetime64[s]"),
-            "amount": np.exp(luck.normal(NEW, 3.3, 0.6)).round(2),
+            "date": day.astype("datetime64[s]"),
+            "amount": amount,
         }
     )
-    spoilt = iter(luck.order(range(1, NEW)))
-    pick = lambda low, high: [next(spoilt) for _ in range(int(luck.whole(1, low, high)[0]))]  # noqa: E731
-    column = made.columns.get_loc
-    made.iloc[pick(2, 3), column("customer")] += int(known.max()) + 1 + int(luck.whole(1, 0, 50)[0])
-    made.iloc[pick(1, 3), column("amount")] = np.nan
-    made.iloc[pick(1, 3), column("amount")] *= -1
-    made.iloc[pick(2, 3), column("amount")] = 0.0  # a gift: nothing is wrong with it
-    made.iloc[pick(1, 2), column("date")] = pd.NaT
-    for k in pick(1, 2):  # loaded before
-        made.iloc[k, column("purchase")] = int(luck.whole(1, 0, first - 1)[0])
-    left = list(spoilt)
-    whole = [k for k in left if k - 1 in left][: int(luck.whole(1, 2, 3)[0])]
-    numbers = made["purchase"].to_numpy().copy()
-    for k in whole:  # the number of the row before
-        numbers[k] = numbers[k - 1]
-    return made.assign(purchase=numbers)
 
 
 # -- references and typical mistakes -------------------------------------------------------------------
@@ -237,8 +237,7 @@ def cleaned(tables: Data, duplicates: bool = False, trials: bool = False, fill: 
     if fill:
         who = who.fillna(who.groupby(export["invoice"]).transform("first"))
     export = export.assign(customer=who.fillna(UNKNOWN))
-    keep = "keep" if duplicates else "drop"
-    return read_purchases(export, currency="USD", duplicates=keep).lines
+    return read_purchases(export, currency="USD", duplicates="keep" if duplicates else "drop").lines
 
 
 def buyers(tables: Data) -> float:
@@ -307,14 +306,6 @@ def breaking(
     if stored:
         bad |= new["purchase"].isin(purchases["purchase"])
     return [int(row) for row in new.loc[bad, "row"]]
-
-
-def loaded(tables: Data) -> list[str]:
-    """What is still wrong with the database once the rows that fit are in."""
-    new = tables["intake"]
-    kept = new[~new["row"].isin(breaking(tables))].drop(columns="row")
-    both = pd.concat([tables["purchases"], kept], ignore_index=True)
-    return faults({"customers": tables["customers"], "purchases": both})
 
 
 def spoilt(tables: Data, over: str = "buyers", found: bool = False, **how: bool) -> float:
