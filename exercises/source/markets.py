@@ -33,8 +33,8 @@ check("markets-1", satisfied_leavers)
 
 # %% [markdown] id=markets-1-why tags=solution
 """
-More than half of those who left had been satisfied. Satisfaction is not sufficient 不是充分条件: a better offer,
-or the end of a contract, takes satisfied customers as well.
+More than half of those who left had been satisfied. Satisfaction is not sufficient 不是充分条件: a better
+offer, or the end of a contract, takes satisfied customers as well.
 """
 
 # %% [markdown] id=markets-2-task
@@ -110,7 +110,7 @@ market is; a monopolist learns nothing from who stays.
 empty = ...
 ### BEGIN SOLUTION
 read = survey[survey["attention"] == 1]
-found = loyalty.necessity(read["satisfaction"], read["liking"], scope=(0, 100, 0, 100), permutations=200)
+found = loyalty.necessity(read["satisfaction"], read["liking"], scope=(0, 100, 0, 100), permutations=100)
 print(found)
 empty = found.table.set_index("ceiling").loc["ce_fdh", "effect"]
 ### END SOLUTION
@@ -137,6 +137,6 @@ check("markets-6", by_bond)
 # %% [markdown] id=markets-6-why tags=solution
 """
 Most of the spuriously loyal would be there without their bond too, out of inertia 惰性. The bond with most of
-them need not be the one that holds most. One caution: who takes a contract may differ from who takes none, and
+them need not be the one that holds most. One caution: who takes a contract may differ from who takes none;
 then the difference is not the contract's alone.
 """
