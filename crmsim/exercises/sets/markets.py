@@ -16,9 +16,9 @@ from ..student import Floats, Luck
 SIZE = 2_500  # customers of each market
 OWN_WILL = ("rival", "fault")  # outcomes; moved and died are natural
 FIELD = (0, 100, 0, 100)  # lowest and highest satisfaction, lowest and highest liking there can be
-# The lowest answer, 1 to 10, that counts as loyal: few reach the first, few miss the others. The curve of the
-# share that does is convex, or concave. 7 lies between.
-HIGH, LOW = (10, 9, 8), (6, 5, 4, 3)
+# The lowest answer, 1 to 10, that counts as loyal: few give as high a one, few a lower one. The curve of
+# the share is then convex, or concave. 7 lies between.
+HIGH, LOW = (10, 9, 8), (6, 5, 4)
 
 
 class Market(NamedTuple):
