@@ -66,15 +66,13 @@ def _points(values: Floats) -> Floats:
 def _outcome(luck: Luck, leaves: Floats) -> list[str]:
     """What became of each in a year, with the chance to leave of their own will."""
     n = len(leaves)
-    natural, own, way = luck.uniform(n), luck.happens(leaves), luck.uniform(n)
-    return [
-        ("died" if nature < 0.01 else "moved")
-        if nature < 0.05
-        else ("rival" if how < 0.7 else "fault")
-        if goes
-        else "stayed"
-        for nature, goes, how in zip(natural, own, way, strict=True)
-    ]
+    natural, own, way = luck.uniform(n), luck.happens(leaves) == 1, luck.uniform(n)
+    found = np.select(
+        [natural < 0.01, natural < 0.05, own & (way < 0.7), own],
+        ["died", "moved", "rival", "fault"],
+        "stayed",
+    )
+    return [str(each) for each in found]
 
 
 def _people(luck: Luck, market: Market) -> pd.DataFrame:
