@@ -368,6 +368,14 @@ def test_nothing_of_a_solution_is_in_the_students_notebook(name, root):
     assert "SOLUTION" not in (root / "exercises" / "solutions" / f"{name}.ipynb").read_text(encoding="utf-8")
 
 
+@every_set
+def test_a_notebook_of_the_course_names_it(name, root):
+    place = root / "notebooks" / find_set(name).chapter
+    assert place.with_suffix(".ipynb").exists()
+    course = place.parent.glob("*.ipynb")  # the chapters, or the parts of a case
+    assert any(f"exercises/{name}.ipynb)" in path.read_text(encoding="utf-8") for path in course)
+
+
 def test_starters_keep_their_indent():
     code = "def f(x):\n    ### BEGIN SOLUTION\n    return 1\n    ### END SOLUTION\n\n\nf(2)"
     assert release.starter(code) == f"def f(x):\n    {release.YOURS}\n    ...\n\n\nf(2)"
