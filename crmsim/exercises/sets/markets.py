@@ -388,6 +388,7 @@ SET = ExerciseSet(
             answer=Table(
                 key="market",
                 columns=("r_liking", "r_stayed"),
+                absolute=0.001,  # rounding to three digits
                 wrong={
                     "one correlation over all markets: what differs between them hides what holds within each": _pooled,
                     "no correlation is not a correlation of 0: it is not defined where nobody left": lambda d: (
@@ -439,7 +440,7 @@ SET = ExerciseSet(
             goal="For each of the four bonds in `bonds`: spurious, how many customers stayed with a weak attitude; held, how many "
             "of those with a weak attitude would have left as well, had they left as often as those with a weak attitude and no "
             "bond (their number times the difference of the two shares who left). Leave out who moved or died. Give a "
-            "DataFrame with bond (contract, points, no_rival, habit), spurious and held, both numbers of customers.",
+            "DataFrame with bond (contract, points, no_rival, habit), spurious and held, both numbers of customers, rounded or not.",
             hint="Many of the spuriously loyal would be there without the bond too; the group without one tells how many. "
             "Compare like with like.",
             rubric="Part marks by entries, four bonds by two columns: none for half of them right, all for every one.",
@@ -447,6 +448,7 @@ SET = ExerciseSet(
             answer=Table(
                 key="bond",
                 columns=("spurious", "held"),
+                absolute=0.5,  # rounding to whole customers
                 wrong={
                     "compared with all who have no bond; those of strong attitude leave less anyway": lambda d: (
                         held(d, base="all")
