@@ -6,6 +6,7 @@ import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -132,6 +133,9 @@ def test_the_reference_is_right_and_typical_mistakes_get_their_hint(exercise):
 @every_exercise
 def test_nonsense_earns_nothing_and_is_told(exercise):
     seed = seed_of("2023-17")
+    reference = exercise.reference(seed)
+    if reference is not None:  # computed once for all answers
+        exercise = replace(exercise, solve=None, truth=lambda seed: reference)
     for answer in (..., None, float("nan"), math.inf, "text", [], {}, object(), True, [[1]], np.array(["x"]),
                    pd.DataFrame(), pd.Series([], dtype=float), pd.NA,
                    10**400, lambda *a: None, -1e300):  # fmt: skip
