@@ -145,6 +145,40 @@ def test_money_and_people_of_a_contract_add_up(contract, contract_tables):
     assert len(t["customers"]) == monthly["joined"].sum()
 
 
+def test_offers_say_what_a_firm_would_note(contract, contract_tables):
+    offers, back = contract_tables["offers"], contract_tables["returns"]
+    assert (offers["offer"] == np.arange(len(offers))).all() and offers["month"].is_monotonic_increasing
+    spent = offers.groupby("campaign")["cost"].sum()
+    assert set(spent.index) == {"retention_call:risk", "win_back:price"}
+    for campaign, cost in spent.items():
+        assert cost == pytest.approx(contract.costs[campaign].sum())
+    calls = offers[offers["action"] == "call"]
+    best_first = calls.groupby("month")["score"].is_monotonic_decreasing
+    assert best_first.all() and calls["accepted"].isna().all()
+    asked = offers[offers["action"] == "win_back_price"]
+    came = asked.loc[asked["accepted"].astype(bool), ["customer", "month"]]
+    assert len(calls) + len(asked) == len(offers) and len(came) < len(asked)
+    assert set(came.itertuples(index=False, name=None)) == set(
+        back[["customer", "month"]].itertuples(index=False, name=None)
+    )
+
+
+def test_two_campaigns_may_address_the_same_customer_in_a_month():
+    world = scenario("subscription", 300, 3)
+    policies = ["retention_call:share=0.2,label=one", "retention_call:share=0.2,pause=0,label=two"]
+    run = cs.simulate(world, policies, seed=3)
+    offers = tables_of(run)["offers"]
+    assert len(offers) == run.monthly["offers"].sum()
+    assert offers.groupby(["customer", "month"]).size().max() == 2
+    assert set(offers["campaign"]) == {"one", "two"}
+
+
+def test_a_shop_cannot_tell_who_of_those_it_asks_back_had_left():
+    run = cs.simulate(scenario("retail", 400, 10), ["win_back"], seed=3)
+    offers = tables_of(run)["offers"]
+    assert offers["accepted"].notna().all() and offers["accepted"].sum() == run.monthly["returned"].sum() > 0
+
+
 def test_a_bill_is_the_customers_own_whether_paid_or_not(contract, contract_tables):
     bills = contract_tables["bills"].merge(contract_tables["payments"], on=["customer", "month"])
     paid = bills["paid"]

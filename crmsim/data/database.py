@@ -71,7 +71,7 @@ def tables_of(run: Any, surveys: Iterable[Any] = ()) -> dict[str, pd.DataFrame]:
         "event_kinds": network.kinds,
         "network_events": network.events,
         "event_customers": network.affected,
-        "offers": _plain(events["offer"]),
+        "offers": records.offers,
         "returns": _plain(events["returned"]),
         "survey": records.answers,
         "survey_waves": asked.waves,
@@ -198,7 +198,7 @@ def _by_event(events: pd.DataFrame) -> dict[str, pd.DataFrame]:
     parts = {name: events[(words == name).to_numpy()] for name in words.cat.categories}
     wanted = (
         "purchase", "payment_failed", "payment_cured", "complaint", "complaint_resolved",
-        "complaint_answered_fast", "offer", "returned", "failure",
+        "complaint_answered_fast", "returned", "failure",
     )  # fmt: skip
     return {name: parts.get(name, events.iloc[:0]) for name in wanted}
 

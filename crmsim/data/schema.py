@@ -519,7 +519,26 @@ TABLES: tuple[Table, ...] = (
             Column("touchpoint", "VARCHAR", "", "touchpoint it is about"),
         ),
     ),
-    Table("offers", "offers made to single customers by campaigns", (_customer(), _month())),
+    Table(
+        "offers",
+        "offers made to single customers by campaigns",
+        (
+            Column("offer", "BIGINT", "", "number of the offer, in the order of time", key=True, low=0),
+            _customer(key=False),
+            _month(key=False),
+            Column("campaign", "VARCHAR", "", "campaign that made it", required=False),
+            Column("action", "VARCHAR", "", "what was done or offered", required=False),
+            Column(
+                "score", "DOUBLE", "", "what the campaign ranked customers by; the higher the sooner",
+                required=False,
+            ),
+            Column("cost", "DOUBLE", "money", "expected cost, as charged", required=False, low=0),
+            Column(
+                "accepted", "BOOLEAN", "yes/no",
+                "a lapsed customer came back on it; missing where nobody was asked back", required=False,
+            ),
+        ),
+    ),
     Table("returns", "customers who came back after an offer", (_customer(), _month())),
     Table(
         "survey",
@@ -740,7 +759,8 @@ COLUMNS_IN_CHINESE = {
     "announced": "提前通知时间", "affected": "受影响客户数", "told": "提前获知的客户数",
     "minutes": "受影响时间", "event_customers.told": "是否提前获知", "network_events.started": "开始时间",
     "about.value": "内容", "survey_items.english": "英文题干", "survey_items.chinese": "中文题干",
-    "payments.amount": "到账金额", "bills.amount": "账单金额",
+    "payments.amount": "到账金额", "bills.amount": "账单金额", "offer": "优惠编号", "campaign": "营销活动",
+    "offers.action": "措施", "score": "排序得分", "offers.cost": "预计费用", "accepted": "是否接受",
 }  # fmt: skip
 
 

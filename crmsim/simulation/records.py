@@ -16,6 +16,7 @@ import pandas as pd
 
 from ..vocabulary import ChurnCause
 from .draws import Key, Purpose, uniform
+from .run import UNASKED
 from .stations import RECORD_TYPES
 from .stations_fast import NONE, SERVICE
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from .catalogue import Goods
     from .meters import Metered
     from .network import Month, Network
-    from .run import Run
+    from .run import Offered, Run
     from .stations import ServiceRecords
     from .watch import WorldView
 
@@ -52,6 +53,9 @@ class Records(NamedTuple):
     - `channels`: one array a month, the channel code of each known customer in the order of
       `Run.customers`
     - `departures`: month, customer, cause, stated_cause (keys of `vocabulary.ChurnCause`)
+    - `offers`: offer (number, from 0), month, customer, campaign and action (names), score (what the campaign
+      ranked by), cost (money, as expected and charged), accepted (whether a lapsed customer came back on it;
+      missing for offers that ask nobody back)
 
     - `goods`: call it for what was sold, in lines, the stock, and the static data of the customers
       (`catalogue.Goods`)
@@ -79,6 +83,7 @@ class Records(NamedTuple):
     purchases: pd.DataFrame
     channels: list[np.ndarray]
     departures: pd.DataFrame
+    offers: pd.DataFrame
     contacts: pd.DataFrame
     jobs: pd.DataFrame
     letters: pd.DataFrame
@@ -191,6 +196,7 @@ def records(run: Run) -> Records:
         purchases=purchases,
         channels=observer.channels,
         departures=_departures(run.key, events, np.array(observer.openness)),
+        offers=_offers(kept._offered),
         contacts=contacts.drop(columns="place"),
         jobs=jobs,
         letters=letters,
@@ -198,6 +204,31 @@ def records(run: Run) -> Records:
         metered=partial(metered, run, prices=observer.prices, errors=errors, visits=visits),
         network=found,
     )
+
+
+def _offers(made: list[Offered]) -> pd.DataFrame:
+    """Every offer, in the order of the months and, within one, of the campaigns and their customers."""
+    sizes = [len(part.offers) for part in made]
+
+    def of_each(values: list[Any], kind: Any) -> np.ndarray:
+        return np.repeat(np.array(values, dtype=kind), sizes)
+
+    def joined(parts: list[Any], kind: Any) -> np.ndarray:
+        return np.concatenate([np.zeros(0, dtype=kind), *parts])
+
+    accepted = joined([part.accepted for part in made], np.int8)
+    return pd.DataFrame(
+        {
+            "offer": np.arange(sum(sizes)),
+            "month": of_each([part.month for part in made], np.int32),
+            "customer": joined([part.offers.ids for part in made], np.int64),
+            "campaign": of_each([part.campaign for part in made], object),
+            "action": of_each([part.offers.what.name for part in made], object),
+            "score": joined([part.offers.score for part in made], np.float64),
+            "cost": joined([part.offers.cost for part in made], np.float64),
+            "accepted": pd.array(accepted == 1, dtype="boolean"),
+        }
+    ).assign(accepted=lambda table: table["accepted"].mask(accepted == UNASKED))
 
 
 def _linked(
