@@ -14,8 +14,8 @@ from crmsim.data import schema
 from crmsim.data.database import FIRST_YEAR, Database, check_place, tables_of, write_run, write_tables
 from crmsim.data.schema import BY_NAME, TABLES, dictionary, faults
 from crmsim.data.transactions import DataError
-from crmsim.simulation import catalogue, records, stations, survey
-from crmsim.simulation.draws import Key, Purpose
+from crmsim.simulation import catalogue, network, records, stations, survey
+from crmsim.simulation.draws import Key, Purpose, normal
 from crmsim.simulation.records import STATED, stated_causes
 from crmsim.simulation.scenario import Touchpoint
 from crmsim.simulation.survey import Survey
@@ -235,6 +235,77 @@ def test_the_desk_s_books_are_those_of_the_run(utility, utility_tables):
     assert (
         service[["abandoned", "turned_away", "visits", "repairs_late", "formal_complaints"]].sum().min() > 5
     )
+
+
+def test_crews_arrive_when_their_way_is_behind_them(utility, utility_tables):
+    """What is left from the arrival to the end is the repair, by the engine's own number for it."""
+    jobs, contacts = utility_tables["jobs"], utility_tables["contacts"]
+    service, key = utility.scenario.service, utility.key
+    caller = contacts[contacts["attempt"] == 1].set_index("contact")["customer"]
+    names = [t.name for t in utility.scenario.touchpoints]
+    spread = np.sqrt(np.log(1 + service.repair_cv**2))
+    assert (jobs["started"] < jobs["arrived"]).all() and jobs["event"].notna().sum() > 20
+    for job in jobs.itertuples():
+        who = [caller[job.contact]]
+        if not pd.isna(job.event):
+            who = [network._own(names.index(job.touchpoint), k) for k in range(service.common_events)]
+        repair = [
+            np.exp(spread * normal(key, Purpose.CREW_REPAIR, w, job.month) - spread**2 / 2) * service.repair
+            for w in who
+        ]
+        assert np.abs(np.array(repair) - (job.finished - job.arrived)).min() < 1e-4
+    assert (jobs["in_time"] == (jobs["finished"] - jobs["reported"] <= jobs["deadline"])).all()
+    assert (jobs["deadline"] == service.repair_deadline).all()
+
+
+def test_a_letter_helps_as_often_as_answers_do(utility, utility_tables):
+    letters, made = utility_tables["formal_complaints"], utility_tables["complaints"]
+    share = utility.scenario.complaint.resolved
+    assert abs(letters["solved"].mean() - share) < 3.5 * np.sqrt(share * (1 - share) / len(letters))
+    both = letters.merge(made, on=["customer", "month"], validate="one_to_one")
+    assert len(both) == len(letters) > 20 and (both["solved"] == both["resolved"]).all()
+    contacts = utility_tables["contacts"].set_index("contact").loc[letters["contact"]]
+    assert contacts["job"].isna().all() and not contacts["solved"].any()
+
+
+def test_a_payment_at_the_counter_names_the_visit(utility_tables):
+    receipts, contacts = utility_tables["receipts"], utility_tables["contacts"]
+    assert (receipts["contact"].notna() == (receipts["way"] == "counter")).all()
+    visits = contacts[contacts["station"] == "counter"].set_index("contact")
+    paid = receipts.dropna(subset="contact").merge(utility_tables["statements"], on="statement")
+    visit = visits.loc[paid["contact"]]
+    assert (visit["customer"].to_numpy() == paid["customer_x"].to_numpy()).all()
+    assert (visit["month"].to_numpy() // 2 == paid["month"].to_numpy() // 2).all()
+
+
+def test_an_account_is_open_until_its_customer_leaves(utility_tables):
+    gone = set(utility_tables["departures"]["customer"]) - set(utility_tables["returns"]["customer"])
+    closed = utility_tables["meters"].loc[~utility_tables["meters"]["open"], "customer"]
+    assert set(closed) == gone and len(gone) > 20
+
+
+def test_touchpoints_fail_as_often_as_the_truth_says(utility, utility_tables):
+    """Some 24,000 customer-months: counts by district within four standard errors of those expected."""
+    met = []
+
+    def look(month, world):
+        if month:
+            lived = world.column("joined") < month
+            lived &= (world.column("left") < 0) | (world.column("left") >= month - 1)
+            met.append(pd.Series(world.failure("water_quality")[lived] > 0, index=world.ids[lived]))
+
+    cs.simulate(utility.scenario, [], seed=3, watch=look, progress=False)
+    people = utility_tables["profiles"].set_index("customer")[["district", "segment"]].astype(str)
+    truth = utility_tables["truth.problems"].query("touchpoint == 'water_quality'")
+    chance = truth.set_index(["district", "segment"])["chance"]
+    frame = pd.concat(met).rename("met").to_frame().join(people)
+    frame["chance"] = chance.reindex(pd.MultiIndex.from_frame(frame[["district", "segment"]])).to_numpy()
+    by = frame.groupby("district").agg(met=("met", "sum"), expected=("chance", "sum"))
+    assert len(by) == 6 and by["expected"].min() > 3
+    assert (np.abs(by["met"] - by["expected"]) < 4 * np.sqrt(by["expected"])).all()
+    assert by.loc["old_town", "met"] > 2 * by.loc["new_town", "met"]
+    known = utility_tables["truth.parameters"].set_index("name")["value"]
+    assert known["churn.competitive"] == utility.scenario.churn.competitive
 
 
 def test_the_register_of_those_in_need_is_as_long_as_each_district_says(utility, utility_tables):

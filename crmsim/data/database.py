@@ -84,6 +84,8 @@ def tables_of(run: Any, surveys: Iterable[Any] = ()) -> dict[str, pd.DataFrame]:
         "truth.departures": _true_departures(left, people),
         "truth.failures": events["failure"].rename(columns={"amount": "severity"}),
         "truth.weights": _weights(run.scenario),
+        "truth.problems": _problems(run.scenario),
+        "truth.parameters": _parameters(run.scenario),
     }
     return {name: tables[name][[c.name for c in BY_NAME[name].columns]] for name in BY_NAME}
 
@@ -342,6 +344,39 @@ def _weights(scenario: Any) -> pd.DataFrame:
             "kind": [t.kind for t in scenario.touchpoints],
         }
     )
+
+
+def _problems(scenario: Any) -> pd.DataFrame:
+    """How often each touchpoint fails for those of a district and a segment, as the scenario begins."""
+    points, town = scenario.touchpoints, scenario.town
+    district, segment, factor = [None], [None], np.ones((1, len(points)))
+    if town is not None:
+        district = [town.districts[k] if town.districts else None for k in town.district]
+        segment = [town.segments[k] if town.segments else None for k in town.segment]
+        factor = town.factor
+    met = np.array([t.exposure for t in points])
+    failure = np.minimum(np.array([t.failure for t in points]) * factor, 1.0)
+    return pd.DataFrame(
+        {
+            "district": np.repeat(np.array(district, dtype=object), len(points)),
+            "segment": np.repeat(np.array(segment, dtype=object), len(points)),
+            "touchpoint": [t.name for t in points] * len(district),
+            "chance": (met * failure).reshape(-1),
+        }
+    )
+
+
+def _parameters(scenario: Any) -> pd.DataFrame:
+    """The scenario's numbers that decide how customers feel and act."""
+    from ..simulation.compile import PLACES
+
+    rows = []
+    for section, name in PLACES:
+        part = getattr(scenario, section)
+        info = type(part).model_fields[name]
+        unit = (info.json_schema_extra or {}).get("unit", "")
+        rows.append((f"{section}.{name}", float(getattr(part, name)), unit, info.description))
+    return pd.DataFrame(rows, columns=pd.Index(["name", "value", "unit", "meaning"]))
 
 
 def _about(run: Any) -> pd.DataFrame:

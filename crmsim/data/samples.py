@@ -263,7 +263,7 @@ def _in_cents(tables: dict[str, pd.DataFrame]) -> None:
 
 DIGITS = {
     "money": 2, "points": 2, "seconds": 1, "minutes": 0, "hours": 3, "hours since the month began": 3,
-    "pieces": 0, "m3": 2,
+    "pieces": 0, "m3": 2, "probability a month": 6, "see unit": 12,
 }  # fmt: skip
 
 

@@ -320,6 +320,7 @@ TABLES: tuple[Table, ...] = (
             Column("diameter", "INTEGER", "mm", "nominal diameter", low=1),
             Column("installed", "INTEGER", "year", "year it was put in", low=1900),
             Column("cycle", "INTEGER", "months", "months from reading to reading", low=1),
+            _yes("open", "the account is open when the record ends"),
         ),
     ),
     Table(
@@ -382,6 +383,11 @@ TABLES: tuple[Table, ...] = (
             Column("late", "INTEGER", "days", "after the day due; 0 when in time or never", low=0),
             _money("fee", "charge on paying late; not in the money of the bills"),
             _yes("complete", "all of it was paid in the end"),
+            Column(
+                "contact", "BIGINT", "",
+                "last visit to the counter in those months (see contacts); missing without one",
+                required=False, low=0,
+            ),
         ),
     ),
     Table(
@@ -443,7 +449,9 @@ TABLES: tuple[Table, ...] = (
             Column("touchpoint", "VARCHAR", "", "touchpoint that had the problem"),
             _hours("reported", "report"),
             _hours("started", "departure of the crew; missing when none ever went", required=False),
+            _hours("arrived", "arrival of the crew; missing when there was none", required=False),
             _hours("finished", "end of the repair; missing when there was none", required=False),
+            Column("deadline", "DOUBLE", "hours", "allowed from the report to the end", low=0),
             _yes("in_time", "finished within the deadline"),
             _event("event that it ended; missing for a problem of a single customer"),
             Column(
@@ -512,7 +520,9 @@ TABLES: tuple[Table, ...] = (
             _month("month of the contact, counted from 0; 30 days", key=False),
             _hours("received", "receipt"),
             _hours("answered", "answer; missing when there was none", required=False),
+            Column("deadline", "DOUBLE", "hours", "allowed from the receipt to the answer", low=0),
             _yes("in_time", "answered within the deadline"),
+            _yes("solved", "the answer solved the problem"),
             Column(
                 "contact", "BIGINT", "", "contact that had not helped (see contacts)", required=False, low=0
             ),
@@ -686,6 +696,36 @@ TABLES: tuple[Table, ...] = (
         ),
         schema="truth",
     ),
+    Table(
+        "problems",
+        "how often touchpoints fail for the customers of a district and a segment, before any programme",
+        (
+            Column(
+                "district", "VARCHAR", "", "part of town; missing where all fare alike", key=True,
+                required=False,
+            ),
+            Column(
+                "segment", "VARCHAR", "", "kind of customer; missing where all fare alike", key=True,
+                required=False,
+            ),
+            Column("touchpoint", "VARCHAR", "", "where customers meet the firm", key=True),
+            Column(
+                "chance", "DOUBLE", "probability a month", "chance to meet a failure there", low=0, high=1
+            ),
+        ),
+        schema="truth",
+    ),
+    Table(
+        "parameters",
+        "the numbers that decide how customers feel and act, before any programme or rival",
+        (
+            Column("name", "VARCHAR", "", "section and name in the scenario", key=True),
+            Column("value", "DOUBLE", "see unit", "its value"),
+            Column("unit", "VARCHAR", "", "what it is measured in"),
+            Column("meaning", "VARCHAR", "", "what it is"),
+        ),
+        schema="truth",
+    ),
 )  # fmt: skip
 BY_NAME = {table.full_name: table for table in TABLES}
 
@@ -719,6 +759,7 @@ TABLES_IN_CHINESE = {
     "survey_items": "问卷题目", "survey_sample": "调查样本", "survey_answers": "问卷回答",
     "departures": "流失", "about": "数据来源", "truth.customers": "客户真实状态",
     "truth.departures": "真实流失原因", "truth.failures": "真实服务失误", "truth.weights": "接触点真实权重",
+    "truth.problems": "真实故障率", "truth.parameters": "模型参数",
 }  # fmt: skip
 COLUMNS_IN_CHINESE = {
     "customer": "客户编号", "joined_month": "成为客户的月份", "joined": "成为客户的日期", "source": "来源",
@@ -760,7 +801,10 @@ COLUMNS_IN_CHINESE = {
     "minutes": "受影响时间", "event_customers.told": "是否提前获知", "network_events.started": "开始时间",
     "about.value": "内容", "survey_items.english": "英文题干", "survey_items.chinese": "中文题干",
     "payments.amount": "到账金额", "bills.amount": "账单金额", "offer": "优惠编号", "campaign": "营销活动",
+    "open": "是否在用", "arrived": "到场时间", "deadline": "时限", "receipts.contact": "柜台缴费接触编号",
     "offers.action": "措施", "score": "排序得分", "offers.cost": "预计费用", "accepted": "是否接受",
+    "chance": "每月故障概率", "unit": "单位", "meaning": "含义", "truth.parameters.name": "参数",
+    "truth.parameters.value": "取值",
 }  # fmt: skip
 
 

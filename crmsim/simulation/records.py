@@ -72,10 +72,12 @@ class Records(NamedTuple):
       weekday (Monday is 1), hour (of the day, 0 to 24), waited (seconds), outcome (see
       `stations.RECORD_TYPES`), agent (missing unless served and known), handled (seconds, missing unless
       served), called_back, solved, event (that struck many, else missing), job (of the crews, else missing)
-    - `jobs` of the field crews: job, month, touchpoint, reported, started, finished (hours since the month
-      began; the last two missing for what was never done), in_time, event, contact (the first report)
+    - `jobs` of the field crews: job, month, touchpoint, reported, started, arrived, finished (hours since the
+      month began; the last three missing for what was never done), deadline (hours from the report), in_time,
+      event, contact (the first report)
     - `letters`, formal complaints: complaint, month, customer, received, answered (hours, as above),
-      in_time, contact, touchpoint (that the complaint is about)
+      deadline (hours from the receipt), in_time, solved (by the answer), contact, touchpoint (that the
+      complaint is about)
     """
 
     events: pd.DataFrame
@@ -132,12 +134,12 @@ class _Observer:
 
         scenario, ids = world.scenario, world.ids
         if scenario.service.desk != "none":
-            planned, common, crew, notified = self._decided
+            planned, common, crew, notified, travel, travel_cv = self._decided
             places = [d for d in range(len(common)) if common[d] > 0]
             rows = [np.flatnonzero(world.failure(scenario.touchpoints[d].name) > 0) for d in places]
             who = np.concatenate([ids[r] for r in rows]) if rows else ids[:0]
             d = np.repeat(np.array(places, dtype=np.int64), [r.size for r in rows])
-            self.months.append(Month(who, d, planned, common, crew, notified))
+            self.months.append(Month(who, d, planned, common, crew, notified, travel, travel_cv))
         metering = scenario.metering
         if metering.cycle and metering.touchpoint in (t.name for t in scenario.touchpoints):
             wrong = np.flatnonzero(world.failure(metering.touchpoint) > 0)
@@ -145,14 +147,15 @@ class _Observer:
 
 
 def _decided(world: WorldView) -> tuple[Any, ...]:
-    """What decides the events of a month: planned, common and crew of each touchpoint, and the share of
-    planned stops announced."""
+    """What decides the events of a month: planned, common and crew of each touchpoint, the share of planned
+    stops announced, and the mean and spread of the crews' way."""
     names = [t.name for t in world.scenario.touchpoints]
     numbers = (
         np.array([world.touchpoint(name, field) for name in names], dtype=np.float32)
         for field in ("planned", "common", "crew")
     )
-    return *numbers, np.float32(world.parameter("service.notified"))
+    way = world.parameter("service.travel"), world.parameter("service.repair_cv")
+    return *numbers, np.float32(world.parameter("service.notified")), *way
 
 
 def records(run: Run) -> Records:
@@ -188,7 +191,11 @@ def records(run: Run) -> Records:
         on=["month", "customer"],
         how="left",
     )
-    visits = contacts.loc[contacts["station"] == "counter", ["customer", "month"]]
+    # Nobody writes whom the hotline has helped, so what is solved then is so by the answer.
+    helped = events.loc[events["event"] == "complaint_resolved", ["month", "customer"]]
+    letters = letters.merge(helped.assign(solved=True), on=["month", "customer"], how="left")
+    letters["solved"] = letters["solved"].notna()
+    visits = contacts.loc[contacts["station"] == "counter", ["customer", "month", "contact"]]
     errors = pd.concat(observer.errors) if observer.errors else pd.DataFrame()
     return Records(
         events=events,
@@ -251,6 +258,7 @@ def _linked(
     return contacts, jobs.assign(
         touchpoint=np.array([*names, ""], dtype=object)[found.job_touchpoint],
         event=_or_missing(found.job_event),
+        arrived=jobs["started"].to_numpy(dtype=np.float64) + found.job_travel,
         contact=told.reindex(jobs["job"]).astype("Int64").array,
     )
 
@@ -438,12 +446,13 @@ def _jobs(run: Run, deadline: list[float]) -> pd.DataFrame:
                 "month": np.int32(month),
                 "reported": records.contacts.arrival,
                 "started": records.service_start_time[:, 0],
+                "deadline": deadline[month],
                 **_done(records, "finished", deadline[month]),
             }
         )
         for month, _, records in _parts(run, "crews")
     ]
-    return _numbered("job", frames, ("month", "reported", "started", "finished", "in_time"))
+    return _numbered("job", frames, ("month", "reported", "started", "deadline", "finished", "in_time"))
 
 
 def _letters(run: Run, deadline: list[float]) -> pd.DataFrame:
@@ -454,12 +463,14 @@ def _letters(run: Run, deadline: list[float]) -> pd.DataFrame:
                 "month": np.int32(month),
                 "customer": who,
                 "received": records.contacts.arrival,
+                "deadline": deadline[month],
                 **_done(records, "answered", deadline[month]),
             }
         )
         for month, who, records in _parts(run, "office")
     ]
-    return _numbered("complaint", frames, ("month", "customer", "received", "answered", "in_time"))
+    columns = ("month", "customer", "received", "deadline", "answered", "in_time")
+    return _numbered("complaint", frames, columns)
 
 
 def _done(records: ServiceRecords, word: str, deadline: float) -> dict[str, np.ndarray]:
