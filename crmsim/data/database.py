@@ -84,6 +84,7 @@ def tables_of(run: Any, surveys: Iterable[Any] = ()) -> dict[str, pd.DataFrame]:
         "truth.departures": _true_departures(left, people),
         "truth.failures": events["failure"].rename(columns={"amount": "severity"}),
         "truth.weights": _weights(run.scenario),
+        "truth.market_panel": records.market,
         "truth.problems": _problems(run.scenario),
         "truth.parameters": _parameters(run.scenario),
     }

@@ -697,6 +697,27 @@ TABLES: tuple[Table, ...] = (
         schema="truth",
     ),
     Table(
+        "market_panel",
+        "each customer's choice in each year since a closed market opened; empty where none did",
+        (
+            _customer(),
+            Column("year", "INTEGER", "", "year since the opening, from 1", key=True, low=1),
+            _month("first month of that year, counted from 0", key=False),
+            Column("awareness", "DOUBLE", "share", "customers who know that they may choose", low=0, high=1),
+            Column("attention", "DOUBLE", "share", "of these, who look at offers at all", low=0, high=1),
+            _points("offer", "by how much rivals offer more than when the market was closed", high=None),
+            _points("value", "value this customer perceives here", high=None),
+            _points("alternative", "value of the best that rivals offer this customer", high=None),
+            _points("switching", "what a change would cost this customer"),
+            Column(
+                "months", "INTEGER", "months", "lived as a customer in the year, that of leaving too",
+                low=1, high=12,
+            ),
+            _yes("switched", "left for a rival in the year; who moved away did not"),
+        ),
+        schema="truth",
+    ),
+    Table(
         "problems",
         "how often touchpoints fail for the customers of a district and a segment, before any programme",
         (
@@ -759,7 +780,7 @@ TABLES_IN_CHINESE = {
     "survey_items": "问卷题目", "survey_sample": "调查样本", "survey_answers": "问卷回答",
     "departures": "流失", "about": "数据来源", "truth.customers": "客户真实状态",
     "truth.departures": "真实流失原因", "truth.failures": "真实服务失误", "truth.weights": "接触点真实权重",
-    "truth.problems": "真实故障率", "truth.parameters": "模型参数",
+    "truth.market_panel": "市场开放面板", "truth.problems": "真实故障率", "truth.parameters": "模型参数",
 }  # fmt: skip
 COLUMNS_IN_CHINESE = {
     "customer": "客户编号", "joined_month": "成为客户的月份", "joined": "成为客户的日期", "source": "来源",
@@ -804,7 +825,9 @@ COLUMNS_IN_CHINESE = {
     "open": "是否在用", "arrived": "到场时间", "deadline": "时限", "receipts.contact": "柜台缴费接触编号",
     "offers.action": "措施", "score": "排序得分", "offers.cost": "预计费用", "accepted": "是否接受",
     "chance": "每月故障概率", "unit": "单位", "meaning": "含义", "truth.parameters.name": "参数",
-    "truth.parameters.value": "取值",
+    "truth.parameters.value": "取值", "year": "开放后第几年", "awareness": "知情比例",
+    "attention": "关注比例", "truth.market_panel.offer": "竞争优惠", "truth.market_panel.value": "本企业感知价值",
+    "alternative": "竞争者价值", "switching": "转换成本", "months": "在网月数", "switched": "是否转网",
 }  # fmt: skip
 
 

@@ -53,6 +53,11 @@ class Records(NamedTuple):
     - `channels`: one array a month, the channel code of each known customer in the order of
       `Run.customers`
     - `departures`: month, customer, cause, stated_cause (keys of `vocabulary.ChurnCause`)
+    - `market`: the truth about a market that opened on the way (else empty), a row for each year since and
+      each customer there when it began: customer, year (from 1), month (its first), awareness and attention
+      (shares who know of a choice, and look), offer (points by which rivals are better than when the market
+      was closed), value, alternative (what rivals offer this customer, with the offer), switching (costs,
+      points), months (lived in the year, up to leaving), switched (left for a rival in it)
     - `offers`: offer (number, from 0), month, customer, campaign and action (names), score (what the campaign
       ranked by), cost (money, as expected and charged), accepted (whether a lapsed customer came back on it;
       missing for offers that ask nobody back)
@@ -85,6 +90,7 @@ class Records(NamedTuple):
     purchases: pd.DataFrame
     channels: list[np.ndarray]
     departures: pd.DataFrame
+    market: pd.DataFrame
     offers: pd.DataFrame
     contacts: pd.DataFrame
     jobs: pd.DataFrame
@@ -107,6 +113,8 @@ class _Observer:
         self.answer_deadline: list[float] = []
         self.months: list[Month] = []
         self.errors: list[pd.DataFrame] = []
+        self.choices: list[pd.DataFrame] = []
+        self._opened: int | None = None
         self._decided: tuple[Any, ...] = ()
 
     def __call__(self, month: int, world: WorldView) -> None:
@@ -127,6 +135,37 @@ class _Observer:
         self.prices.append(world.parameter("value.price"))
         self.repair_deadline.append(world.parameter("service.repair_deadline"))
         self.answer_deadline.append(world.parameter("service.complaint_deadline"))
+        self._look_at_market(month, world)
+
+    def _look_at_market(self, month: int, world: WorldView) -> None:
+        """What everybody's choice is when a year since the opening begins; nothing where the market was
+        open from the first month."""
+        if self._opened is None and self.openness[-1] > 0:
+            self._opened = month
+        if not self._opened or (month - self._opened) % 12:
+            return
+        here = np.flatnonzero(world.column("active") > 0)
+
+        def of(name: str) -> np.ndarray:
+            return world.column(name)[here].astype(np.float64)
+
+        bound = of("switching") + world.parameter("market.switching_cost_shift")
+        offer = world.parameter("market.alternative_shift")
+        self.choices.append(
+            pd.DataFrame(
+                {
+                    "customer": world.ids[here],
+                    "year": np.int32((month - self._opened) // 12 + 1),
+                    "month": np.int32(month),
+                    "awareness": world.parameter("market.awareness"),
+                    "attention": world.parameter("market.attention"),
+                    "offer": offer,
+                    "value": of("value"),
+                    "alternative": of("alternative") + offer,
+                    "switching": np.clip(bound, 0.0, 100.0),
+                }
+            )
+        )
 
     def _look_back(self, month: int, world: WorldView) -> None:
         """What failed in the month that is over, under the levers of that month."""
@@ -197,12 +236,14 @@ def records(run: Run) -> Records:
     letters["solved"] = letters["solved"].notna()
     visits = contacts.loc[contacts["station"] == "counter", ["customer", "month", "contact"]]
     errors = pd.concat(observer.errors) if observer.errors else pd.DataFrame()
+    departures = _departures(run.key, events, np.array(observer.openness))
     return Records(
         events=events,
         answers=answers.astype({"month": np.int32}),
         purchases=purchases,
         channels=observer.channels,
-        departures=_departures(run.key, events, np.array(observer.openness)),
+        departures=departures,
+        market=_market(observer.choices, departures, run.scenario.population.months),
         offers=_offers(kept._offered),
         contacts=contacts.drop(columns="place"),
         jobs=jobs,
@@ -211,6 +252,34 @@ def records(run: Run) -> Records:
         metered=partial(metered, run, prices=observer.prices, errors=errors, visits=visits),
         network=found,
     )
+
+
+# Causes of leaving that lead to a rival.
+TO_RIVALS = (ChurnCause.COMPETITIVE.key, ChurnCause.FAULT.key)
+MARKET_COLUMNS = (
+    "customer", "year", "month", "awareness", "attention", "offer", "value", "alternative", "switching",
+    "months", "switched",
+)  # fmt: skip
+
+
+def _market(choices: list[pd.DataFrame], departures: pd.DataFrame, end: int) -> pd.DataFrame:
+    """Choices with what came of each: the first departure within the year, if any."""
+    if not choices:
+        return pd.DataFrame(columns=pd.Index(MARKET_COLUMNS))
+    found = []
+    for year in choices:
+        first = int(year["month"].iloc[0]) if len(year) else 0
+        last = min(first + 12, end)
+        within = departures[departures["month"].between(first, last - 1)]
+        left = within.drop_duplicates("customer").set_index("customer").reindex(year["customer"])
+        months = (left["month"] - first + 1).fillna(last - first)
+        found.append(
+            year.assign(
+                months=months.to_numpy().astype(np.int32),
+                switched=left["cause"].isin(TO_RIVALS).to_numpy(),
+            )
+        )
+    return pd.concat(found).sort_values(["customer", "year"], ignore_index=True)
 
 
 def _offers(made: list[Offered]) -> pd.DataFrame:
