@@ -87,7 +87,7 @@ def test_the_file_holds_every_table_as_described(database, contract_tables):
     assert empty == {
         "purchases", "purchase_lines", "return_lines", "stock", "contacts", "jobs", "formal_complaints",
         "segments", "hardship", "meters", "readings", "tariff", "statements", "receipts", "event_kinds",
-        "network_events", "event_customers",
+        "network_events", "event_customers", "truth.projects", "truth.market_panel",
     }  # fmt: skip
 
 
@@ -161,6 +161,38 @@ def test_offers_say_what_a_firm_would_note(contract, contract_tables):
     assert set(came.itertuples(index=False, name=None)) == set(
         back[["customer", "month"]].itertuples(index=False, name=None)
     )
+
+
+def test_the_policies_of_a_run_are_its_projects(contract, contract_tables):
+    found = contract_tables["projects"].set_index("project")
+    assert found.index.tolist() == [p.name for p in contract.policies]
+    np.testing.assert_allclose(found["cost"], contract.costs[found.index].sum())
+    assert found["kind"].tolist() == ["programme", "programme", "campaign", "campaign"]
+    assert found["first_month"].tolist() == [4, 7, 0, 0] and (found["status"] == "running").all()
+    assert found["content"].tolist() == ["dunning", "payment_channels:ramp=0", "retention_call", "win_back"]
+    assert found[["effect", "measure", "round"]].isna().all(axis=None)
+
+
+def test_a_project_says_where_it_is_done_and_until_when():
+    class Own:
+        name = "own"
+
+        def offers(self, view):
+            return cs.Offers(view.id[:0], "contact", 0.0)
+
+    policies = [
+        "fault_reduction:touchpoint=supply,districts=old_town+suburb,stop=2",
+        cs.Budget("retention_call", 50.0, label="calls"),
+        Own(),
+        "quality_control:start=9",
+    ]
+    tables = tables_of(cs.simulate(scenario("water_utility", 200, 3), policies, seed=3))
+    found = tables["projects"].set_index("project")
+    assert faults(tables) == []
+    assert found.index.tolist() == ["fault_reduction", "calls", "own"]  # the last has not begun
+    row = found.loc["fault_reduction"]
+    assert (row["reach"], row["last_month"], row["status"]) == ("old_town, suburb", 1, "ended")
+    assert found.loc["calls", "content"] == "retention_call" and found.loc["own", "content"] == "own"
 
 
 def test_two_campaigns_may_address_the_same_customer_in_a_month():

@@ -20,6 +20,8 @@ from ..vocabulary import ChurnCause, LoyaltyLayer, RelationshipStage
 
 SOURCES = ("initial", "won", "referred")
 CHANNELS = ("manual", "card", "debit")
+MEASURES = ("programme", "campaign", "both")
+STATUS = ("running", "ended", "kept", "dropped")
 HARDSHIP = ("low_income", "old_age", "illness")
 FRAMES = ("random", "stratified", "contacts", "leavers")
 MODES = ("phone", "online", "visit")
@@ -530,13 +532,51 @@ TABLES: tuple[Table, ...] = (
         ),
     ),
     Table(
+        "projects",
+        "what the firm did about its customers: policies, or the projects of a cycle of plan, do, check, act",
+        (
+            Column("project", "VARCHAR", "", "name", key=True),
+            Column("first_month", "INTEGER", "month", "first month it ran, counted from 0", key=True, low=0),
+            Column(
+                "last_month", "INTEGER", "month", "last month it ran; missing if it goes on", required=False,
+                low=0,
+            ),
+            Column(
+                "kind", "VARCHAR", "", "it changes how the firm works, chooses single customers, or both",
+                words=MEASURES,
+            ),
+            Column("content", "VARCHAR", "", "what is done: its policies with their numbers"),
+            Column("english", "VARCHAR", "", "title", required=False),
+            Column("chinese", "VARCHAR", "", "title in Chinese", required=False),
+            Column("reach", "VARCHAR", "", "whom it was meant for at first: all, half, districts, a group"),
+            Column(
+                "cost", "DOUBLE", "money", "spent on it in the record; missing where its unit is not known",
+                required=False, low=0,
+            ),
+            Column("status", "VARCHAR", "", "when the record ends", words=STATUS),
+            Column(
+                "round", "INTEGER", "", "round of the cycle, from 1; missing without one", required=False,
+                low=1,
+            ),
+            Column(
+                "measure", "VARCHAR", "", "what it was measured by: a touchpoint, or satisfaction",
+                required=False,
+            ),
+            Column("comparison", "VARCHAR", "", "how: with whom, or with when", required=False),
+            Column("effect", "DOUBLE", "points", "measured effect", required=False),
+            Column("low", "DOUBLE", "points", "lower end of its interval", required=False),
+            Column("high", "DOUBLE", "points", "upper end of its interval", required=False),
+            Column("answers", "INTEGER", "", "answers that the measurement rests on", required=False, low=0),
+        ),
+    ),
+    Table(
         "offers",
         "offers made to single customers by campaigns",
         (
             Column("offer", "BIGINT", "", "number of the offer, in the order of time", key=True, low=0),
             _customer(key=False),
             _month(key=False),
-            Column("campaign", "VARCHAR", "", "campaign that made it", required=False),
+            Column("campaign", "VARCHAR", "", "campaign that made it (see projects)", required=False),
             Column("action", "VARCHAR", "", "what was done or offered", required=False),
             Column(
                 "score", "DOUBLE", "", "what the campaign ranked customers by; the higher the sooner",
@@ -697,6 +737,17 @@ TABLES: tuple[Table, ...] = (
         schema="truth",
     ),
     Table(
+        "projects",
+        "true effects of a cycle's projects: the world as it was less the same world without the project",
+        (
+            Column("project", "VARCHAR", "", "name", key=True),
+            Column("first_month", "INTEGER", "month", "first month it ran, counted from 0", key=True, low=0),
+            Column("effect", "DOUBLE", "points", "on what it was measured by"),
+            Column("satisfaction", "DOUBLE", "points", "on overall satisfaction"),
+        ),
+        schema="truth",
+    ),
+    Table(
         "market_panel",
         "each customer's choice in each year since a closed market opened; empty where none did",
         (
@@ -764,6 +815,7 @@ REFERENCES = {
     "event": ("network_events", "event"),
     "job": ("jobs", "job"),
     "contact": ("contacts", "contact"),
+    "campaign": ("projects", "project"),
 }
 
 # Names in Chinese, of tables and of columns; a column that means something else in one table is there
@@ -776,6 +828,7 @@ TABLES_IN_CHINESE = {
     "tariff": "阶梯价格", "statements": "计量账单", "receipts": "缴费记录", "complaints": "投诉",
     "contacts": "客户接触", "jobs": "抢修工单", "event_kinds": "事件类型", "network_events": "管网事件",
     "event_customers": "受影响客户", "formal_complaints": "书面投诉", "offers": "优惠与挽留",
+    "projects": "改进项目", "truth.projects": "项目真实效果",
     "returns": "回流客户", "survey": "月度满意度回访", "survey_waves": "问卷调查批次",
     "survey_items": "问卷题目", "survey_sample": "调查样本", "survey_answers": "问卷回答",
     "departures": "流失", "about": "数据来源", "truth.customers": "客户真实状态",
@@ -826,7 +879,11 @@ COLUMNS_IN_CHINESE = {
     "offers.action": "措施", "score": "排序得分", "offers.cost": "预计费用", "accepted": "是否接受",
     "chance": "每月故障概率", "unit": "单位", "meaning": "含义", "truth.parameters.name": "参数",
     "truth.parameters.value": "取值", "year": "开放后第几年", "awareness": "知情比例",
-    "attention": "关注比例", "truth.market_panel.offer": "竞争优惠", "truth.market_panel.value": "本企业感知价值",
+    "project": "项目", "last_month": "结束月份", "content": "内容", "reach": "覆盖范围", "status": "状态",
+    "round": "轮次", "measure": "衡量指标", "comparison": "比较方式", "effect": "效果", "answers": "回答数",
+    "projects.low": "区间下限", "projects.high": "区间上限", "projects.cost": "费用", "projects.kind": "类别",
+    "truth.projects.effect": "真实效果", "truth.projects.satisfaction": "对总体满意度的真实效果",
+    "attention": "关注比例", "truth.market_panel.offer": "竞争优惠", "truth.market_panel.value": "感知价值",
     "alternative": "竞争者价值", "switching": "转换成本", "months": "在网月数", "switched": "是否转网",
 }  # fmt: skip
 
