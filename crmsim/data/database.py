@@ -8,7 +8,6 @@ reading.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import difflib
 import re
 from collections.abc import Iterable, Mapping
@@ -72,7 +71,7 @@ def tables_of(run: Any, surveys: Iterable[Any] = ()) -> dict[str, pd.DataFrame]:
         "event_kinds": network.kinds,
         "network_events": network.events,
         "event_customers": network.affected,
-        "projects": _projects(run),
+        "projects": records.projects,
         "offers": records.offers,
         "returns": _plain(events["returned"]),
         "survey": records.answers,
@@ -337,74 +336,6 @@ def _empty(name: str) -> pd.DataFrame:
     return pd.DataFrame(columns=pd.Index([column.name for column in BY_NAME[name].columns]))
 
 
-def _projects(run: Any) -> pd.DataFrame:
-    """The policies of a run as projects; those of one name are one. Nothing is measured of them."""
-    months, rows = run.scenario.population.months, []
-    for name in dict.fromkeys(p.name for p in run.policies):
-        parts = [p for p in run.policies if p.name == name]
-        first = min(getattr(p, "start", 0) for p in parts)
-        if first >= months:
-            continue
-        last = max(months if (end := getattr(p, "stop", None)) is None else end for p in parts)
-        over = last < months
-        rows.append(
-            {
-                "project": name,
-                "first_month": first,
-                "last_month": last - 1 if over else None,
-                **described(parts),
-                "cost": float(run.costs[name].sum()) if name in run.costs else 0.0,
-                "status": "ended" if over else "running",
-            }
-        )
-    return projects_table(rows)
-
-
-def described(policies: Iterable[Any]) -> dict[str, str]:
-    """What policies do, as the table `projects` says it: kind, content, reach."""
-    from ..simulation.policies import Programme
-
-    parts = [getattr(p, "campaign", p) for p in policies]  # a budget's campaign is what is done
-    programmes = [p for p in parts if isinstance(p, Programme)]
-    kind = "programme" if len(programmes) == len(parts) else "both" if programmes else "campaign"
-    places = dict.fromkeys(", ".join(sum(p.where.values(), ())) or "all" for p in programmes)
-    return {
-        "kind": kind,
-        "content": "; ".join(dict.fromkeys(_written(p) for p in parts)),
-        "reach": "; ".join(places) or "all",
-    }
-
-
-# Fields of a policy that its row says elsewhere.
-ELSEWHERE = ("start", "stop", "label", "costs", "districts", "segments")
-
-
-def _written(policy: Any) -> str:
-    """A policy as `policies.policy` reads it, with the numbers that are not the usual ones; one of the
-    user's own by its name."""
-    from ..simulation.policies import LIBRARY
-
-    word = next((name for name, kind in LIBRARY.items() if kind is type(policy)), str(policy.name))
-    if not dataclasses.is_dataclass(policy):
-        return word
-    moves = [f"{change.lever}" for change in getattr(policy, "moves", ())]
-    numbers = [
-        f"{item.name}={getattr(policy, item.name)}"
-        for item in dataclasses.fields(policy)
-        if item.name not in (*ELSEWHERE, "moves") and getattr(policy, item.name) != item.default
-    ]
-    more = ",".join([*moves, *numbers])
-    return f"{word}:{more}" if more else word
-
-
-def projects_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Rows of the table `projects` with all its columns, what is not given missing."""
-    columns = BY_NAME["projects"].columns
-    frame = pd.DataFrame(rows, columns=pd.Index([column.name for column in columns]))
-    kinds = {"INTEGER": "Int32", "DOUBLE": "float64", "VARCHAR": "object"}
-    return frame.astype({column.name: kinds[column.type] for column in columns})
-
-
 def _weights(scenario: Any) -> pd.DataFrame:
     return pd.DataFrame(
         {
@@ -440,14 +371,13 @@ def _problems(scenario: Any) -> pd.DataFrame:
 
 def _parameters(scenario: Any) -> pd.DataFrame:
     """The scenario's numbers that decide how customers feel and act."""
-    from ..simulation.compile import PLACES
-
     rows = []
-    for section, name in PLACES:
-        part = getattr(scenario, section)
-        info = type(part).model_fields[name]
-        unit = (info.json_schema_extra or {}).get("unit", "")
-        rows.append((f"{section}.{name}", float(getattr(part, name)), unit, info.description))
+    for section, part in scenario:
+        for name, info in getattr(type(part), "model_fields", {}).items():
+            value, extra = getattr(part, name), info.json_schema_extra
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                unit = extra.get("unit", "") if isinstance(extra, dict) else ""
+                rows.append((f"{section}.{name}", float(value), unit, info.description or ""))
     return pd.DataFrame(rows, columns=pd.Index(["name", "value", "unit", "meaning"]))
 
 

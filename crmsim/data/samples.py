@@ -259,7 +259,7 @@ def _afterwards(known: Dataset, scenario: Any, customers: pd.DataFrame) -> dict[
     from ..research import cases, opening, pdca
     from ..simulation.engine import simulate
 
-    found = {}
+    found: dict[str, pd.DataFrame] = {}
     if known.rounds:
         cycle = pdca.PdcaCycle(
             scenario, cases.projects(scenario), budget=10, start=known.months, seed=known.seed,

@@ -45,6 +45,8 @@ from ..simulation.policies import (
     policies_of,
     policy,
 )
+from ..simulation.projects import described
+from ..simulation.projects import table as projects_table
 from ..simulation.run import Run
 from ..simulation.scenario import Scenario
 from ..simulation.survey import Survey
@@ -663,8 +665,6 @@ class PdcaCycle:
         cycle was not told in what unit (`money`). Where the truth was looked up in place of the survey
         (`check("truth")`), nothing was measured.
         """
-        from ..data.database import described, projects_table
-
         end = self._now
         last = self._done[-1].placed if self._done else ()
         found = {(row["round"], row["project"]): row for row in self._rows}

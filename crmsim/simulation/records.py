@@ -58,6 +58,7 @@ class Records(NamedTuple):
       (shares who know of a choice, and look), offer (points by which rivals are better than when the market
       was closed), value, alternative (what rivals offer this customer, with the offer), switching (costs,
       points), months (lived in the year, up to leaving), switched (left for a rival in it)
+    - `projects`: the run's policies (see `projects.projects`)
     - `offers`: offer (number, from 0), month, customer, campaign and action (names), score (what the campaign
       ranked by), cost (money, as expected and charged), accepted (whether a lapsed customer came back on it;
       missing for offers that ask nobody back)
@@ -91,6 +92,7 @@ class Records(NamedTuple):
     channels: list[np.ndarray]
     departures: pd.DataFrame
     market: pd.DataFrame
+    projects: pd.DataFrame
     offers: pd.DataFrame
     contacts: pd.DataFrame
     jobs: pd.DataFrame
@@ -203,6 +205,7 @@ def records(run: Run) -> Records:
     from .engine import simulate
     from .meters import metered
     from .network import network
+    from .projects import projects
 
     observer = _Observer()
     again = simulate(
@@ -244,6 +247,7 @@ def records(run: Run) -> Records:
         channels=observer.channels,
         departures=departures,
         market=_market(observer.choices, departures, run.scenario.population.months),
+        projects=projects(run),
         offers=_offers(kept._offered),
         contacts=contacts.drop(columns="place"),
         jobs=jobs,
