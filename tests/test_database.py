@@ -15,6 +15,7 @@ from crmsim.data.database import FIRST_YEAR, Database, check_place, tables_of, w
 from crmsim.data.schema import BY_NAME, TABLES, dictionary, faults
 from crmsim.data.transactions import DataError
 from crmsim.simulation import catalogue, network, records, stations, survey
+from crmsim.simulation.compile import PLACES, parameter_values
 from crmsim.simulation.draws import Key, Purpose, normal
 from crmsim.simulation.records import STATED, stated_causes
 from crmsim.simulation.scenario import Touchpoint
@@ -121,7 +122,17 @@ def test_the_true_weights_are_those_of_the_scenario(contract, contract_tables):
         row = table.loc[point.name]
         assert (row["weight"], row["chinese"]) == (point.weight, point.chinese)
         assert (row["level"], row["phase"], row["kind"]) == (point.level, point.phase, point.kind)
+        assert (row["quality"], row["severity"]) == (point.quality, point.severity)
     assert table["weight"].sum() == pytest.approx(1) and len(table) == len(contract.scenario.touchpoints)
+
+
+def test_the_true_parameters_are_those_of_the_scenario_and_the_surveys(contract, contract_tables):
+    known = contract_tables["truth.parameters"].set_index("name")
+    for k, (section, name) in enumerate(PLACES):
+        assert known.loc[f"{section}.{name}", "value"] == parameter_values(contract.scenario)[k]
+    assert known.loc["survey.satisfaction.response", "value"] == 0.3
+    assert known.loc["survey.exit.halo", "value"] == Survey().halo
+    assert (known["meaning"] != "").all()
 
 
 def test_the_description_knows_the_words_of_a_touchpoint():
@@ -702,7 +713,8 @@ def test_a_world_without_customers_has_empty_tables():
     tables = tables_of(cs.simulate(world, [], seed=1))
     assert faults(tables) == []
     filled = {name for name, frame in tables.items() if len(frame)}
-    assert filled == {"about", "products", "districts", "truth.weights"}
+    of_the_scenario = {f"truth.{name}" for name in ("weights", "problems", "parameters")}
+    assert filled == {"about", "products", "districts", *of_the_scenario}
 
 
 # -- meters and what disturbs many ------------------------------------------------------------

@@ -45,6 +45,7 @@ def tables_of(run: Any, surveys: Iterable[Any] = ()) -> dict[str, pd.DataFrame]:
     run: a `Run`. surveys: those taken, as `Run.survey` takes them; none by default.
     """
     records, people = run.records(), run.customers
+    surveys = [surveys] if hasattr(surveys, "months") else list(surveys)  # one alone will do
     asked = run.survey(surveys)
     events = _by_event(records.events)
     contract = run.scenario.purchase.contract
@@ -88,7 +89,7 @@ def tables_of(run: Any, surveys: Iterable[Any] = ()) -> dict[str, pd.DataFrame]:
         "truth.projects": _empty("truth.projects"),
         "truth.market_panel": records.market,
         "truth.problems": _problems(run.scenario),
-        "truth.parameters": _parameters(run.scenario),
+        "truth.parameters": _parameters(run.scenario, surveys),
     }
     return {name: tables[name][[c.name for c in BY_NAME[name].columns]] for name in BY_NAME}
 
@@ -345,6 +346,8 @@ def _weights(scenario: Any) -> pd.DataFrame:
             "level": [t.level for t in scenario.touchpoints],
             "phase": [t.phase for t in scenario.touchpoints],
             "kind": [t.kind for t in scenario.touchpoints],
+            "quality": [t.quality for t in scenario.touchpoints],
+            "severity": [t.severity for t in scenario.touchpoints],
         }
     )
 
@@ -369,10 +372,10 @@ def _problems(scenario: Any) -> pd.DataFrame:
     )
 
 
-def _parameters(scenario: Any) -> pd.DataFrame:
-    """The scenario's numbers that decide how customers feel and act."""
+def _parameters(scenario: Any, surveys: Iterable[Any]) -> pd.DataFrame:
+    """The numbers that decide how customers feel and act, and how they answer the surveys."""
     rows = []
-    for section, part in scenario:
+    for section, part in [*scenario, *((f"survey.{survey.name}", survey) for survey in surveys)]:
         for name, info in getattr(type(part), "model_fields", {}).items():
             value, extra = getattr(part, name), info.json_schema_extra
             if isinstance(value, int | float) and not isinstance(value, bool):

@@ -733,6 +733,8 @@ TABLES: tuple[Table, ...] = (
             Column("level", "VARCHAR", "", "level of satisfaction it serves", words=LEVELS),
             Column("phase", "VARCHAR", "", "when it is met", words=PHASES),
             Column("kind", "VARCHAR", "", "how gains and losses of it count", words=KANO),
+            _points("quality", "what it offers, before any programme"),
+            _points("severity", "by how much a failure there lowers its perception, on average", high=None),
         ),
         schema="truth",
     ),
@@ -789,9 +791,9 @@ TABLES: tuple[Table, ...] = (
     ),
     Table(
         "parameters",
-        "the numbers that decide how customers feel and act, before any programme or rival",
+        "the numbers that decide how customers feel, act and answer, before any programme or rival",
         (
-            Column("name", "VARCHAR", "", "section and name in the scenario", key=True),
+            Column("name", "VARCHAR", "", "section and name in the scenario, or in a survey", key=True),
             Column("value", "DOUBLE", "see unit", "its value"),
             Column("unit", "VARCHAR", "", "what it is measured in"),
             Column("meaning", "VARCHAR", "", "what it is"),
@@ -879,6 +881,7 @@ COLUMNS_IN_CHINESE = {
     "offers.action": "措施", "score": "排序得分", "offers.cost": "预计费用", "accepted": "是否接受",
     "chance": "每月故障概率", "unit": "单位", "meaning": "含义", "truth.parameters.name": "参数",
     "truth.parameters.value": "取值", "year": "开放后第几年", "awareness": "知情比例",
+    "truth.weights.quality": "提供的质量", "truth.weights.severity": "失误的平均影响",
     "project": "项目", "last_month": "结束月份", "content": "内容", "reach": "覆盖范围", "status": "状态",
     "round": "轮次", "measure": "衡量指标", "comparison": "比较方式", "effect": "效果", "answers": "回答数",
     "projects.low": "区间下限", "projects.high": "区间上限", "projects.cost": "费用", "projects.kind": "类别",
