@@ -170,6 +170,7 @@ def test_the_tables_are_as_described(firms, name):
                 "truth.weights",
                 "truth.projects",
                 "truth.market_panel",
+                "truth.survey_sample",
                 "truth.problems",
                 "truth.parameters",
             },
@@ -182,7 +183,7 @@ def test_a_data_set_has_what_its_chapters_need(firms, name, wanted):
 
 def test_truth_comes_only_when_asked_for(firms):
     plain = load_dataset("retail")
-    names = ("customers", "departures", "failures", "weights", "problems", "parameters")
+    names = ("customers", "departures", "failures", "weights", "survey_sample", "problems", "parameters")
     hidden = {f"truth.{name}" for name in names}
     assert set(firms["retail"]) - set(plain) == hidden
     assert set(load_dataset(DIRTY)) == {"sales_2024", "sales_2025"}

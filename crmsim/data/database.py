@@ -86,6 +86,7 @@ def tables_of(run: Any, surveys: Iterable[Any] = ()) -> dict[str, pd.DataFrame]:
         "truth.departures": _true_departures(left, people),
         "truth.failures": events["failure"].rename(columns={"amount": "severity"}),
         "truth.weights": _weights(run.scenario),
+        "truth.survey_sample": asked.truth,
         "truth.projects": _empty("truth.projects"),
         "truth.market_panel": records.market,
         "truth.problems": _problems(run.scenario),

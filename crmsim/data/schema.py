@@ -739,6 +739,20 @@ TABLES: tuple[Table, ...] = (
         schema="truth",
     ),
     Table(
+        "survey_sample",
+        "what lies behind the answers of everyone chosen for a wave",
+        (
+            _wave(),
+            _customer(),
+            _points("satisfaction", "cumulative satisfaction when asked"),
+            Column("chance", "DOUBLE", "probability", "chance to answer when reached", low=0, high=1),
+            _points("halo", "general attitude, which colours what is said of every touchpoint", high=None),
+            _yes("straight", "would tick one column"),
+            _yes("inattentive", "would fail the attention check"),
+        ),
+        schema="truth",
+    ),
+    Table(
         "projects",
         "true effects of a cycle's projects: the world as it was less the same world without the project",
         (
@@ -835,6 +849,7 @@ TABLES_IN_CHINESE = {
     "survey_items": "问卷题目", "survey_sample": "调查样本", "survey_answers": "问卷回答",
     "departures": "流失", "about": "数据来源", "truth.customers": "客户真实状态",
     "truth.departures": "真实流失原因", "truth.failures": "真实服务失误", "truth.weights": "接触点真实权重",
+    "truth.survey_sample": "回答背后的真实状态",
     "truth.market_panel": "市场开放面板", "truth.problems": "真实故障率", "truth.parameters": "模型参数",
 }  # fmt: skip
 COLUMNS_IN_CHINESE = {
@@ -881,7 +896,9 @@ COLUMNS_IN_CHINESE = {
     "offers.action": "措施", "score": "排序得分", "offers.cost": "预计费用", "accepted": "是否接受",
     "chance": "每月故障概率", "unit": "单位", "meaning": "含义", "truth.parameters.name": "参数",
     "truth.parameters.value": "取值", "year": "开放后第几年", "awareness": "知情比例",
-    "truth.weights.quality": "提供的质量", "truth.weights.severity": "失误的平均影响",
+    "truth.survey_sample.chance": "回答概率", "halo": "总体印象", "straight": "是否直线作答",
+    "inattentive": "是否不认真", "truth.weights.quality": "提供的质量",
+    "truth.weights.severity": "失误的平均影响",
     "project": "项目", "last_month": "结束月份", "content": "内容", "reach": "覆盖范围", "status": "状态",
     "round": "轮次", "measure": "衡量指标", "comparison": "比较方式", "effect": "效果", "answers": "回答数",
     "projects.low": "区间下限", "projects.high": "区间上限", "projects.cost": "费用", "projects.kind": "类别",
