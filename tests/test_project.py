@@ -24,7 +24,8 @@ AT_ONCE = {
     "vocabulary": set(),
     "simulation": {"vocabulary"},
     "data": {"vocabulary"},
-    "data.samples": {"vocabulary", "simulation"},  # builds the data sets from runs
+    # builds the data sets from runs, and from what a cycle of projects and an open market make of them
+    "data.samples": {"vocabulary", "simulation", "research"},
     "analysis": {"vocabulary", "data"},
     "plots": {"vocabulary"},
     "research": {"vocabulary", "simulation", "data", "analysis", "plots"},

@@ -141,7 +141,10 @@ def test_the_tables_are_as_described(firms, name):
     [
         ("retail", {"products", "purchases", "purchase_lines", "stock", "profiles", "complaints"}),
         ("car_repair", {"products", "purchases", "purchase_lines", "stock", "profiles"}),
-        ("subscription", {"bills", "payments", "departures", "offers", "survey_waves", "profiles"}),
+        (
+            "subscription",
+            {"bills", "payments", "departures", "offers", "projects", "survey_waves", "profiles"},
+        ),
         (
             "city_a",
             {
@@ -163,7 +166,13 @@ def test_the_tables_are_as_described(firms, name):
                 "event_customers",
                 "formal_complaints",
                 "survey_waves",
+                "projects",
                 "truth.weights",
+                "truth.projects",
+                "truth.market_panel",
+                "truth.survey_sample",
+                "truth.problems",
+                "truth.parameters",
             },
         ),
     ],
@@ -174,7 +183,8 @@ def test_a_data_set_has_what_its_chapters_need(firms, name, wanted):
 
 def test_truth_comes_only_when_asked_for(firms):
     plain = load_dataset("retail")
-    hidden = {"truth.customers", "truth.departures", "truth.failures", "truth.weights"}
+    names = ("customers", "departures", "failures", "weights", "survey_sample", "problems", "parameters")
+    hidden = {f"truth.{name}" for name in names}
     assert set(firms["retail"]) - set(plain) == hidden
     assert set(load_dataset(DIRTY)) == {"sales_2024", "sales_2025"}
 
@@ -227,6 +237,32 @@ def test_the_calls_of_the_subscription_were_drawn_by_lot(firms):
     assert abs(np.corrcoef(np.log(bill), called)[0, 1]) < 0.05
     response = t["truth.customers"].set_index("customer")["response"].reindex(first)
     assert abs(np.corrcoef(response, called)[0, 1]) < 0.05
+
+
+def test_the_offers_cost_what_the_campaign_did(firms):
+    t = firms["subscription"]
+    (project,) = t["projects"].to_dict("records")
+    assert project["project"] == "retention_call:random" and project["kind"] == "campaign"
+    assert t["offers"]["cost"].sum() == pytest.approx(project["cost"], abs=1)
+    assert set(t["offers"]["campaign"]) == {project["project"]} and set(t["offers"]["action"]) == {"call"}
+    # drawn by lot: the score is the lot
+    assert abs(t["offers"]["score"].diff().mean()) < 0.01 and t["offers"]["score"].between(0, 1).all()
+
+
+def test_after_the_record_city_a_tries_projects_or_its_market_opens(firms):
+    t = firms["city_a"]
+    projects, true = t["projects"].set_index("project"), t["truth.projects"].set_index("project")
+    assert projects.index.tolist() == true.index.tolist() == ["notices", "payment", "hotline", "mains"]
+    assert projects["first_month"].tolist() == [24, 24, 30, 36]
+    surely = projects["low"] > 0
+    assert (surely == (projects["status"] == "kept")).all() and 0 < surely.sum() < 4
+    assert (true["satisfaction"] > 0).all()  # the noise hides some of what helps
+    panel = t["truth.market_panel"]
+    assert set(panel["year"]) == set(range(1, 8)) and (panel["month"] == 12 + 12 * panel["year"]).all()
+    assert 0.02 < panel.loc[panel["year"] == 1, "switched"].mean() < 0.05  # England: 2.9 % in the first year
+    # those there in the last month of the record and not gone since, nobody else
+    gone = set(t["departures"]["customer"]) - set(t["returns"]["customer"] if "returns" in t else ())
+    assert set(panel.loc[panel["year"] == 1, "customer"]) == set(t["customers"]["customer"]) - gone
 
 
 def test_columns_can_be_had_in_chinese():
