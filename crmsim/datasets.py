@@ -21,9 +21,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from .database import FIRST_YEAR, tables_of
-from .schema import BY_NAME, Column, dictionary, in_chinese
-from .transactions import DataError
+from .data.database import FIRST_YEAR, tables_of
+from .data.schema import BY_NAME, Column, dictionary, in_chinese
+from .data.transactions import DataError
 
 CHECKSUMS = "checksums.csv"
 DICTIONARY = "dictionary.csv"
@@ -194,7 +194,7 @@ def dataset_folder(name: str) -> Path:
     folder = project_folder()
     if folder is not None and (folder / name).is_dir():
         return folder / name
-    from ..simulation.compile import cache_folder
+    from .simulation.compile import cache_folder
 
     recipe = hashlib.sha256(repr((known, _version())).encode()).hexdigest()[:12]
     kept = cache_folder() / "datasets" / f"{name}-{recipe}"
@@ -212,7 +212,7 @@ def dataset_folder(name: str) -> Path:
 
 def project_folder() -> Path | None:
     """The folder `datasets/` of the project, or None where the package was installed without it."""
-    folder = Path(__file__).resolve().parents[2] / "datasets"
+    folder = Path(__file__).resolve().parents[1] / "datasets"
     return folder if (folder / CHECKSUMS).is_file() else None
 
 
@@ -234,9 +234,9 @@ def _version() -> str:
 def dataset_tables(name: str) -> dict[str, pd.DataFrame]:
     """The tables of a data set, simulated anew, rounded as a firm would; empty tables left out."""
     known = _dataset(name)
-    from ..simulation.engine import simulate
-    from ..simulation.scenario import Scenario
-    from ..simulation.survey import Survey
+    from .simulation.engine import simulate
+    from .simulation.scenario import Scenario
+    from .simulation.survey import Survey
 
     scenario = Scenario.preset(known.preset).replace(
         population__size=known.customers, population__months=known.months
@@ -256,8 +256,8 @@ def dataset_tables(name: str) -> dict[str, pd.DataFrame]:
 
 def _afterwards(known: Dataset, scenario: Any, customers: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """What came of the world after the record, of those who are in it."""
-    from ..research import cases, opening, pdca
-    from ..simulation.engine import simulate
+    from .research import cases, opening, pdca
+    from .simulation.engine import simulate
 
     found: dict[str, pd.DataFrame] = {}
     if known.rounds:
@@ -572,7 +572,7 @@ def _cell(text: str, separator: str) -> str:
 
 def _luck(number: int, rows: int, of: int) -> np.ndarray:
     """Even numbers in (0, 1), one a row, for the decision `number` of a file."""
-    from ..simulation.draws import Key, uniform
+    from .simulation.draws import Key, uniform
 
     return np.asarray(uniform(Key(DATASETS[DIRTY].seed, 1), number, np.arange(rows), of))
 
