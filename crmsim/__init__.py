@@ -99,7 +99,7 @@ _HOMES = {
         "HireClerks", "NoticesBySms", "RetentionCall", "WinBack",
     ),
     "data.importing": ("import_file",),
-    "data.samples": ("load_dataset",),
+    "datasets": ("load_dataset",),
     "research.experiment": ("Experiment",),
     "research.study": ("Study",),
     "research.compare": ("compare", "replications_needed"),

@@ -475,39 +475,39 @@ def presets(options: argparse.Namespace) -> None:
 
 def datasets(options: argparse.Namespace) -> None:
     """Build or list the data sets of the course, or make a customer database of one."""
-    from .data import samples
+    from . import datasets
 
     if options.check and options.action != "build":
         raise Mistake("--check goes with build: crmsim datasets build --check")
     if options.action == "list":
         say(aligned([(d.name, f"{d.customers:,} x {d.months} months", d.meaning, d.chinese)
-                     for d in samples.DATASETS.values()]))  # fmt: skip
+                     for d in datasets.DATASETS.values()]))  # fmt: skip
         return
     if options.action == "database":
         _dataset_database(options)
         return
     if options.name:
         raise Mistake(f"build makes all data sets, so it takes no name ({options.name!r} was given)")
-    folder = Path(options.out) if options.out else samples.project_folder() or Path("datasets")
+    folder = Path(options.out) if options.out else datasets.project_folder() or Path("datasets")
     if options.check:
-        if found := samples.check(folder):
+        if found := datasets.check(folder):
             raise Mistake("\n".join([f"{folder}: {len(found)} files differ", *found]))
         say(f"{folder}: every file is as its checksum says, and comes out the same when built anew")
         return
-    table = samples.build(folder)
+    table = datasets.build(folder)
     say(f"{len(table)} files, {table['bytes'].sum() / 1e6:.1f} MB, written to {folder}")
 
 
 def _dataset_database(options: argparse.Namespace) -> None:
-    from .data import samples
+    from . import datasets
     from .data.database import write_tables
 
     if not options.name:
-        raise Mistake(f"name a data set: {', '.join(samples.DATASETS)}")
-    if options.name == samples.DIRTY:
-        files = " and ".join(map(str, sorted(samples.dataset_folder(options.name).glob("sales_*.csv"))))
+        raise Mistake(f"name a data set: {', '.join(datasets.DATASETS)}")
+    if options.name == datasets.DIRTY:
+        files = " and ".join(map(str, sorted(datasets.dataset_folder(options.name).glob("sales_*.csv"))))
         raise Mistake(f"{options.name} has to be cleaned and imported, not copied: {files}")
-    tables = samples.load_dataset(options.name, truth=True)
+    tables = datasets.load_dataset(options.name, truth=True)
     path = write_tables(tables, options.out or f"{options.name}.duckdb")
     say(f"{len(tables)} tables written to {path}")
 

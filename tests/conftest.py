@@ -45,11 +45,7 @@ def page(made: Any) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Pages simulate and draw at every step: together they would fill the two minutes of the quick tests.
-
-    The policy lab stands for them there.
-    """
+    """Pages simulate and draw at every step: together they would fill the two minutes of the quick tests."""
     for item in items:
-        name = item.path.stem
-        if name == "test_browser" or (name.startswith("test_page_") and name != "test_page_policy_lab"):
+        if item.path.stem == "test_browser" or item.path.stem.startswith("test_page_"):
             item.add_marker(pytest.mark.slow)

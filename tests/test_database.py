@@ -14,8 +14,9 @@ from crmsim.data import schema
 from crmsim.data.database import FIRST_YEAR, Database, check_place, tables_of, write_run, write_tables
 from crmsim.data.schema import BY_NAME, TABLES, dictionary, faults
 from crmsim.data.transactions import DataError
-from crmsim.simulation import catalogue, records, stations, survey
-from crmsim.simulation.draws import Key, Purpose
+from crmsim.simulation import catalogue, network, records, stations, survey
+from crmsim.simulation.compile import PLACES, parameter_values
+from crmsim.simulation.draws import Key, Purpose, normal
 from crmsim.simulation.records import STATED, stated_causes
 from crmsim.simulation.scenario import Touchpoint
 from crmsim.simulation.survey import Survey
@@ -87,7 +88,7 @@ def test_the_file_holds_every_table_as_described(database, contract_tables):
     assert empty == {
         "purchases", "purchase_lines", "return_lines", "stock", "contacts", "jobs", "formal_complaints",
         "segments", "hardship", "meters", "readings", "tariff", "statements", "receipts", "event_kinds",
-        "network_events", "event_customers",
+        "network_events", "event_customers", "truth.projects", "truth.market_panel",
     }  # fmt: skip
 
 
@@ -121,7 +122,19 @@ def test_the_true_weights_are_those_of_the_scenario(contract, contract_tables):
         row = table.loc[point.name]
         assert (row["weight"], row["chinese"]) == (point.weight, point.chinese)
         assert (row["level"], row["phase"], row["kind"]) == (point.level, point.phase, point.kind)
+        assert (row["quality"], row["severity"]) == (point.quality, point.severity)
     assert table["weight"].sum() == pytest.approx(1) and len(table) == len(contract.scenario.touchpoints)
+
+
+def test_the_true_parameters_are_those_of_the_scenario_and_the_surveys(contract, contract_tables):
+    known = contract_tables["truth.parameters"].set_index("name")
+    for k, (section, name) in enumerate(PLACES):
+        if isinstance(getattr(getattr(contract.scenario, section), name), bool):  # no number
+            continue
+        assert known.loc[f"{section}.{name}", "value"] == parameter_values(contract.scenario)[k]
+    assert known.loc["survey.satisfaction.response", "value"] == 0.3
+    assert known.loc["survey.exit.halo", "value"] == Survey().halo
+    assert (known["meaning"] != "").all()
 
 
 def test_the_description_knows_the_words_of_a_touchpoint():
@@ -143,6 +156,72 @@ def test_money_and_people_of_a_contract_add_up(contract, contract_tables):
     assert len(t["returns"]) == monthly["returned"].sum() > 0
     assert len(t["offers"]) == monthly["offers"].sum() > 0
     assert len(t["customers"]) == monthly["joined"].sum()
+
+
+def test_offers_say_what_a_firm_would_note(contract, contract_tables):
+    offers, back = contract_tables["offers"], contract_tables["returns"]
+    assert (offers["offer"] == np.arange(len(offers))).all() and offers["month"].is_monotonic_increasing
+    spent = offers.groupby("campaign")["cost"].sum()
+    assert set(spent.index) == {"retention_call:risk", "win_back:price"}
+    for campaign, cost in spent.items():
+        assert cost == pytest.approx(contract.costs[campaign].sum())
+    calls = offers[offers["action"] == "call"]
+    best_first = calls.groupby("month")["score"].is_monotonic_decreasing
+    assert best_first.all() and calls["accepted"].isna().all()
+    asked = offers[offers["action"] == "win_back_price"]
+    came = asked.loc[asked["accepted"].astype(bool), ["customer", "month"]]
+    assert len(calls) + len(asked) == len(offers) and len(came) < len(asked)
+    assert set(came.itertuples(index=False, name=None)) == set(
+        back[["customer", "month"]].itertuples(index=False, name=None)
+    )
+
+
+def test_the_policies_of_a_run_are_its_projects(contract, contract_tables):
+    found = contract_tables["projects"].set_index("project")
+    assert found.index.tolist() == [p.name for p in contract.policies]
+    np.testing.assert_allclose(found["cost"], contract.costs[found.index].sum())
+    assert found["kind"].tolist() == ["programme", "programme", "campaign", "campaign"]
+    assert found["first_month"].tolist() == [4, 7, 0, 0] and (found["status"] == "running").all()
+    assert found["content"].tolist() == ["dunning", "payment_channels:ramp=0", "retention_call", "win_back"]
+    assert found[["effect", "measure", "round"]].isna().all(axis=None)
+
+
+def test_a_project_says_where_it_is_done_and_until_when():
+    class Own:
+        name = "own"
+
+        def offers(self, view):
+            return cs.Offers(view.id[:0], "contact", 0.0)
+
+    policies = [
+        "fault_reduction:touchpoint=supply,districts=old_town+suburb,stop=2",
+        cs.Budget("retention_call", 50.0, label="calls"),
+        Own(),
+        "quality_control:start=9",
+    ]
+    tables = tables_of(cs.simulate(scenario("water_utility", 200, 3), policies, seed=3))
+    found = tables["projects"].set_index("project")
+    assert faults(tables) == []
+    assert found.index.tolist() == ["fault_reduction", "calls", "own"]  # the last has not begun
+    row = found.loc["fault_reduction"]
+    assert (row["reach"], row["last_month"], row["status"]) == ("old_town, suburb", 1, "ended")
+    assert found.loc["calls", "content"] == "retention_call" and found.loc["own", "content"] == "own"
+
+
+def test_two_campaigns_may_address_the_same_customer_in_a_month():
+    world = scenario("subscription", 300, 3)
+    policies = ["retention_call:share=0.2,label=one", "retention_call:share=0.2,pause=0,label=two"]
+    run = cs.simulate(world, policies, seed=3)
+    offers = tables_of(run)["offers"]
+    assert len(offers) == run.monthly["offers"].sum()
+    assert offers.groupby(["customer", "month"]).size().max() == 2
+    assert set(offers["campaign"]) == {"one", "two"}
+
+
+def test_a_shop_cannot_tell_who_of_those_it_asks_back_had_left():
+    run = cs.simulate(scenario("retail", 400, 10), ["win_back"], seed=3)
+    offers = tables_of(run)["offers"]
+    assert offers["accepted"].notna().all() and offers["accepted"].sum() == run.monthly["returned"].sum() > 0
 
 
 def test_a_bill_is_the_customers_own_whether_paid_or_not(contract, contract_tables):
@@ -201,6 +280,77 @@ def test_the_desk_s_books_are_those_of_the_run(utility, utility_tables):
     assert (
         service[["abandoned", "turned_away", "visits", "repairs_late", "formal_complaints"]].sum().min() > 5
     )
+
+
+def test_crews_arrive_when_their_way_is_behind_them(utility, utility_tables):
+    """What is left from the arrival to the end is the repair, by the engine's own number for it."""
+    jobs, contacts = utility_tables["jobs"], utility_tables["contacts"]
+    service, key = utility.scenario.service, utility.key
+    caller = contacts[contacts["attempt"] == 1].set_index("contact")["customer"]
+    names = [t.name for t in utility.scenario.touchpoints]
+    spread = np.sqrt(np.log(1 + service.repair_cv**2))
+    assert (jobs["started"] < jobs["arrived"]).all() and jobs["event"].notna().sum() > 20
+    for job in jobs.itertuples():
+        who = [caller[job.contact]]
+        if not pd.isna(job.event):
+            who = [network._own(names.index(job.touchpoint), k) for k in range(service.common_events)]
+        repair = [
+            np.exp(spread * normal(key, Purpose.CREW_REPAIR, w, job.month) - spread**2 / 2) * service.repair
+            for w in who
+        ]
+        assert np.abs(np.array(repair) - (job.finished - job.arrived)).min() < 1e-4
+    assert (jobs["in_time"] == (jobs["finished"] - jobs["reported"] <= jobs["deadline"])).all()
+    assert (jobs["deadline"] == service.repair_deadline).all()
+
+
+def test_a_letter_helps_as_often_as_answers_do(utility, utility_tables):
+    letters, made = utility_tables["formal_complaints"], utility_tables["complaints"]
+    share = utility.scenario.complaint.resolved
+    assert abs(letters["solved"].mean() - share) < 3.5 * np.sqrt(share * (1 - share) / len(letters))
+    both = letters.merge(made, on=["customer", "month"], validate="one_to_one")
+    assert len(both) == len(letters) > 20 and (both["solved"] == both["resolved"]).all()
+    contacts = utility_tables["contacts"].set_index("contact").loc[letters["contact"]]
+    assert contacts["job"].isna().all() and not contacts["solved"].any()
+
+
+def test_a_payment_at_the_counter_names_the_visit(utility_tables):
+    receipts, contacts = utility_tables["receipts"], utility_tables["contacts"]
+    assert (receipts["contact"].notna() == (receipts["way"] == "counter")).all()
+    visits = contacts[contacts["station"] == "counter"].set_index("contact")
+    paid = receipts.dropna(subset="contact").merge(utility_tables["statements"], on="statement")
+    visit = visits.loc[paid["contact"]]
+    assert (visit["customer"].to_numpy() == paid["customer_x"].to_numpy()).all()
+    assert (visit["month"].to_numpy() // 2 == paid["month"].to_numpy() // 2).all()
+
+
+def test_an_account_is_open_until_its_customer_leaves(utility_tables):
+    gone = set(utility_tables["departures"]["customer"]) - set(utility_tables["returns"]["customer"])
+    closed = utility_tables["meters"].loc[~utility_tables["meters"]["open"], "customer"]
+    assert set(closed) == gone and len(gone) > 20
+
+
+def test_touchpoints_fail_as_often_as_the_truth_says(utility, utility_tables):
+    """Some 24,000 customer-months: counts by district within four standard errors of those expected."""
+    met = []
+
+    def look(month, world):
+        if month:
+            lived = world.column("joined") < month
+            lived &= (world.column("left") < 0) | (world.column("left") >= month - 1)
+            met.append(pd.Series(world.failure("water_quality")[lived] > 0, index=world.ids[lived]))
+
+    cs.simulate(utility.scenario, [], seed=3, watch=look, progress=False)
+    people = utility_tables["profiles"].set_index("customer")[["district", "segment"]].astype(str)
+    truth = utility_tables["truth.problems"].query("touchpoint == 'water_quality'")
+    chance = truth.set_index(["district", "segment"])["chance"]
+    frame = pd.concat(met).rename("met").to_frame().join(people)
+    frame["chance"] = chance.reindex(pd.MultiIndex.from_frame(frame[["district", "segment"]])).to_numpy()
+    by = frame.groupby("district").agg(met=("met", "sum"), expected=("chance", "sum"))
+    assert len(by) == 6 and by["expected"].min() > 3
+    assert (np.abs(by["met"] - by["expected"]) < 4 * np.sqrt(by["expected"])).all()
+    assert by.loc["old_town", "met"] > 2 * by.loc["new_town", "met"]
+    known = utility_tables["truth.parameters"].set_index("name")["value"]
+    assert known["churn.competitive"] == utility.scenario.churn.competitive
 
 
 def test_the_register_of_those_in_need_is_as_long_as_each_district_says(utility, utility_tables):
@@ -565,7 +715,8 @@ def test_a_world_without_customers_has_empty_tables():
     tables = tables_of(cs.simulate(world, [], seed=1))
     assert faults(tables) == []
     filled = {name for name, frame in tables.items() if len(frame)}
-    assert filled == {"about", "products", "districts", "truth.weights"}
+    of_the_scenario = {f"truth.{name}" for name in ("weights", "problems", "parameters")}
+    assert filled == {"about", "products", "districts", *of_the_scenario}
 
 
 # -- meters and what disturbs many ------------------------------------------------------------

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import math
+import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ from crmsim.exercises.answers import (
     Function,
     Names,
     Number,
+    Plan,
     Policy,
     Ranking,
     Table,
@@ -68,7 +71,10 @@ def test_luck_is_the_same_everywhere():
     assert set(luck.whole(500, 1, 5)) == {1, 2, 3, 4, 5}
 
 
-@every_set
+@pytest.mark.parametrize(
+    "name",  # `measures` simulates 56 small worlds a student
+    [pytest.param(name, marks=pytest.mark.slow) if name == "measures" else name for name in set_names()],
+)
 def test_the_same_id_gives_the_same_data_and_another_other(name):
     one, same, other = (Student(each).data(name) for each in ("2023-17", " 2023-17", "2023-18"))
     assert list(one) == list(same) == list(other)
@@ -106,7 +112,7 @@ def test_it_is_whole(exercise):
     assert (
         (exercise.solve is not None)
         or (exercise.truth is not None)
-        or isinstance(exercise.answer, Targets | Policy)
+        or isinstance(exercise.answer, Targets | Plan | Policy)
     )
 
 
@@ -127,6 +133,9 @@ def test_the_reference_is_right_and_typical_mistakes_get_their_hint(exercise):
 @every_exercise
 def test_nonsense_earns_nothing_and_is_told(exercise):
     seed = seed_of("2023-17")
+    reference = exercise.reference(seed)
+    if reference is not None:  # computed once for all answers
+        exercise = replace(exercise, solve=None, truth=lambda seed: reference)
     for answer in (..., None, float("nan"), math.inf, "text", [], {}, object(), True, [[1]], np.array(["x"]),
                    pd.DataFrame(), pd.Series([], dtype=float), pd.NA,
                    10**400, lambda *a: None, -1e300):  # fmt: skip
@@ -262,6 +271,27 @@ def test_targets():
         assert mistake in judge(kind, bad).mistake
 
 
+def test_a_plan():
+    worth = {frozenset("a"): 1.0, frozenset("b"): 2.0, frozenset("c"): 9.0, frozenset("ab"): 8.0}
+    kind = Plan(
+        costs=lambda data: {"a": 3.0, "b": 4.0, "c": 6.0},
+        budget=lambda data: 7.0,
+        worth=lambda seed: worth,
+        enough=0.9,
+    )
+    assert judge(kind, ["c"]).right
+    assert judge(kind, ["b", "a"]).share == pytest.approx((8 - 5) / (9 - 5) / 0.9)
+    assert judge(kind, {"a"}).mistake == "no better than chance"
+    for bad, mistake in (
+        (["a", "c"], "over the budget"),
+        (["a", "a"], "twice"),
+        (["z"], "unknown"),
+        ([], "empty"),
+    ):
+        assert mistake in judge(kind, bad).mistake
+    assert judge(kind, "a").mistake == "another kind"
+
+
 def small_world(seed):
     from crmsim.simulation.scenario import Scenario
 
@@ -362,6 +392,20 @@ def test_nothing_of_a_solution_is_in_the_students_notebook(name, root):
     assert [line for line in secret if line in shown] == []
     assert "SOLUTION" not in student and "Rubric" not in student
     assert "SOLUTION" not in (root / "exercises" / "solutions" / f"{name}.ipynb").read_text(encoding="utf-8")
+
+
+@every_set
+def test_a_set_is_in_the_table_and_its_chapters_end_with_it(name, root):
+    table = (root / "exercises" / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in table.splitlines() if line.startswith(f"| `{name}` ")]
+    assert len(rows) == 1
+    chapters = re.findall(r"(?:water/)?\w+\.ipynb", rows[0])
+    assert f"{find_set(name).chapter}.ipynb" in chapters
+    for chapter in chapters:
+        path = root / "notebooks" / chapter
+        end = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][-1]["source"])
+        links = re.findall(r"\(([./]+exercises/\w+\.ipynb)\)", end)
+        assert root / "exercises" / f"{name}.ipynb" in [(path.parent / link).resolve() for link in links]
 
 
 def test_starters_keep_their_indent():

@@ -11,11 +11,13 @@ from test_plots import assert_readable, texts
 
 from crmsim import plots
 from crmsim.analysis.churn import survival
+from crmsim.data.schema import faults
 from crmsim.plots import style
 from crmsim.research import opening
 from crmsim.research.facts import facts
 from crmsim.research.opening import ITEMS, PUBLISHED, OpenedWorld, Opening, open_market, opened
 from crmsim.research.worlds import World
+from crmsim.simulation.catalogue import CATALOGUES, catalogue
 from crmsim.simulation.engine import simulate
 from crmsim.simulation.scenario import Scenario, ScenarioError
 
@@ -31,6 +33,36 @@ def one():
 @pytest.fixture(scope="module")
 def found():
     return open_market(like="energy", month=MONTH, years=YEARS, seeds=3, customers=SIZE)
+
+
+# -- the database ------------------------------------------------------------------------------------
+
+
+def test_the_market_panel_counts_whom_the_opened_world_counts(one):
+    panel = one.world.run.records().market
+    assert faults({"truth.market_panel": panel}) == []
+    first = panel[panel["customer"].isin(one.world.run.customers.query("source == 'initial'").index)]
+    left = one._to_rivals
+    for year in range(1, YEARS + 1):
+        rows = first[first["year"] == year]
+        start = MONTH + 12 * (year - 1)
+        assert len(rows) == one.world.active[start].sum() and (rows["month"] == start).all()
+        assert rows["switched"].sum() == left[start : start + 12].any(axis=0).sum() > 20
+        # in the month that the months lived say
+        gone = rows[rows["switched"]]
+        when = np.flatnonzero(left[start : start + 12].any(axis=1))
+        assert set(gone["months"] - 1) == set(when)
+    stayed = panel[~panel["switched"]]
+    assert (stayed["months"] == 12).mean() > 0.9 and (stayed["months"] < 12).any()  # some moved away
+    assert panel.groupby("year")["awareness"].first().is_monotonic_increasing
+    gain = panel["alternative"] - panel["value"]
+    assert gain[panel["switched"]].mean() > gain[~panel["switched"]].mean() + 1
+
+
+def test_a_market_that_was_open_always_or_never_has_no_panel():
+    for name in ("retail", "water_utility"):
+        run = simulate(Scenario.preset(name).replace(population__size=200, population__months=3), [], 1)
+        assert run.records().market.empty
 
 
 # -- the scenario ------------------------------------------------------------------------------------
@@ -51,6 +83,12 @@ def test_openings_have_published_figures_and_say_what_they_change():
         assert world.rivals[1].size == pytest.approx(base.value.price_effect * way.discount)
         years = [point.year for point in PUBLISHED[name].points]
         assert years == sorted(years) and all(0 < p.share < 1 for p in PUBLISHED[name].points)
+
+
+def test_an_opened_utility_still_sells_water():
+    closed = Scenario.preset("water_utility")
+    assert catalogue(opened(closed, "energy")) is catalogue(closed) is CATALOGUES["water_utility"]
+    assert catalogue(closed.replace(name="water")) is CATALOGUES["subscription"]  # another contract
 
 
 def test_before_it_opens_the_world_is_the_same():

@@ -18,10 +18,6 @@ from crmsim.teaching.pages import policy_lab
 from crmsim.teaching.pages.choices import make_policy
 from crmsim.vocabulary import ChurnCause
 
-# each builds a report or a page
-pytestmark = pytest.mark.slow
-
-
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
 

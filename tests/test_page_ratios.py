@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("anywidget", reason="pages need the extra `course`")
 
-from crmsim.data.samples import load_dataset
+from crmsim.datasets import load_dataset
 from crmsim.teaching.pages import ratios
 
 CHINESE = re.compile("[\u4e00-\u9fff]")

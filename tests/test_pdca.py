@@ -9,6 +9,7 @@ from test_plots import assert_readable, texts
 
 import crmsim as cs
 from crmsim import plots
+from crmsim.data.database import Database
 from crmsim.plots import style
 from crmsim.research import cases, pdca
 from crmsim.simulation.compile import PARAMETER_INDEX, TOUCHPOINT_FIELDS, parameter_values, touchpoint_values
@@ -27,6 +28,54 @@ def cycle(name: str = "water_utility", size: int = 3_000, **given) -> cs.PdcaCyc
     scenario = cs.Scenario.preset(name).replace(population__size=size)
     projects = WATER if name == "water_utility" else SHOP
     return cs.PdcaCycle(scenario, projects, **{"start": 4, "months": 4, "every": 2, **given})
+
+
+# -- the database ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_database_of_a_cycle_has_its_projects(tmp_path):
+    loop = cycle("retail", 500, survey=cs.Survey(size=500, response=0.6))
+    with pytest.raises(ValueError, match="no round was done yet"):
+        loop.to_database(tmp_path / "shop.duckdb")
+    loop.play(["range"], decisions={"range": "keep"})
+    loop.play(["gifts", "calls"], to="half", decisions={"calls": "keep"})
+    loop.plan(["training"])
+    loop.do()
+    with Database(loop.to_database(tmp_path / "shop.duckdb")) as shop:
+        assert shop.faults() == []
+        found = shop.table("projects").set_index("project")
+        true = shop.table("truth.projects").set_index("project")
+        offers, waves = shop.table("offers"), shop.table("survey_waves")
+    assert found.index.tolist() == ["range", "gifts", "calls", "training"]
+    assert found["status"].tolist() == ["kept", "dropped", "kept", "running"]
+    assert found["first_month"].tolist() == [4, 8, 8, 12] and found["round"].tolist() == [1, 2, 2, 3]
+    assert found["last_month"].isna().tolist() == [True, False, True, True]
+    assert found.loc["gifts", "last_month"] == 11
+    assert found["reach"].tolist() == ["all", "half", "half", "all"]
+    assert found["kind"].tolist() == ["programme", "campaign", "campaign", "programme"]
+    assert found.loc["range", "content"] == "quality_control:points=8,touchpoint=product"
+    measured = loop.table.set_index("project")
+    for column, name in (("effect", "effect"), ("low", "low"), ("high", "high"), ("answers", "n")):
+        assert found.loc[measured.index, column].to_numpy() == pytest.approx(measured[name].to_numpy(float))
+    assert found.loc["training", ["effect", "measure", "answers"]].isna().all()
+    assert true["effect"].to_numpy() == pytest.approx(measured["true"].to_numpy())
+    # what the policies charge is money; of what is stated nobody said in what unit
+    assert found["cost"].isna().tolist() == [False, False, True, False]
+    spent = offers.groupby("campaign")["cost"].sum()
+    assert found.loc["gifts", "cost"] == pytest.approx(spent["gifts"]) and spent["gifts"] > 0
+    half = offers[offers["campaign"] == "gifts"]
+    assert half["month"].between(8, 11).all()
+    assert waves["month"].tolist() == sorted(loop.chart().index)
+
+
+def test_stated_costs_are_put_in_money_when_their_unit_is_named():
+    loop = cycle(size=600, money=1e5, survey=cs.Survey(size=600, response=0.5))
+    loop.play(["notices"], decisions={"notices": "keep"})
+    loop.play(["price"], decisions={})
+    found = loop.project_tables()["projects"].set_index("project")
+    assert found.loc["notices", "cost"] == pytest.approx(1e5 * (0.3 + 8 * 0.05))
+    assert found.loc["price", "cost"] == pytest.approx(1e5 * 4 * 2.0)
 
 
 # -- a round -------------------------------------------------------------------------------------------

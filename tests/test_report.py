@@ -355,7 +355,10 @@ def test_offers_that_win_back_are_counted_by_who_returns(tmp_path):
     database, page, _ = offered(tmp_path, cs.WinBack(), size=2500)
     with Database(database) as firm:
         offers, back = firm.table("offers"), firm.table("returns")
-    assert len(back) > 20
+    assert len(back) > 20 and offers["accepted"].sum() == len(back)
+    paid = re.search(r"expected to cost ([\d,]+) EUR in all, ([\d.]+) EUR an offer", page["campaign"])
+    assert float(paid[1].replace(",", "")) == pytest.approx(offers["cost"].sum(), abs=0.6)
+    assert float(paid[2]) == pytest.approx(offers["cost"].mean(), abs=0.006)
     told = re.search(r"Of ([\d,]+) offers to former customers ([\d.]+) % brought", page["campaign"])
     assert told[1] == f"{len(offers):,}"
     assert float(told[2]) == pytest.approx(100 * len(back) / len(offers), abs=0.06)

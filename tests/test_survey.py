@@ -447,6 +447,7 @@ def test_the_database_holds_the_surveys_and_nothing_hidden(water, tmp_path):
     data = run_surveys(water, surveys)
     with Database(path) as firm:
         assert firm.faults() == []
+        assert len(firm.table("truth.survey_sample")) == len(data.truth) == len(data.sample)
         for name in ("waves", "items", "sample", "answers"):
             stored = firm.table(f"survey_{name}")
             columns = [c.name for c in schema.BY_NAME[f"survey_{name}"].columns]
@@ -460,6 +461,27 @@ def test_the_database_holds_the_surveys_and_nothing_hidden(water, tmp_path):
         assert means["satisfaction"] == pytest.approx(expected)
 
 
+def test_the_truth_of_a_survey_tells_who_answers_and_how(water, state, ask):
+    """Some 5,000 asked: the share who answer within four standard errors."""
+    survey = Survey(response=0.3, missing=0, kindness=0)
+    wave = ask(survey)
+    truth, sample = wave.truth.set_index("customer"), wave.sample.set_index("customer")
+    assert truth.index.equals(sample.index)
+    met = sample["outcome"] != "not_reached"
+    answered, chance = sample.loc[met, "outcome"] == "complete", truth.loc[met, "chance"]
+    assert abs(answered.mean() - chance.mean()) < 4 * np.sqrt((chance * (1 - chance)).sum()) / len(chance)
+    assert chance.groupby(truth.loc[met, "satisfaction"] < 60).mean().diff().iloc[-1] > 0.03
+    told = wide(wave)
+    inner = truth.loc[told.index]
+    assert ((told["attention"] != 1) == inner["inattentive"]).all() and inner["inattentive"].sum() > 40
+    battery = told[[name for name in told if name.startswith("importance_")]]
+    assert (battery.loc[inner["straight"]].nunique(axis=1) == 1).all() and inner["straight"].sum() > 30
+    careful = ~(inner["straight"] | inner["inattentive"])
+    assert told.loc[careful, "image_1"].corr(inner.loc[careful, "halo"]) > 0.3
+    where = pd.Series(state["satisfaction"], index=state["id"])
+    assert (truth["satisfaction"] == where[truth.index]).all()
+
+
 def test_the_description_knows_the_words_of_a_survey():
     assert set(schema.MODES) == set(sv.MODES) and schema.OUTCOMES == sv.OUTCOMES
     assert Survey.model_fields["frame"].annotation.__args__ == schema.FRAMES
@@ -469,7 +491,8 @@ def test_without_surveys_the_tables_are_empty(water):
     data = run_surveys(water, [])
     assert all(frame.empty for frame in data)
     for name, frame in zip(data._fields, data, strict=True):
-        assert set(frame) == {c.name for c in schema.BY_NAME[f"survey_{name}"].columns}
+        table = "truth.survey_sample" if name == "truth" else f"survey_{name}"
+        assert set(frame) == {c.name for c in schema.BY_NAME[table].columns}
 
 
 def test_nobody_to_ask_gives_a_wave_without_answers(water):

@@ -124,6 +124,12 @@ def _followed(sheet: Sheet, firm: Firm, settings: Settings) -> None:
         f"{many(len(offers), 'offer')} to {many(people, 'customer')} are on file, from {firm.month(first)} "
         f"to {firm.month(last)}."
     )
+    if "cost" in offers and offers["cost"].notna().all():
+        total = float(offers["cost"].sum())
+        sheet.say(
+            f"They were expected to cost {firm.money(total)} in all, {firm.money(total / len(offers))} an "
+            "offer."
+        )
     if firm.has("returns"):
         former = _to_former(firm)
         back = sampling.share(np.arange(former) < len(firm["returns"]))

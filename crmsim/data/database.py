@@ -45,6 +45,7 @@ def tables_of(run: Any, surveys: Iterable[Any] = ()) -> dict[str, pd.DataFrame]:
     run: a `Run`. surveys: those taken, as `Run.survey` takes them; none by default.
     """
     records, people = run.records(), run.customers
+    surveys = [surveys] if hasattr(surveys, "months") else list(surveys)  # one alone will do
     asked = run.survey(surveys)
     events = _by_event(records.events)
     contract = run.scenario.purchase.contract
@@ -71,7 +72,8 @@ def tables_of(run: Any, surveys: Iterable[Any] = ()) -> dict[str, pd.DataFrame]:
         "event_kinds": network.kinds,
         "network_events": network.events,
         "event_customers": network.affected,
-        "offers": _plain(events["offer"]),
+        "projects": records.projects,
+        "offers": records.offers,
         "returns": _plain(events["returned"]),
         "survey": records.answers,
         "survey_waves": asked.waves,
@@ -84,6 +86,11 @@ def tables_of(run: Any, surveys: Iterable[Any] = ()) -> dict[str, pd.DataFrame]:
         "truth.departures": _true_departures(left, people),
         "truth.failures": events["failure"].rename(columns={"amount": "severity"}),
         "truth.weights": _weights(run.scenario),
+        "truth.survey_sample": asked.truth,
+        "truth.projects": _empty("truth.projects"),
+        "truth.market_panel": records.market,
+        "truth.problems": _problems(run.scenario),
+        "truth.parameters": _parameters(run.scenario, surveys),
     }
     return {name: tables[name][[c.name for c in BY_NAME[name].columns]] for name in BY_NAME}
 
@@ -198,7 +205,7 @@ def _by_event(events: pd.DataFrame) -> dict[str, pd.DataFrame]:
     parts = {name: events[(words == name).to_numpy()] for name in words.cat.categories}
     wanted = (
         "purchase", "payment_failed", "payment_cured", "complaint", "complaint_resolved",
-        "complaint_answered_fast", "offer", "returned", "failure",
+        "complaint_answered_fast", "returned", "failure",
     )  # fmt: skip
     return {name: parts.get(name, events.iloc[:0]) for name in wanted}
 
@@ -340,8 +347,42 @@ def _weights(scenario: Any) -> pd.DataFrame:
             "level": [t.level for t in scenario.touchpoints],
             "phase": [t.phase for t in scenario.touchpoints],
             "kind": [t.kind for t in scenario.touchpoints],
+            "quality": [t.quality for t in scenario.touchpoints],
+            "severity": [t.severity for t in scenario.touchpoints],
         }
     )
+
+
+def _problems(scenario: Any) -> pd.DataFrame:
+    """How often each touchpoint fails for those of a district and a segment, as the scenario begins."""
+    points, town = scenario.touchpoints, scenario.town
+    district, segment, factor = [None], [None], np.ones((1, len(points)))
+    if town is not None:
+        district = [town.districts[k] if town.districts else None for k in town.district]
+        segment = [town.segments[k] if town.segments else None for k in town.segment]
+        factor = town.factor
+    met = np.array([t.exposure for t in points])
+    failure = np.minimum(np.array([t.failure for t in points]) * factor, 1.0)
+    return pd.DataFrame(
+        {
+            "district": np.repeat(np.array(district, dtype=object), len(points)),
+            "segment": np.repeat(np.array(segment, dtype=object), len(points)),
+            "touchpoint": [t.name for t in points] * len(district),
+            "chance": (met * failure).reshape(-1),
+        }
+    )
+
+
+def _parameters(scenario: Any, surveys: Iterable[Any]) -> pd.DataFrame:
+    """The numbers that decide how customers feel and act, and how they answer the surveys."""
+    rows = []
+    for section, part in [*scenario, *((f"survey.{survey.name}", survey) for survey in surveys)]:
+        for name, info in getattr(type(part), "model_fields", {}).items():
+            value, extra = getattr(part, name), info.json_schema_extra
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                unit = extra.get("unit", "") if isinstance(extra, dict) else ""
+                rows.append((f"{section}.{name}", float(value), unit, info.description or ""))
+    return pd.DataFrame(rows, columns=pd.Index(["name", "value", "unit", "meaning"]))
 
 
 def _about(run: Any) -> pd.DataFrame:

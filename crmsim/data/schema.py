@@ -20,6 +20,8 @@ from ..vocabulary import ChurnCause, LoyaltyLayer, RelationshipStage
 
 SOURCES = ("initial", "won", "referred")
 CHANNELS = ("manual", "card", "debit")
+MEASURES = ("programme", "campaign", "both")
+STATUS = ("running", "ended", "kept", "dropped")
 HARDSHIP = ("low_income", "old_age", "illness")
 FRAMES = ("random", "stratified", "contacts", "leavers")
 MODES = ("phone", "online", "visit")
@@ -320,6 +322,7 @@ TABLES: tuple[Table, ...] = (
             Column("diameter", "INTEGER", "mm", "nominal diameter", low=1),
             Column("installed", "INTEGER", "year", "year it was put in", low=1900),
             Column("cycle", "INTEGER", "months", "months from reading to reading", low=1),
+            _yes("open", "the account is open when the record ends"),
         ),
     ),
     Table(
@@ -382,6 +385,11 @@ TABLES: tuple[Table, ...] = (
             Column("late", "INTEGER", "days", "after the day due; 0 when in time or never", low=0),
             _money("fee", "charge on paying late; not in the money of the bills"),
             _yes("complete", "all of it was paid in the end"),
+            Column(
+                "contact", "BIGINT", "",
+                "last visit to the counter in those months (see contacts); missing without one",
+                required=False, low=0,
+            ),
         ),
     ),
     Table(
@@ -443,7 +451,9 @@ TABLES: tuple[Table, ...] = (
             Column("touchpoint", "VARCHAR", "", "touchpoint that had the problem"),
             _hours("reported", "report"),
             _hours("started", "departure of the crew; missing when none ever went", required=False),
+            _hours("arrived", "arrival of the crew; missing when there was none", required=False),
             _hours("finished", "end of the repair; missing when there was none", required=False),
+            Column("deadline", "DOUBLE", "hours", "allowed from the report to the end", low=0),
             _yes("in_time", "finished within the deadline"),
             _event("event that it ended; missing for a problem of a single customer"),
             Column(
@@ -512,14 +522,73 @@ TABLES: tuple[Table, ...] = (
             _month("month of the contact, counted from 0; 30 days", key=False),
             _hours("received", "receipt"),
             _hours("answered", "answer; missing when there was none", required=False),
+            Column("deadline", "DOUBLE", "hours", "allowed from the receipt to the answer", low=0),
             _yes("in_time", "answered within the deadline"),
+            _yes("solved", "the answer solved the problem"),
             Column(
                 "contact", "BIGINT", "", "contact that had not helped (see contacts)", required=False, low=0
             ),
             Column("touchpoint", "VARCHAR", "", "touchpoint it is about"),
         ),
     ),
-    Table("offers", "offers made to single customers by campaigns", (_customer(), _month())),
+    Table(
+        "projects",
+        "what the firm did about its customers: policies, or the projects of a cycle of plan, do, check, act",
+        (
+            Column("project", "VARCHAR", "", "name", key=True),
+            Column("first_month", "INTEGER", "month", "first month it ran, counted from 0", key=True, low=0),
+            Column(
+                "last_month", "INTEGER", "month", "last month it ran; missing if it goes on", required=False,
+                low=0,
+            ),
+            Column(
+                "kind", "VARCHAR", "", "it changes how the firm works, chooses single customers, or both",
+                words=MEASURES,
+            ),
+            Column("content", "VARCHAR", "", "what is done: its policies with their numbers"),
+            Column("english", "VARCHAR", "", "title", required=False),
+            Column("chinese", "VARCHAR", "", "title in Chinese", required=False),
+            Column("reach", "VARCHAR", "", "whom it was meant for at first: all, half, districts, a group"),
+            Column(
+                "cost", "DOUBLE", "money", "spent on it in the record; missing where its unit is not known",
+                required=False, low=0,
+            ),
+            Column("status", "VARCHAR", "", "when the record ends", words=STATUS),
+            Column(
+                "round", "INTEGER", "", "round of the cycle, from 1; missing without one", required=False,
+                low=1,
+            ),
+            Column(
+                "measure", "VARCHAR", "", "what it was measured by: a touchpoint, or satisfaction",
+                required=False,
+            ),
+            Column("comparison", "VARCHAR", "", "how: with whom, or with when", required=False),
+            Column("effect", "DOUBLE", "points", "measured effect", required=False),
+            Column("low", "DOUBLE", "points", "lower end of its interval", required=False),
+            Column("high", "DOUBLE", "points", "upper end of its interval", required=False),
+            Column("answers", "INTEGER", "", "answers that the measurement rests on", required=False, low=0),
+        ),
+    ),
+    Table(
+        "offers",
+        "offers made to single customers by campaigns",
+        (
+            Column("offer", "BIGINT", "", "number of the offer, in the order of time", key=True, low=0),
+            _customer(key=False),
+            _month(key=False),
+            Column("campaign", "VARCHAR", "", "campaign that made it (see projects)", required=False),
+            Column("action", "VARCHAR", "", "what was done or offered", required=False),
+            Column(
+                "score", "DOUBLE", "", "what the campaign ranked customers by; the higher the sooner",
+                required=False,
+            ),
+            Column("cost", "DOUBLE", "money", "expected cost, as charged", required=False, low=0),
+            Column(
+                "accepted", "BOOLEAN", "yes/no",
+                "a lapsed customer came back on it; missing where nobody was asked back", required=False,
+            ),
+        ),
+    ),
     Table("returns", "customers who came back after an offer", (_customer(), _month())),
     Table(
         "survey",
@@ -664,6 +733,84 @@ TABLES: tuple[Table, ...] = (
             Column("level", "VARCHAR", "", "level of satisfaction it serves", words=LEVELS),
             Column("phase", "VARCHAR", "", "when it is met", words=PHASES),
             Column("kind", "VARCHAR", "", "how gains and losses of it count", words=KANO),
+            _points("quality", "what it offers, before any programme"),
+            _points("severity", "by how much a failure there lowers its perception, on average", high=None),
+        ),
+        schema="truth",
+    ),
+    Table(
+        "survey_sample",
+        "what lies behind the answers of everyone chosen for a wave",
+        (
+            _wave(),
+            _customer(),
+            _points("satisfaction", "cumulative satisfaction when asked"),
+            Column("chance", "DOUBLE", "probability", "chance to answer when reached", low=0, high=1),
+            _points("halo", "general attitude, which colours what is said of every touchpoint", high=None),
+            _yes("straight", "would tick one column"),
+            _yes("inattentive", "would fail the attention check"),
+        ),
+        schema="truth",
+    ),
+    Table(
+        "projects",
+        "true effects of a cycle's projects: the world as it was less the same world without the project",
+        (
+            Column("project", "VARCHAR", "", "name", key=True),
+            Column("first_month", "INTEGER", "month", "first month it ran, counted from 0", key=True, low=0),
+            Column("effect", "DOUBLE", "points", "on what it was measured by"),
+            Column("satisfaction", "DOUBLE", "points", "on overall satisfaction"),
+        ),
+        schema="truth",
+    ),
+    Table(
+        "market_panel",
+        "each customer's choice in each year since a closed market opened; empty where none did",
+        (
+            _customer(),
+            Column("year", "INTEGER", "", "year since the opening, from 1", key=True, low=1),
+            _month("first month of that year, counted from 0", key=False),
+            Column("awareness", "DOUBLE", "share", "customers who know that they may choose", low=0, high=1),
+            Column("attention", "DOUBLE", "share", "of these, who look at offers at all", low=0, high=1),
+            _points("offer", "by how much rivals offer more than when the market was closed", high=None),
+            _points("value", "value this customer perceives here", high=None),
+            _points("alternative", "value of the best that rivals offer this customer", high=None),
+            _points("switching", "what a change would cost this customer"),
+            Column(
+                "months", "INTEGER", "months", "lived as a customer in the year, that of leaving too",
+                low=1, high=12,
+            ),
+            _yes("switched", "left for a rival in the year; who moved away did not"),
+        ),
+        schema="truth",
+    ),
+    Table(
+        "problems",
+        "how often touchpoints fail for the customers of a district and a segment, before any programme",
+        (
+            Column(
+                "district", "VARCHAR", "", "part of town; missing where all fare alike", key=True,
+                required=False,
+            ),
+            Column(
+                "segment", "VARCHAR", "", "kind of customer; missing where all fare alike", key=True,
+                required=False,
+            ),
+            Column("touchpoint", "VARCHAR", "", "where customers meet the firm", key=True),
+            Column(
+                "chance", "DOUBLE", "probability a month", "chance to meet a failure there", low=0, high=1
+            ),
+        ),
+        schema="truth",
+    ),
+    Table(
+        "parameters",
+        "the numbers that decide how customers feel, act and answer, before any programme or rival",
+        (
+            Column("name", "VARCHAR", "", "section and name in the scenario, or in a survey", key=True),
+            Column("value", "DOUBLE", "see unit", "its value"),
+            Column("unit", "VARCHAR", "", "what it is measured in"),
+            Column("meaning", "VARCHAR", "", "what it is"),
         ),
         schema="truth",
     ),
@@ -684,6 +831,7 @@ REFERENCES = {
     "event": ("network_events", "event"),
     "job": ("jobs", "job"),
     "contact": ("contacts", "contact"),
+    "campaign": ("projects", "project"),
 }
 
 # Names in Chinese, of tables and of columns; a column that means something else in one table is there
@@ -696,10 +844,13 @@ TABLES_IN_CHINESE = {
     "tariff": "阶梯价格", "statements": "计量账单", "receipts": "缴费记录", "complaints": "投诉",
     "contacts": "客户接触", "jobs": "抢修工单", "event_kinds": "事件类型", "network_events": "管网事件",
     "event_customers": "受影响客户", "formal_complaints": "书面投诉", "offers": "优惠与挽留",
+    "projects": "改进项目", "truth.projects": "项目真实效果",
     "returns": "回流客户", "survey": "月度满意度回访", "survey_waves": "问卷调查批次",
     "survey_items": "问卷题目", "survey_sample": "调查样本", "survey_answers": "问卷回答",
     "departures": "流失", "about": "数据来源", "truth.customers": "客户真实状态",
     "truth.departures": "真实流失原因", "truth.failures": "真实服务失误", "truth.weights": "接触点真实权重",
+    "truth.survey_sample": "回答背后的真实状态",
+    "truth.market_panel": "市场开放面板", "truth.problems": "真实故障率", "truth.parameters": "模型参数",
 }  # fmt: skip
 COLUMNS_IN_CHINESE = {
     "customer": "客户编号", "joined_month": "成为客户的月份", "joined": "成为客户的日期", "source": "来源",
@@ -740,7 +891,20 @@ COLUMNS_IN_CHINESE = {
     "announced": "提前通知时间", "affected": "受影响客户数", "told": "提前获知的客户数",
     "minutes": "受影响时间", "event_customers.told": "是否提前获知", "network_events.started": "开始时间",
     "about.value": "内容", "survey_items.english": "英文题干", "survey_items.chinese": "中文题干",
-    "payments.amount": "到账金额", "bills.amount": "账单金额",
+    "payments.amount": "到账金额", "bills.amount": "账单金额", "offer": "优惠编号", "campaign": "营销活动",
+    "open": "是否在用", "arrived": "到场时间", "deadline": "时限", "receipts.contact": "柜台缴费接触编号",
+    "offers.action": "措施", "score": "排序得分", "offers.cost": "预计费用", "accepted": "是否接受",
+    "chance": "每月故障概率", "unit": "单位", "meaning": "含义", "truth.parameters.name": "参数",
+    "truth.parameters.value": "取值", "year": "开放后第几年", "awareness": "知情比例",
+    "truth.survey_sample.chance": "回答概率", "halo": "总体印象", "straight": "是否直线作答",
+    "inattentive": "是否不认真", "truth.weights.quality": "提供的质量",
+    "truth.weights.severity": "失误的平均影响",
+    "project": "项目", "last_month": "结束月份", "content": "内容", "reach": "覆盖范围", "status": "状态",
+    "round": "轮次", "measure": "衡量指标", "comparison": "比较方式", "effect": "效果", "answers": "回答数",
+    "projects.low": "区间下限", "projects.high": "区间上限", "projects.cost": "费用", "projects.kind": "类别",
+    "truth.projects.effect": "真实效果", "truth.projects.satisfaction": "对总体满意度的真实效果",
+    "attention": "关注比例", "truth.market_panel.offer": "竞争优惠", "truth.market_panel.value": "感知价值",
+    "alternative": "竞争者价值", "switching": "转换成本", "months": "在网月数", "switched": "是否转网",
 }  # fmt: skip
 
 

@@ -468,6 +468,42 @@ class Targets(Answer):
 
 
 @dataclass(frozen=True)
+class Plan(Answer):
+    """Some things of a menu that a budget pays for, scored by what they bring together.
+
+    costs: tables -> cost by name; budget: tables -> money. worth: seed -> what each choice within the budget
+    brings, by the frozenset of its names; chance is their mean. enough: as for `Targets`.
+    """
+
+    costs: Callable[[Data], Mapping[str, float]] = lambda data: {}
+    budget: Callable[[Data], float] = lambda data: math.inf
+    worth: Callable[[int], Mapping[frozenset[str], float]] = lambda seed: {}
+    enough: float = 0.5
+    what: str = "measures"
+
+    @property
+    def wanted(self) -> str:  # type: ignore[override]
+        return f"a list of {self.what} within the budget"
+
+    def judge(self, value: Any, reference: Any, data: Data, seed: int, call: Call | None) -> Verdict:
+        names = _named(value)
+        if names is None:
+            return _type_problem(value, self.wanted)
+        costs = self.costs(data)
+        if strange := [name for name in names if name not in costs]:
+            return wrong("unknown names", f"{strange[0][:40]!r} is none of the {self.what}")
+        if not names:
+            return wrong("an empty list", "the list is empty")
+        if len(names) != len(set(names)):
+            return wrong("named twice", "something is named twice")
+        if math.fsum(costs[name] for name in names) > self.budget(data):
+            return wrong("over the budget 超出预算", "together they cost more than the budget")
+        worth = self.worth(seed)
+        mean, best = math.fsum(worth.values()) / len(worth), max(worth.values())
+        return scored(worth[frozenset(names)], mean, best, self.enough, self.what)
+
+
+@dataclass(frozen=True)
 class Policy(Answer):
     """A policy, tried in the student's world; or a rule ``choose(view)`` that names whom to call each month.
 

@@ -32,9 +32,8 @@ class Exercise:
     id: the set's name and a number, "rfm-2". goal: what is to be handed in, with units. hint: how to go about
     it. rubric: what earns the points, for the instructor. difficulty: 1 to 3 (`LEVELS`). answer: the kind,
     with the typical mistakes. solve: the reference, from the student's tables by the package's own functions;
-    or truth: from the seed, where only the simulation knows it. A `Targets` or `Policy` needs neither. data:
-    seed ->
-    tables, where the exercise has others than its set.
+    or truth: from the seed, where only the simulation knows it. A `Targets`, `Plan` or `Policy` needs
+    neither. data: seed -> tables, where the exercise has others than its set.
     """
 
     id: str

@@ -23,6 +23,7 @@ import pandas as pd
 from scipy import stats
 
 from ..analysis.targeting import auc
+from ..simulation.records import TO_RIVALS
 from ..simulation.scenario import PRESETS, RivalEvent, Scenario, ScenarioError
 from ..simulation.survey import Survey, run_surveys
 from .worlds import World
@@ -30,7 +31,6 @@ from .worlds import World
 Floats = npt.NDArray[np.float64]
 
 OPENINGS = PRESETS / "openings"
-TO_RIVALS = ("competitive", "fault")
 FIFTHS = 5
 # item -> what it asks, in the order of a figure
 ITEMS = {

@@ -22,6 +22,7 @@ import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -44,6 +45,8 @@ from ..simulation.policies import (
     policies_of,
     policy,
 )
+from ..simulation.projects import described
+from ..simulation.projects import table as projects_table
 from ..simulation.run import Run
 from ..simulation.scenario import Scenario
 from ..simulation.survey import Survey
@@ -252,6 +255,7 @@ class PdcaCycle:
     - `rounds`: a row a round, what was measured of all its projects together and what was true
     - `chart()`: the control chart of all waves
     - `earned`: what the loop brought, against the same world in which nothing was done
+    - `to_database(path)`: the customer database with the projects, what they cost and what was measured
 
     Raises ScenarioError, PolicyError and ValueError.
     """
@@ -654,6 +658,72 @@ class PdcaCycle:
             name=self._said("earned"),
             dtype=object,
         )
+
+    def project_tables(self) -> dict[str, pd.DataFrame]:
+        """The tables `projects` and `truth.projects` of the customer database: a row for each project in each
+        round that it began in. Costs are in the scenario's currency; missing where they are stated and the
+        cycle was not told in what unit (`money`). Where the truth was looked up in place of the survey
+        (`check("truth")`), nothing was measured.
+        """
+        end = self._now
+        last = self._done[-1].placed if self._done else ()
+        found = {(row["round"], row["project"]): row for row in self._rows}
+        starts = {(r.start, name) for r in self._done for name in r.projects}
+        rows, truth = [], []
+        for this in self._done:
+            for name in this.projects:
+                project, row = self.projects[name], found.get((this.number, name), {})
+                dropped = row.get("decision") == "drop"
+                until = min([s for s, other in starts if other == name and s > this.start], default=end)
+                if project.priced:
+                    stated = self._cost(name, last, this.start, until) * self.money
+                    cost = stated if self._unit_named else None
+                else:
+                    spent = self._made(last, end).run.costs.get(name, pd.Series(dtype=float))
+                    cost = float(spent.loc[this.start : until - 1].sum())
+                what = described(project.policies)
+                seen = row if row.get("by") == "survey" else {}
+                rows.append(
+                    {
+                        "project": name,
+                        "first_month": this.start,
+                        "last_month": this.end - 1 if dropped else None,
+                        **what,
+                        "content": what["content"] + (f" ({self._word})" if self._word else ""),
+                        "reach": what["reach"] if this.to == "all" else this.to,
+                        "english": project.english or None,
+                        "chinese": project.chinese or None,
+                        "cost": cost,
+                        "status": {"keep": "kept", "drop": "dropped"}.get(row.get("decision", ""), "running"),
+                        "round": this.number,
+                        "measure": seen.get("measure"),
+                        "comparison": seen.get("comparison"),
+                        **{key: seen.get(key) for key in ("effect", "low", "high")},
+                        "answers": seen.get("n"),
+                    }
+                )
+                if row:
+                    truth.append((name, this.start, row["true"], row["true_index"]))
+        names = pd.Index(["project", "first_month", "effect", "satisfaction"])
+        return {"projects": projects_table(rows), "truth.projects": pd.DataFrame(truth, columns=names)}
+
+    def to_database(self, path: str | Path) -> Path:
+        """Write the customer database of the world as it was played, to the end of the last round.
+
+        It is what `Run.to_database` writes, with the waves of the cycle's survey, and the `project_tables`.
+        Raises ValueError before a round was done, and DataError when the place cannot be written.
+        """
+        from ..data.database import tables_of, write_tables
+
+        if not self._done:
+            raise ValueError("to_database: no round was done yet; plan and do one first")
+        this = self._done[-1]
+        waves = [self.survey.replace(months=tuple(sorted(self._scores)))] if self._scores else []
+        tables = tables_of(self._made(this.placed, this.end).run, waves)
+        own = self.project_tables()
+        others = tables["projects"][~tables["projects"]["project"].isin(own["projects"]["project"])]
+        own["projects"] = pd.concat([others, own["projects"]], ignore_index=True)
+        return write_tables(tables | own, path)
 
     @property
     def note(self) -> str:

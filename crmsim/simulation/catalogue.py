@@ -193,9 +193,13 @@ CATALOGUES = {
 
 
 def catalogue(scenario: Scenario) -> Catalogue:
-    """The catalogue of a scenario: by its name, or that of a shop or a mobile telephone company."""
+    """The catalogue of a scenario: of the preset its name begins with (`water_utility_opened_england`), or
+    that of a shop or a mobile telephone company."""
+    for name, known in CATALOGUES.items():
+        if f"{scenario.name}_".startswith(f"{name}_"):
+            return known
     other = "subscription" if scenario.purchase.contract else "retail"
-    return CATALOGUES.get(scenario.name, CATALOGUES[other])
+    return CATALOGUES[other]
 
 
 class Goods(NamedTuple):

@@ -25,7 +25,7 @@ from .compile import (
 from .customers import CustomerView, People, spending_table
 from .draws import WORLD, Key, Purpose, make_key, normal, uniform
 from .policies import Levers, Offers, PolicyError, Programme, policies_of
-from .run import Run
+from .run import UNASKED, Offered, Run
 from .scenario import Scenario
 from .watch import WorldView
 
@@ -140,6 +140,7 @@ class World:
         self.costs: list[dict[str, float]] = []
         self.lives: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]] = []
         self.log: list[Any] = []
+        self.offered: list[Offered] = []
         self.shock = 0.0
         self.active = 0.0
         self.referrals = 0
@@ -209,7 +210,9 @@ class World:
                 raise PolicyError(
                     f"{campaign.name}: offers(view) must return Offers, not {type(offers).__name__}"
                 )
-            self._apply(offers, campaign.name, month)
+            accepted = self._apply(offers, campaign.name, month)
+            if self.events:
+                self.offered.append(Offered(month, campaign.name, offers, accepted))
             self.spent[campaign.name] = self.spent.get(campaign.name, 0.0) + float(np.sum(offers.cost))
 
     def spread_departures(self, month: int) -> None:
@@ -269,6 +272,7 @@ class World:
             costs=self.costs,
             lives=self.lives,
             log=self.log if self.events else None,
+            offered=self.offered,
             again=self.again,
             service=self.service,
         )
@@ -366,7 +370,8 @@ class World:
             spending = self.people.column("rate") * mean_spend
         return float(np.quantile(purchase.margin * spending, 0.8))
 
-    def _apply(self, offers: Offers, name: str, month: int) -> None:
+    def _apply(self, offers: Offers, name: str, month: int) -> np.ndarray:
+        """Make the offers; says of each whether it was taken, as `Offered.accepted`."""
         people, action = self.people, offers.what
         try:
             rows = people.rows_of(offers.ids)
@@ -376,8 +381,12 @@ class World:
         active = people.get("active", rows) > 0
         people.set("offers", rows, people.get("offers", rows) + 1)
         people.set("last_offer", rows, month)
+        accepted = np.full(rows.size, UNASKED, dtype=np.int8)
         if action.win_back > 0:
-            self._win_back(rows[~active], offers.ids[~active], action, month)
+            # Without a contract the firm cannot tell who of those it asks back had left.
+            asked = ~active if self.scenario.purchase.contract else np.ones(rows.size, dtype=bool)
+            accepted[asked] = 0
+            accepted[~active] = self._win_back(rows[~active], offers.ids[~active], action, month)
         here = rows[active]
         if action.strength:
             people.set("offer_strength", here, action.strength)
@@ -386,6 +395,7 @@ class World:
         if action.satisfaction:
             lifted = np.minimum(people.get("satisfaction", here) + np.float32(action.satisfaction), 100)
             people.set("satisfaction", here, lifted)
+        return accepted
 
     def _chances_to_return(self, rows: np.ndarray, action: Any) -> np.ndarray:
         """The chance of each of these former customers to accept an offer to return."""
@@ -405,15 +415,17 @@ class World:
             ]
         )
 
-    def _win_back(self, rows: np.ndarray, ids: np.ndarray, action: Any, month: int) -> None:
+    def _win_back(self, rows: np.ndarray, ids: np.ndarray, action: Any, month: int) -> np.ndarray:
+        """Ask former customers back; says which of them came."""
         if not rows.size:
-            return
+            return np.zeros(0, dtype=bool)
         people = self.people
         chance = self._chances_to_return(rows, action)
         if not np.isfinite(chance).all():
             who = ids[~np.isfinite(chance)][0]
             self._explain_nan(f"customer {who}, month {month}: the chance to return is not a number")
-        back = rows[np.asarray(uniform(self.key, Purpose.WIN_BACK, ids, month)) < chance]
+        came = np.asarray(uniform(self.key, Purpose.WIN_BACK, ids, month)) < chance
+        back = rows[came]
         self.returned += back.size
         people.revive(back)
         for column, value in (
@@ -422,6 +434,7 @@ class World:
             ("last_purchase", month), ("offer_months", 0), ("neighbours", 0),
         ):  # fmt: skip
             people.set(column, back, value)
+        return came
 
     def _missing(self, month: int) -> str:
         """The first number of someone who lived this month that is none, or nothing."""

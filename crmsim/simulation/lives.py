@@ -237,7 +237,7 @@ class WatchedWorld(CompiledWorld):
         told = {name: columns[SCRATCH_INDEX[name]] for name in TOLD}
         self.starts[month] = start._replace(touchpoints=self.touchpoints.copy(), served=Served(told, drops))
 
-    def _win_back(self, rows: np.ndarray, ids: np.ndarray, action: Any, month: int) -> None:
+    def _win_back(self, rows: np.ndarray, ids: np.ndarray, action: Any, month: int) -> np.ndarray:
         mine = ids == self.who
         if mine.any():
             chance = float(self._chances_to_return(rows[mine], action)[0])
@@ -245,7 +245,7 @@ class WatchedWorld(CompiledWorld):
             word = WORDS[Purpose.WIN_BACK]
             output = 1.0 if draw < chance else 0.0
             self.returns[month] = Step("offer", word, {}, output, draw, chance, Purpose.WIN_BACK)
-        super()._win_back(rows, ids, action, month)
+        return super()._win_back(rows, ids, action, month)
 
     def observe(self, month: int) -> ObservedCustomer:
         """The customer after living the month again, step by step with the plain rules."""

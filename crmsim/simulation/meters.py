@@ -32,12 +32,12 @@ LAST_DAY = 28
 class Metered(NamedTuple):
     """Tables of what meters say; see `data.schema` for the columns.
 
-    `meters`: meter, customer, kind, diameter (mm), age (years, when the record begins), cycle (months).
+    `meters`: meter, customer, kind, diameter (mm), age (years, when the record begins), cycle (months), open.
     `statements`: statement, customer, meter, first_month, month (last), day (of that month, 1 to 28), due
     (days after it), usage, tier_1 to tier_3 (m3), water, sewage, amount, error (money).
     `readings`: meter, month, kind, register (m3; missing where nobody could read).
     `receipts`: statement, customer, way, days (after the bill; missing where nothing came in), amount, late
-    (days), fee (money), complete.
+    (days), fee (money), complete, contact (the visit to the counter, else missing).
     `tariff`: tier, upto (m3 a month; missing for the last), price, sewage (money per m3).
     """
 
@@ -60,7 +60,7 @@ def metered(
 
     bills: customer, month, amount of each month; payments: in the same order, amount (what came in), paid,
     failed, channel. prices: level of prices by month. errors: customer, month of failures that sent a bill
-    out wrong. visits: customer, month of visits to the counter.
+    out wrong. visits: customer, month, contact (number) of visits to the counter.
     """
     metering = run.scenario.metering
     if not metering.cycle or not run.scenario.purchase.contract:
@@ -85,6 +85,7 @@ def metered(
             "diameter": sizes[np.searchsorted([upto for _, upto in DIAMETERS[:-1]], usage)],
             "age": age,
             "cycle": np.int32(metering.cycle),
+            "open": people["left_month"].isna().to_numpy(),
         }
     )
     statements = _statements(run, metering, bills, prices, errors)
@@ -101,13 +102,13 @@ def metered(
 
 def _nothing() -> Metered:
     names = {
-        "meters": ("meter", "customer", "kind", "diameter", "age", "cycle"),
+        "meters": ("meter", "customer", "kind", "diameter", "age", "cycle", "open"),
         "statements": (
             "statement", "customer", "meter", "first_month", "month", "day", "due", "usage", "tier_1",
             "tier_2", "tier_3", "water", "sewage", "amount", "error",
         ),
         "readings": ("meter", "month", "kind", "register"),
-        "receipts": ("statement", "customer", "way", "days", "amount", "late", "fee", "complete"),
+        "receipts": ("statement", "customer", "way", "days", "amount", "late", "fee", "complete", "contact"),
         "tariff": ("tier", "upto", "price", "sewage"),
     }  # fmt: skip
     return Metered(**{name: pd.DataFrame(columns=pd.Index(columns)) for name, columns in names.items()})
@@ -264,8 +265,17 @@ def _receipts(
             "late": over,
             "fee": metering.late_fee * over * amount,
             "complete": table["complete"].to_numpy(),
+            "contact": _last_visit(table, visits, metering.cycle),
         }
     )
+
+
+def _last_visit(receipts: pd.DataFrame, visits: pd.DataFrame, cycle: int) -> pd.Series:
+    """The number of the last visit to the counter in the cycle of each receipt; missing without one."""
+    found = visits.assign(cycle=visits["month"].astype(np.int64) // cycle)
+    last = found.drop_duplicates(["cycle", "customer"], keep="last").set_index(["cycle", "customer"])
+    at = pd.MultiIndex.from_frame(receipts[["cycle", "customer"]])
+    return last["contact"].reindex(at).astype("Int64").reset_index(drop=True)
 
 
 def _is_in(rows: pd.DataFrame, pairs: pd.DataFrame) -> npt.NDArray[np.bool_]:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from .catalogue import Purpose
-from .draws import WORLD, normal, uniform
+from .draws import WORLD, Key, normal, uniform
 from .draws import Purpose as Lived
 from .service import HOURS
 
@@ -37,7 +37,8 @@ class Month(NamedTuple):
     """What failed in a month, and the numbers of the touchpoints that decide its events.
 
     who, touchpoint: customer and number of the touchpoint of each failure. planned, common, crew: of each
-    touchpoint, in the precision of the engine. notified: share of planned stops announced.
+    touchpoint, in the precision of the engine. notified: share of planned stops announced. travel,
+    travel_cv: mean (minutes) and coefficient of variation of the crews' way.
     """
 
     who: Whole
@@ -46,6 +47,8 @@ class Month(NamedTuple):
     common: npt.NDArray[np.float32]
     crew: npt.NDArray[np.float32]
     notified: np.float32
+    travel: float
+    travel_cv: float
 
 
 class Network(NamedTuple):
@@ -59,7 +62,8 @@ class Network(NamedTuple):
     `kinds`: kind, english, chinese, touchpoint, planned.
     `contact_event`, `contact_job`: by month, for each contact of the hotline in its order, the number of its
     event and of its job (-1 for none); jobs are numbered through all months.
-    `job_event`, `job_touchpoint`: for each job its event (-1 for none) and the number of its touchpoint.
+    `job_event`, `job_touchpoint`, `job_travel`: for each job its event (-1 for none), the number of its
+    touchpoint, and the crew's way there (hours).
     """
 
     events: pd.DataFrame
@@ -69,6 +73,7 @@ class Network(NamedTuple):
     contact_job: dict[int, Whole]
     job_event: Whole
     job_touchpoint: Whole
+    job_travel: Floats
 
 
 def event_of(luck: Any, common: Any, number: int, homes: Any = None) -> Whole:
@@ -111,6 +116,16 @@ def job_numbers(touchpoint: Whole, event: Whole, went: Mask) -> Whole:
     return found
 
 
+def travel_time(key: Key, who: Any, month: int, mean: float, cv: float) -> Floats:
+    """How long a crew is on its way, hours; as `contacts.send_crews` draws it.
+
+    who: identity of who reported alone, or of the event. mean: minutes; cv: coefficient of variation.
+    """
+    spread = np.sqrt(np.log(1.0 + cv**2))
+    z = np.asarray(normal(key, Lived.CREW_TRAVEL, who, month))
+    return np.asarray(np.exp(spread * z - 0.5 * spread**2) * mean / 60.0)
+
+
 def network(run: Run, months: list[Month], jobs: pd.DataFrame, profiles: pd.DataFrame) -> Network:
     """The common events of a run and whom they struck.
 
@@ -121,7 +136,7 @@ def network(run: Run, months: list[Month], jobs: pd.DataFrame, profiles: pd.Data
     number = scenario.service.common_events
     contact_event: dict[int, Whole] = {}
     contact_job: dict[int, Whole] = {}
-    of_jobs: list[tuple[Whole, Whole]] = []
+    of_jobs: list[tuple[Whole, Whole, Floats]] = []
     struck = []
     town = scenario.town
 
@@ -167,7 +182,8 @@ def network(run: Run, months: list[Month], jobs: pd.DataFrame, profiles: pd.Data
         # The first report of a job, for a later one overwrites nothing.
         rows = np.flatnonzero(job >= 0)[::-1]
         one[job[rows]], reporter[job[rows]] = at[rows], rows
-        of_jobs.append((one, reporter))
+        own = np.where(event[reporter] >= 0, _own(one, event[reporter]), caller[reporter].astype(np.uint64))
+        of_jobs.append((one, reporter, travel_time(key, own, m, month.travel, month.travel_cv)))
         contact_job[m] = np.where(job >= 0, job + first, -1)
         first += total
     found = pd.concat(struck, ignore_index=True) if struck else pd.DataFrame()
@@ -179,8 +195,8 @@ def network(run: Run, months: list[Month], jobs: pd.DataFrame, profiles: pd.Data
     for m, (at, event, planned) in slots.items():
         numbers = [place.get((m, *three), -1) for three in zip(at, event, planned, strict=True)]
         contact_event[m] = np.array(numbers, dtype=np.int64)
-    job_event = [contact_event[m][rows] for m, (_, rows) in zip(contact_event, of_jobs, strict=True)]
-    job_touchpoint = [one for one, _ in of_jobs]
+    job_event = [contact_event[m][rows] for m, (_, rows, _) in zip(contact_event, of_jobs, strict=True)]
+    job_touchpoint = [one for one, _, _ in of_jobs]
     events = _ends(run, events, contact_event, contact_job, jobs)
     if len(events):
         affected = _told(run, events, affected)
@@ -192,6 +208,7 @@ def network(run: Run, months: list[Month], jobs: pd.DataFrame, profiles: pd.Data
         contact_job=contact_job,
         job_event=np.concatenate([np.zeros(0, dtype=np.int64), *job_event]),
         job_touchpoint=np.concatenate([np.zeros(0, dtype=np.int64), *job_touchpoint]),
+        job_travel=np.concatenate([np.zeros(0), *(way for _, _, way in of_jobs)]),
     )
 
 

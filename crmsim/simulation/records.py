@@ -16,6 +16,7 @@ import pandas as pd
 
 from ..vocabulary import ChurnCause
 from .draws import Key, Purpose, uniform
+from .run import UNASKED
 from .stations import RECORD_TYPES
 from .stations_fast import NONE, SERVICE
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from .catalogue import Goods
     from .meters import Metered
     from .network import Month, Network
-    from .run import Run
+    from .run import Offered, Run
     from .stations import ServiceRecords
     from .watch import WorldView
 
@@ -52,6 +53,15 @@ class Records(NamedTuple):
     - `channels`: one array a month, the channel code of each known customer in the order of
       `Run.customers`
     - `departures`: month, customer, cause, stated_cause (keys of `vocabulary.ChurnCause`)
+    - `market`: the truth about a market that opened on the way (else empty), a row for each year since and
+      each customer there when it began: customer, year (from 1), month (its first), awareness and attention
+      (shares who know of a choice, and look), offer (points by which rivals are better than when the market
+      was closed), value, alternative (what rivals offer this customer, with the offer), switching (costs,
+      points), months (lived in the year, up to leaving), switched (left for a rival in it)
+    - `projects`: the run's policies (see `projects.projects`)
+    - `offers`: offer (number, from 0), month, customer, campaign and action (names), score (what the campaign
+      ranked by), cost (money, as expected and charged), accepted (whether a lapsed customer came back on it;
+      missing for offers that ask nobody back)
 
     - `goods`: call it for what was sold, in lines, the stock, and the static data of the customers
       (`catalogue.Goods`)
@@ -68,10 +78,12 @@ class Records(NamedTuple):
       weekday (Monday is 1), hour (of the day, 0 to 24), waited (seconds), outcome (see
       `stations.RECORD_TYPES`), agent (missing unless served and known), handled (seconds, missing unless
       served), called_back, solved, event (that struck many, else missing), job (of the crews, else missing)
-    - `jobs` of the field crews: job, month, touchpoint, reported, started, finished (hours since the month
-      began; the last two missing for what was never done), in_time, event, contact (the first report)
+    - `jobs` of the field crews: job, month, touchpoint, reported, started, arrived, finished (hours since the
+      month began; the last three missing for what was never done), deadline (hours from the report), in_time,
+      event, contact (the first report)
     - `letters`, formal complaints: complaint, month, customer, received, answered (hours, as above),
-      in_time, contact, touchpoint (that the complaint is about)
+      deadline (hours from the receipt), in_time, solved (by the answer), contact, touchpoint (that the
+      complaint is about)
     """
 
     events: pd.DataFrame
@@ -79,6 +91,9 @@ class Records(NamedTuple):
     purchases: pd.DataFrame
     channels: list[np.ndarray]
     departures: pd.DataFrame
+    market: pd.DataFrame
+    projects: pd.DataFrame
+    offers: pd.DataFrame
     contacts: pd.DataFrame
     jobs: pd.DataFrame
     letters: pd.DataFrame
@@ -100,6 +115,8 @@ class _Observer:
         self.answer_deadline: list[float] = []
         self.months: list[Month] = []
         self.errors: list[pd.DataFrame] = []
+        self.choices: list[pd.DataFrame] = []
+        self._opened: int | None = None
         self._decided: tuple[Any, ...] = ()
 
     def __call__(self, month: int, world: WorldView) -> None:
@@ -120,6 +137,37 @@ class _Observer:
         self.prices.append(world.parameter("value.price"))
         self.repair_deadline.append(world.parameter("service.repair_deadline"))
         self.answer_deadline.append(world.parameter("service.complaint_deadline"))
+        self._look_at_market(month, world)
+
+    def _look_at_market(self, month: int, world: WorldView) -> None:
+        """What everybody's choice is when a year since the opening begins; nothing where the market was
+        open from the first month."""
+        if self._opened is None and self.openness[-1] > 0:
+            self._opened = month
+        if not self._opened or (month - self._opened) % 12:
+            return
+        here = np.flatnonzero(world.column("active") > 0)
+
+        def of(name: str) -> np.ndarray:
+            return world.column(name)[here].astype(np.float64)
+
+        bound = of("switching") + world.parameter("market.switching_cost_shift")
+        offer = world.parameter("market.alternative_shift")
+        self.choices.append(
+            pd.DataFrame(
+                {
+                    "customer": world.ids[here],
+                    "year": np.int32((month - self._opened) // 12 + 1),
+                    "month": np.int32(month),
+                    "awareness": world.parameter("market.awareness"),
+                    "attention": world.parameter("market.attention"),
+                    "offer": offer,
+                    "value": of("value"),
+                    "alternative": of("alternative") + offer,
+                    "switching": np.clip(bound, 0.0, 100.0),
+                }
+            )
+        )
 
     def _look_back(self, month: int, world: WorldView) -> None:
         """What failed in the month that is over, under the levers of that month."""
@@ -127,12 +175,12 @@ class _Observer:
 
         scenario, ids = world.scenario, world.ids
         if scenario.service.desk != "none":
-            planned, common, crew, notified = self._decided
+            planned, common, crew, notified, travel, travel_cv = self._decided
             places = [d for d in range(len(common)) if common[d] > 0]
             rows = [np.flatnonzero(world.failure(scenario.touchpoints[d].name) > 0) for d in places]
             who = np.concatenate([ids[r] for r in rows]) if rows else ids[:0]
             d = np.repeat(np.array(places, dtype=np.int64), [r.size for r in rows])
-            self.months.append(Month(who, d, planned, common, crew, notified))
+            self.months.append(Month(who, d, planned, common, crew, notified, travel, travel_cv))
         metering = scenario.metering
         if metering.cycle and metering.touchpoint in (t.name for t in scenario.touchpoints):
             wrong = np.flatnonzero(world.failure(metering.touchpoint) > 0)
@@ -140,14 +188,15 @@ class _Observer:
 
 
 def _decided(world: WorldView) -> tuple[Any, ...]:
-    """What decides the events of a month: planned, common and crew of each touchpoint, and the share of
-    planned stops announced."""
+    """What decides the events of a month: planned, common and crew of each touchpoint, the share of planned
+    stops announced, and the mean and spread of the crews' way."""
     names = [t.name for t in world.scenario.touchpoints]
     numbers = (
         np.array([world.touchpoint(name, field) for name in names], dtype=np.float32)
         for field in ("planned", "common", "crew")
     )
-    return *numbers, np.float32(world.parameter("service.notified"))
+    way = world.parameter("service.travel"), world.parameter("service.repair_cv")
+    return *numbers, np.float32(world.parameter("service.notified")), *way
 
 
 def records(run: Run) -> Records:
@@ -156,6 +205,7 @@ def records(run: Run) -> Records:
     from .engine import simulate
     from .meters import metered
     from .network import network
+    from .projects import projects
 
     observer = _Observer()
     again = simulate(
@@ -183,14 +233,22 @@ def records(run: Run) -> Records:
         on=["month", "customer"],
         how="left",
     )
-    visits = contacts.loc[contacts["station"] == "counter", ["customer", "month"]]
+    # Nobody writes whom the hotline has helped, so what is solved then is so by the answer.
+    helped = events.loc[events["event"] == "complaint_resolved", ["month", "customer"]]
+    letters = letters.merge(helped.assign(solved=True), on=["month", "customer"], how="left")
+    letters["solved"] = letters["solved"].notna()
+    visits = contacts.loc[contacts["station"] == "counter", ["customer", "month", "contact"]]
     errors = pd.concat(observer.errors) if observer.errors else pd.DataFrame()
+    departures = _departures(run.key, events, np.array(observer.openness))
     return Records(
         events=events,
         answers=answers.astype({"month": np.int32}),
         purchases=purchases,
         channels=observer.channels,
-        departures=_departures(run.key, events, np.array(observer.openness)),
+        departures=departures,
+        market=_market(observer.choices, departures, run.scenario.population.months),
+        projects=projects(run),
+        offers=_offers(kept._offered),
         contacts=contacts.drop(columns="place"),
         jobs=jobs,
         letters=letters,
@@ -198,6 +256,59 @@ def records(run: Run) -> Records:
         metered=partial(metered, run, prices=observer.prices, errors=errors, visits=visits),
         network=found,
     )
+
+
+# Causes of leaving that lead to a rival.
+TO_RIVALS = (ChurnCause.COMPETITIVE.key, ChurnCause.FAULT.key)
+MARKET_COLUMNS = (
+    "customer", "year", "month", "awareness", "attention", "offer", "value", "alternative", "switching",
+    "months", "switched",
+)  # fmt: skip
+
+
+def _market(choices: list[pd.DataFrame], departures: pd.DataFrame, end: int) -> pd.DataFrame:
+    """Choices with what came of each: the first departure within the year, if any."""
+    if not choices:
+        return pd.DataFrame(columns=pd.Index(MARKET_COLUMNS))
+    found = []
+    for year in choices:
+        first = int(year["month"].iloc[0]) if len(year) else 0
+        last = min(first + 12, end)
+        within = departures[departures["month"].between(first, last - 1)]
+        left = within.drop_duplicates("customer").set_index("customer").reindex(year["customer"])
+        months = (left["month"] - first + 1).fillna(last - first)
+        found.append(
+            year.assign(
+                months=months.to_numpy().astype(np.int32),
+                switched=left["cause"].isin(TO_RIVALS).to_numpy(),
+            )
+        )
+    return pd.concat(found).sort_values(["customer", "year"], ignore_index=True)
+
+
+def _offers(made: list[Offered]) -> pd.DataFrame:
+    """Every offer, in the order of the months and, within one, of the campaigns and their customers."""
+    sizes = [len(part.offers) for part in made]
+
+    def of_each(values: list[Any], kind: Any) -> np.ndarray:
+        return np.repeat(np.array(values, dtype=kind), sizes)
+
+    def joined(parts: list[Any], kind: Any) -> np.ndarray:
+        return np.concatenate([np.zeros(0, dtype=kind), *parts])
+
+    accepted = joined([part.accepted for part in made], np.int8)
+    return pd.DataFrame(
+        {
+            "offer": np.arange(sum(sizes)),
+            "month": of_each([part.month for part in made], np.int32),
+            "customer": joined([part.offers.ids for part in made], np.int64),
+            "campaign": of_each([part.campaign for part in made], object),
+            "action": of_each([part.offers.what.name for part in made], object),
+            "score": joined([part.offers.score for part in made], np.float64),
+            "cost": joined([part.offers.cost for part in made], np.float64),
+            "accepted": pd.array(accepted == 1, dtype="boolean"),
+        }
+    ).assign(accepted=lambda table: table["accepted"].mask(accepted == UNASKED))
 
 
 def _linked(
@@ -220,6 +331,7 @@ def _linked(
     return contacts, jobs.assign(
         touchpoint=np.array([*names, ""], dtype=object)[found.job_touchpoint],
         event=_or_missing(found.job_event),
+        arrived=jobs["started"].to_numpy(dtype=np.float64) + found.job_travel,
         contact=told.reindex(jobs["job"]).astype("Int64").array,
     )
 
@@ -407,12 +519,13 @@ def _jobs(run: Run, deadline: list[float]) -> pd.DataFrame:
                 "month": np.int32(month),
                 "reported": records.contacts.arrival,
                 "started": records.service_start_time[:, 0],
+                "deadline": deadline[month],
                 **_done(records, "finished", deadline[month]),
             }
         )
         for month, _, records in _parts(run, "crews")
     ]
-    return _numbered("job", frames, ("month", "reported", "started", "finished", "in_time"))
+    return _numbered("job", frames, ("month", "reported", "started", "deadline", "finished", "in_time"))
 
 
 def _letters(run: Run, deadline: list[float]) -> pd.DataFrame:
@@ -423,12 +536,14 @@ def _letters(run: Run, deadline: list[float]) -> pd.DataFrame:
                 "month": np.int32(month),
                 "customer": who,
                 "received": records.contacts.arrival,
+                "deadline": deadline[month],
                 **_done(records, "answered", deadline[month]),
             }
         )
         for month, who, records in _parts(run, "office")
     ]
-    return _numbered("complaint", frames, ("month", "customer", "received", "answered", "in_time"))
+    columns = ("month", "customer", "received", "deadline", "answered", "in_time")
+    return _numbered("complaint", frames, columns)
 
 
 def _done(records: ServiceRecords, word: str, deadline: float) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from .policies import Offers
     from .records import Records
     from .service import Operations
     from .stations import ServiceRecords
@@ -41,6 +42,21 @@ EVENTS = (
     ("cured", "payment_cured"),
     ("referred", "referral"),
 )
+
+UNASKED = -1
+
+
+class Offered(NamedTuple):
+    """The offers that a campaign made in a month.
+
+    accepted: of each, 1 if a lapsed customer came back on it, 0 if not, `UNASKED` for offers that ask nobody
+    back: what those do shows in customers' later conduct only.
+    """
+
+    month: int
+    campaign: str
+    offers: Offers
+    accepted: np.ndarray
 
 
 class Run:
@@ -66,11 +82,13 @@ class Run:
         costs: list[dict[str, float]],
         lives: list[Any],
         log: list[dict[str, np.ndarray]] | None,
+        offered: list[Offered] | None = None,
         again: Callable[..., Run] | None = None,
         service: Operations | None = None,
     ) -> None:
         self.scenario, self.policies, self.key, self.rules = scenario, policies, key, rules
         self._people, self._rows, self._costs, self._lives, self._log = people, rows, costs, lives, log
+        self._offered = offered or []
         self._again = again
         self._operations = service
 
@@ -174,7 +192,7 @@ class Run:
             rules=self.rules,
             events=True,
         )
-        self._log, self._operations = again._log, again._operations
+        self._log, self._offered, self._operations = again._log, again._offered, again._operations
 
     @cached_property
     def lives(self) -> pd.DataFrame:

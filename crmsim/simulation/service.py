@@ -32,7 +32,7 @@ from .stations import (
     StationOptions,
     day_factors,
 )
-from .stations_fast import Answers, answer_plain
+from .stations_fast import Answers, answer_plain, count_line
 
 if TYPE_CHECKING:
     from .engine import CompiledWorld
@@ -298,6 +298,8 @@ class Operations:
                 calendar.openings, calendar.end, phone, busy, arrival, line.patience, service, line.again,
                 line.delay, line.solved, line.repeats, line.repeat_delay, out,
             )  # fmt: skip
+            if self.keep:
+                count_line(n, out)
         else:
             out, called_back = self._by_desk(desk, rota, phone, busy, self._contacts(line, n, who))
         self.backlog[station] = busy

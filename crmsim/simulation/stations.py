@@ -41,7 +41,17 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from .stations_fast import CLOSED, NONE, RENEGE, SERVICE, UNSERVED, Answers, Openings, answer_plain
+from .stations_fast import (
+    CLOSED,
+    NONE,
+    RENEGE,
+    SERVICE,
+    UNSERVED,
+    Answers,
+    Openings,
+    answer_plain,
+    count_line,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -601,6 +611,7 @@ class FastDesk:
             contacts.repeat_delay,
             out,
         )
+        count_line(len(contacts), out)
         return ServiceRecords.from_answers(contacts, calendar, "first come", out, busy)
 
 

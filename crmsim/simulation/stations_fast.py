@@ -6,7 +6,8 @@ before its patience ends; if not, it leaves and no server's time is used. So no 
 pass over the arrivals in order of time is exact for any service times, any patience, many servers
 and shifts (the recursion of Kiefer & Wolfowitz 1955, with abandonment). Those who call again come
 back through a heap. `SimpyDesk` plays the same month through event by event, with the same
-arithmetic, and ends at the same numbers.
+arithmetic, and ends at the same numbers. How many stood in line is counted afterwards, where
+somebody will look at it: it decides nothing and costs more than the rest.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Answers(NamedTuple):
     """What the compiled desk writes. Rows are contacts, columns are attempts, times in hours.
 
     Where `kind` is NONE (no such attempt) the other arrays are not written; `start` and `server` are
-    written for services only.
+    written for services only, `queue` by `count_line` only.
     """
 
     arrival: np.ndarray  # float64 (n, K): moment of the attempt
@@ -231,8 +232,6 @@ def answer_plain(
     order = in_order(arrival)
     again = (np.empty(n), np.empty(n, np.int64))  # attempts to come: moment, contact x K + attempt
     to_come = 0
-    line = (np.empty(n), np.empty(n, np.int64))  # when those now waiting leave the line
-    waiting = 0
     for i in range(n):
         out.resolved[i] = 0
         out.waited[i] = 0.0
@@ -257,10 +256,7 @@ def answer_plain(
             k = 0
             position += 1
 
-        while waiting > 0 and line[0][0] <= t:
-            waiting = pop(line, waiting)
         out.arrival[i, k] = t
-        out.queue[i, k] = waiting
 
         if turned_away:
             while opening < len(open_finish) and open_finish[opening] <= t:
@@ -320,7 +316,32 @@ def answer_plain(
             out.exit[i, k] = end
         out.waited[i] += leaves - t
         out.settled[i] = out.exit[i, k]
-        if leaves > t:
-            waiting = push(line, waiting, leaves, i)
         if later < end and k + 1 < attempts:
             to_come = push(again, to_come, later, i * attempts + k + 1)
+
+
+@compiled
+def count_line(n: Any, out: Any) -> None:
+    """Count for the attempts of the first `n` contacts how many were waiting when each arrived, in
+    `out.queue`, from what `answer_plain` has written."""
+    attempts = out.kind.shape[1]
+    made = 0
+    times = np.empty(n * attempts)
+    codes = np.empty(n * attempts, np.int64)  # contact x K + attempt
+    for i in range(n):
+        for k in range(attempts):
+            if out.kind[i, k] != NONE:
+                times[made] = out.arrival[i, k]
+                codes[made] = i * attempts + k
+                made += 1
+    line = (np.empty(made), np.empty(made, np.int64))  # when those now waiting leave the line
+    waiting = 0
+    for at in in_order(times[:made]):
+        t = times[at]
+        i, k = codes[at] // attempts, codes[at] % attempts
+        while waiting > 0 and line[0][0] <= t:
+            waiting = pop(line, waiting)
+        out.queue[i, k] = waiting
+        leaves = out.start[i, k] if out.kind[i, k] == SERVICE else out.exit[i, k]
+        if leaves > t:
+            waiting = push(line, waiting, leaves, i)

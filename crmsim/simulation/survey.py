@@ -339,11 +339,15 @@ class Wave(NamedTuple):
     - `sample`: a row for everyone asked: customer, stratum, age (years), weight (customers each
       stands for, by the sampling alone), outcome (`OUTCOMES`), seconds (missing without an answer)
     - `answers`: a row for each respondent and question: customer, item, answer (missing if skipped)
+    - `truth`: a row for everyone asked: customer, satisfaction (points), chance (to answer when reached),
+      halo (points by which the general attitude colours what is said of a touchpoint), straight and
+      inattentive (whether the customer answers so)
     """
 
     wave: pd.DataFrame
     sample: pd.DataFrame
     answers: pd.DataFrame
+    truth: pd.DataFrame
 
 
 def take(
@@ -439,7 +443,18 @@ def take(
         },
         index=[0],
     )
-    return Wave(wave, sample, answers)
+    inattentive, straight = _hasty(survey, luck, who)
+    truth = pd.DataFrame(
+        {
+            "customer": who,
+            "satisfaction": np.asarray(state["satisfaction"], dtype=float)[asked],
+            "chance": chance,
+            "halo": _halo(survey, luck, who),
+            "straight": straight,
+            "inattentive": inattentive,
+        }
+    )
+    return Wave(wave, sample, answers, truth)
 
 
 class _Luck(NamedTuple):
@@ -526,10 +541,9 @@ def _answers(
     def of(name: str) -> Floats:
         return np.asarray(state[name], dtype=float)[rows]
 
-    inattentive = luck.of(Purpose.ATTENTION, ids) < survey.inattentive
-    straight = luck.of(Purpose.STRAIGHT, ids) < survey.straight
+    inattentive, straight = _hasty(survey, luck, ids)
     spread = np.where(inattentive, survey.inattentive_error, 1.0)
-    halo = PERCEPTION_SD * math.sqrt(survey.halo / (1 - survey.halo)) * luck.normal(Purpose.HALO, ids)
+    halo = _halo(survey, luck, ids)
     style = of("scale_use") + survey.kindness + MODES[survey.mode].kindness
 
     satisfaction, expectation = of("satisfaction"), of("expectation")
@@ -585,6 +599,18 @@ def _answers(
     return table, inattentive | straight
 
 
+def _hasty(survey: Survey, luck: _Luck, ids: Any) -> tuple[Mask, Mask]:
+    """Who fails the attention check, and who ticks one column."""
+    inattentive = luck.of(Purpose.ATTENTION, ids) < survey.inattentive
+    return inattentive, luck.of(Purpose.STRAIGHT, ids) < survey.straight
+
+
+def _halo(survey: Survey, luck: _Luck, ids: Any) -> Floats:
+    """The general attitude of each, points."""
+    spread = PERCEPTION_SD * math.sqrt(survey.halo / (1 - survey.halo))
+    return spread * luck.normal(Purpose.HALO, ids)
+
+
 def _on_scale(points: Floats, skew: float, low: int, high: int) -> Floats:
     """Points as a tick on a scale from `low` to `high`, each step as wide as any other."""
     share = np.clip(points / 100.0, 0.0, 1.0)
@@ -602,12 +628,14 @@ class SurveyData(NamedTuple):
     - `items`: survey, item, construct, touchpoint, low, high, english, chinese
     - `sample`: wave and the columns of `Wave.sample`
     - `answers`: wave, customer, item, answer
+    - `truth`: wave and the columns of `Wave.truth`
     """
 
     waves: pd.DataFrame
     items: pd.DataFrame
     sample: pd.DataFrame
     answers: pd.DataFrame
+    truth: pd.DataFrame
 
     def wide(self, wave: int | None = None) -> pd.DataFrame:
         """Answers with a row a respondent and a column an item, indexed by wave and customer; of one
@@ -648,6 +676,7 @@ def run_surveys(run: Run, surveys: Survey | Iterable[Survey]) -> SurveyData:
         items=_items(run, chosen),
         sample=_together([w.sample for w in waves], SAMPLE_COLUMNS),
         answers=_together([w.answers for w in waves], ANSWER_COLUMNS),
+        truth=_together([w.truth for w in waves], TRUTH_COLUMNS),
     )
 
 
@@ -656,6 +685,7 @@ WAVE_COLUMNS = (
 )  # fmt: skip
 SAMPLE_COLUMNS = ("customer", "stratum", "age", "weight", "outcome", "seconds")
 ANSWER_COLUMNS = ("customer", "item", "answer")
+TRUTH_COLUMNS = ("customer", "satisfaction", "chance", "halo", "straight", "inattentive")
 
 
 def _together(frames: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:

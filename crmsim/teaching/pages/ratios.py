@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ...analysis import portfolio
-from ...data.samples import load_dataset
+from ...datasets import load_dataset
 from ...plots.style import GREY, OKABE_ITO
 from ..controls import Choice, Group, Number
 from ..page import Card, Page

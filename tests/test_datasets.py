@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 import crmsim as cs
+from crmsim import datasets
 from crmsim.cli import main
-from crmsim.data import samples
 from crmsim.data.database import Database, write_tables
 from crmsim.data.importing import read_purchases
-from crmsim.data.samples import DATASETS, DIRTY, TRUTH, load_dataset
 from crmsim.data.schema import BY_NAME, faults
 from crmsim.data.transactions import DataError
+from crmsim.datasets import DATASETS, DIRTY, TRUTH, load_dataset
 
 FIRMS = [name for name in DATASETS if name != DIRTY]
 
@@ -25,7 +25,7 @@ def folder(root):
 
 @pytest.fixture(scope="module")
 def said(folder):
-    return pd.read_csv(folder / samples.CHECKSUMS).set_index("file")
+    return pd.read_csv(folder / datasets.CHECKSUMS).set_index("file")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def dirty():
 
 
 def test_every_file_is_the_one_of_the_checksums(folder, said):
-    here = samples._files(folder)
+    here = datasets._files(folder)
     assert [path.relative_to(folder).as_posix() for path in here] == said.index.tolist()
     for path in here:
         assert (
@@ -56,7 +56,7 @@ def test_every_file_is_the_one_of_the_checksums(folder, said):
 @pytest.mark.slow
 def test_a_rebuild_is_the_same_byte_for_byte(folder):
     """Byte for byte where DuckDB is of the version that wrote the files, else table by table."""
-    assert samples.check(folder) == []
+    assert datasets.check(folder) == []
 
 
 def test_a_file_that_was_changed_lost_or_added_is_found(tmp_path, monkeypatch):
@@ -64,33 +64,33 @@ def test_a_file_that_was_changed_lost_or_added_is_found(tmp_path, monkeypatch):
         place.mkdir(parents=True, exist_ok=True)
         (place / "clean.parquet").unlink(missing_ok=True)
         frame = pd.DataFrame({"row": np.arange(5)})
-        samples._write_parquet(place / "clean.parquet", frame, [("row", "INTEGER")])
+        datasets._write_parquet(place / "clean.parquet", frame, [("row", "INTEGER")])
         (place / "key.csv").write_text(f"a\n{name}\n")
 
-    monkeypatch.setattr(samples, "write_dataset", write)
-    monkeypatch.setattr(samples, "DATASETS", {DIRTY: DATASETS[DIRTY]})
-    table = samples.build(tmp_path / "sets")
+    monkeypatch.setattr(datasets, "write_dataset", write)
+    monkeypatch.setattr(datasets, "DATASETS", {DIRTY: DATASETS[DIRTY]})
+    table = datasets.build(tmp_path / "sets")
     assert table["rows"].tolist() == [5, 1]
-    assert samples.check(tmp_path / "sets") == []
+    assert datasets.check(tmp_path / "sets") == []
     place = tmp_path / "sets" / DIRTY
     (place / "key.csv").write_text("a\nother\n")
-    assert samples.check(tmp_path / "sets") == [f"{DIRTY}/key.csv is not the file of the checksums"]
-    samples.build(tmp_path / "sets")
+    assert datasets.check(tmp_path / "sets") == [f"{DIRTY}/key.csv is not the file of the checksums"]
+    datasets.build(tmp_path / "sets")
     (place / "more.csv").write_text("a\n")
     (place / "clean.parquet").unlink()
-    assert samples.check(tmp_path / "sets") == [
+    assert datasets.check(tmp_path / "sets") == [
         f"{DIRTY}/clean.parquet is missing",
         f"{DIRTY}/more.csv is not among the checksums",
     ]
     # a build that comes out otherwise than it did
-    samples.build(tmp_path / "sets")
-    monkeypatch.setattr(samples, "write_dataset", lambda name, place: write("new", place))
-    assert samples.check(tmp_path / "sets") == [f"{DIRTY}/key.csv comes out otherwise when built anew"]
+    datasets.build(tmp_path / "sets")
+    monkeypatch.setattr(datasets, "write_dataset", lambda name, place: write("new", place))
+    assert datasets.check(tmp_path / "sets") == [f"{DIRTY}/key.csv comes out otherwise when built anew"]
     # the same table in other bytes is well when another version wrote it, and only then
-    monkeypatch.setattr(samples, "write_dataset", write)
-    whole = samples.checksums
+    monkeypatch.setattr(datasets, "write_dataset", write)
+    whole = datasets.checksums
     monkeypatch.setattr(
-        samples,
+        datasets,
         "checksums",
         lambda place: (
             whole(place)
@@ -98,7 +98,7 @@ def test_a_file_that_was_changed_lost_or_added_is_found(tmp_path, monkeypatch):
             else whole(place).assign(sha256="0" * 64, written_by="DuckDB 9")
         ),
     )
-    assert samples.check(tmp_path / "sets") == []
+    assert datasets.check(tmp_path / "sets") == []
 
 
 def test_a_failed_build_leaves_the_old_files_whole(tmp_path, monkeypatch):
@@ -111,9 +111,9 @@ def test_a_failed_build_leaves_the_old_files_whole(tmp_path, monkeypatch):
         (place / "key.csv").write_text("new\n")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(samples, "write_dataset", fail)
+    monkeypatch.setattr(datasets, "write_dataset", fail)
     with pytest.raises(DataError, match="cannot be written: No space left"):
-        samples.build(tmp_path)
+        datasets.build(tmp_path)
     assert (place / "key.csv").read_text() == "old\n"
     assert [path.name for path in tmp_path.iterdir()] == [DIRTY]
 
@@ -141,7 +141,10 @@ def test_the_tables_are_as_described(firms, name):
     [
         ("retail", {"products", "purchases", "purchase_lines", "stock", "profiles", "complaints"}),
         ("car_repair", {"products", "purchases", "purchase_lines", "stock", "profiles"}),
-        ("subscription", {"bills", "payments", "departures", "offers", "survey_waves", "profiles"}),
+        (
+            "subscription",
+            {"bills", "payments", "departures", "offers", "projects", "survey_waves", "profiles"},
+        ),
         (
             "city_a",
             {
@@ -163,7 +166,13 @@ def test_the_tables_are_as_described(firms, name):
                 "event_customers",
                 "formal_complaints",
                 "survey_waves",
+                "projects",
                 "truth.weights",
+                "truth.projects",
+                "truth.market_panel",
+                "truth.survey_sample",
+                "truth.problems",
+                "truth.parameters",
             },
         ),
     ],
@@ -174,7 +183,8 @@ def test_a_data_set_has_what_its_chapters_need(firms, name, wanted):
 
 def test_truth_comes_only_when_asked_for(firms):
     plain = load_dataset("retail")
-    hidden = {"truth.customers", "truth.departures", "truth.failures", "truth.weights"}
+    names = ("customers", "departures", "failures", "weights", "survey_sample", "problems", "parameters")
+    hidden = {f"truth.{name}" for name in names}
     assert set(firms["retail"]) - set(plain) == hidden
     assert set(load_dataset(DIRTY)) == {"sales_2024", "sales_2025"}
 
@@ -229,6 +239,32 @@ def test_the_calls_of_the_subscription_were_drawn_by_lot(firms):
     assert abs(np.corrcoef(response, called)[0, 1]) < 0.05
 
 
+def test_the_offers_cost_what_the_campaign_did(firms):
+    t = firms["subscription"]
+    (project,) = t["projects"].to_dict("records")
+    assert project["project"] == "retention_call:random" and project["kind"] == "campaign"
+    assert t["offers"]["cost"].sum() == pytest.approx(project["cost"], abs=1)
+    assert set(t["offers"]["campaign"]) == {project["project"]} and set(t["offers"]["action"]) == {"call"}
+    # drawn by lot: the score is the lot
+    assert abs(t["offers"]["score"].diff().mean()) < 0.01 and t["offers"]["score"].between(0, 1).all()
+
+
+def test_after_the_record_city_a_tries_projects_or_its_market_opens(firms):
+    t = firms["city_a"]
+    projects, true = t["projects"].set_index("project"), t["truth.projects"].set_index("project")
+    assert projects.index.tolist() == true.index.tolist() == ["notices", "payment", "hotline", "mains"]
+    assert projects["first_month"].tolist() == [24, 24, 30, 36]
+    surely = projects["low"] > 0
+    assert (surely == (projects["status"] == "kept")).all() and 0 < surely.sum() < 4
+    assert (true["satisfaction"] > 0).all()  # the noise hides some of what helps
+    panel = t["truth.market_panel"]
+    assert set(panel["year"]) == set(range(1, 8)) and (panel["month"] == 12 + 12 * panel["year"]).all()
+    assert 0.02 < panel.loc[panel["year"] == 1, "switched"].mean() < 0.05  # England: 2.9 % in the first year
+    # those there in the last month of the record and not gone since, nobody else
+    gone = set(t["departures"]["customer"]) - set(t["returns"]["customer"] if "returns" in t else ())
+    assert set(panel.loc[panel["year"] == 1, "customer"]) == set(t["customers"]["customer"]) - gone
+
+
 def test_columns_can_be_had_in_chinese():
     for name in ("city_a", "retail"):
         tables = load_dataset(name, truth=True, language="zh")
@@ -245,7 +281,7 @@ def test_a_data_set_becomes_a_database(firms, tmp_path):
 
 
 def test_the_dictionary_has_every_column(folder, firms, dirty):
-    table = pd.read_csv(folder / samples.DICTIONARY, keep_default_na=False)
+    table = pd.read_csv(folder / datasets.DICTIONARY, keep_default_na=False)
     known = set(zip(table["table"], table["column"], strict=True))
     for name, tables in firms.items():
         for full, frame in tables.items():
@@ -275,7 +311,7 @@ def test_with_the_key_the_exports_can_be_mended(dirty):
     """Every cell that is wrong is in the key with what is right, and no other cell is wrong."""
     key, clean = dirty["key"], dirty["clean"]
     for name in ("sales_2024", "sales_2025"):
-        found = dirty[name].set_axis(list(samples.EXPORT_COLUMNS), axis=1)
+        found = dirty[name].set_axis(list(datasets.EXPORT_COLUMNS), axis=1)
         text = found.copy()
         own = key[key["file"] == f"{name}.csv"]
         for fault in own[own["column"] != ""].itertuples():
@@ -292,19 +328,19 @@ def test_with_the_key_the_exports_can_be_mended(dirty):
         assert (text["customer"][known].str[1:].astype(int) == right["customer"][known]).all()
         assert (text["invoice"] == right["invoice"]).all()
         assert set(text["category"]) <= {
-            *samples.CATEGORIES_IN_CHINESE,
-            *samples.CATEGORIES_IN_CHINESE.values(),
+            *datasets.CATEGORIES_IN_CHINESE,
+            *datasets.CATEGORIES_IN_CHINESE.values(),
         }
 
 
 def test_every_kind_of_mistake_is_there_as_often_as_was_said(dirty):
     """Some 13,000 lines; each share within four standard errors."""
     key, lines = dirty["key"], len(dirty["clean"])
-    shares = {**samples.MISTAKES, "duplicate": samples.DUPLICATES, "return": samples.RETURNS}
+    shares = {**datasets.MISTAKES, "duplicate": datasets.DUPLICATES, "return": datasets.RETURNS}
     seen = key["kind"].value_counts()
     for kind, share in shares.items():
         assert seen[kind] == pytest.approx(share * lines, abs=4 * np.sqrt(share * lines) + 1)
-    assert seen["test_row"] == 2 * samples.TEST_ROWS and seen["total_row"] == 2
+    assert seen["test_row"] == 2 * datasets.TEST_ROWS and seen["total_row"] == 2
     assert set(seen.index) == {*shares, "test_row", "total_row"}
 
 
@@ -341,7 +377,7 @@ def test_mistakes_are_told(tmp_path, capsys):
     with pytest.raises(DataError, match="language='de' is not known"):
         load_dataset("retail", language="de")
     with pytest.raises(DataError, match=r"build the data sets with crmsim datasets build"):
-        samples.check(tmp_path)
+        datasets.check(tmp_path)
     for words, told in (
         (["build", "retail"], "build makes all data sets"),
         (["list", "--check"], "--check goes with build"),
@@ -357,7 +393,7 @@ def test_mistakes_are_told(tmp_path, capsys):
 def test_a_damaged_file_is_told(tmp_path, monkeypatch):
     (tmp_path / "retail").mkdir()
     (tmp_path / "retail" / "purchases.parquet").write_bytes(b"PAR1 no more")
-    monkeypatch.setattr(samples, "project_folder", lambda: tmp_path)
+    monkeypatch.setattr(datasets, "project_folder", lambda: tmp_path)
     with pytest.raises(DataError, match=r"purchases\.parquet is damaged: .*make it again"):
         load_dataset("retail")
 
@@ -369,10 +405,10 @@ def test_without_the_folder_a_data_set_is_built_once_into_the_cache(tmp_path, mo
         built.append(name)
         (place / TRUTH).mkdir(parents=True)
         frame = pd.DataFrame({"month": [3]})
-        samples._write_parquet(place / "offers.parquet", frame, [("month", "INTEGER")])
+        datasets._write_parquet(place / "offers.parquet", frame, [("month", "INTEGER")])
 
-    monkeypatch.setattr(samples, "project_folder", lambda: None)
-    monkeypatch.setattr(samples, "write_dataset", write)
+    monkeypatch.setattr(datasets, "project_folder", lambda: None)
+    monkeypatch.setattr(datasets, "write_dataset", write)
     monkeypatch.setenv("CRMSIM_CACHE", str(tmp_path))
     for _ in range(2):
         assert cs.load_dataset("retail")["offers"]["month"].tolist() == [3]

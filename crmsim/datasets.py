@@ -21,14 +21,15 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from .database import FIRST_YEAR, tables_of
-from .schema import BY_NAME, Column, dictionary, in_chinese
-from .transactions import DataError
+from .data.database import FIRST_YEAR, tables_of
+from .data.schema import BY_NAME, Column, dictionary, in_chinese
+from .data.transactions import DataError
 
 CHECKSUMS = "checksums.csv"
 DICTIONARY = "dictionary.csv"
 TRUTH = "truth"
 DIRTY = "retail_dirty"
+UNIT_OF_COSTS = 1e5  # of the projects of the water utility, in its currency (`research.cases`)
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,10 @@ class Dataset:
     """One data set: what it is, in English and Chinese, and how it is made.
 
     name; meaning, chinese: what it is. preset, customers, months, policies, seed: of the simulation. surveys:
-    parameters of each survey by questionnaire.
+    parameters of each survey by questionnaire. What came of the same world after the record: rounds: projects
+    of each round of a cycle of plan, do, check, act that begins when the record ends, for the tables
+    `projects` and `truth.projects`; opening: as which its market was then opened instead, for
+    `truth.market_panel`.
     """
 
     name: str
@@ -48,6 +52,8 @@ class Dataset:
     policies: tuple[str, ...] = ()
     surveys: tuple[Mapping[str, Any], ...] = ()
     seed: int = 2024
+    rounds: tuple[tuple[str, ...], ...] = ()
+    opening: str = ""
 
 
 DATASETS = {
@@ -87,8 +93,9 @@ DATASETS = {
         Dataset(
             "city_a",
             "the water utility of City A: meters, bills by tariff, payments, network events, contacts, jobs, "
-            "formal complaints, survey waves",
-            "A市供水企业：水表与抄表、阶梯水价账单、缴费、管网事件、客户接触、抢修工单、书面投诉、满意度调查",
+            "formal complaints, survey waves; then three rounds of projects, or the market opens",
+            "A市供水企业：水表与抄表、阶梯水价账单、缴费、管网事件、客户接触、抢修工单、书面投诉、满意度调查；"
+            "其后的三轮改进项目，或市场开放",
             "water_utility",
             8_000,
             24,
@@ -97,6 +104,8 @@ DATASETS = {
                 {"name": "contacts", "months": (5, 11, 17, 23), "size": 400, "frame": "contacts",
                  "response": 0.3, "stream": 1},
             ),
+            rounds=(("notices", "payment"), ("hotline",), ("mains",)),
+            opening="england",
         ),
         Dataset(
             "car_repair",
@@ -185,7 +194,7 @@ def dataset_folder(name: str) -> Path:
     folder = project_folder()
     if folder is not None and (folder / name).is_dir():
         return folder / name
-    from ..simulation.compile import cache_folder
+    from .simulation.compile import cache_folder
 
     recipe = hashlib.sha256(repr((known, _version())).encode()).hexdigest()[:12]
     kept = cache_folder() / "datasets" / f"{name}-{recipe}"
@@ -203,7 +212,7 @@ def dataset_folder(name: str) -> Path:
 
 def project_folder() -> Path | None:
     """The folder `datasets/` of the project, or None where the package was installed without it."""
-    folder = Path(__file__).resolve().parents[2] / "datasets"
+    folder = Path(__file__).resolve().parents[1] / "datasets"
     return folder if (folder / CHECKSUMS).is_file() else None
 
 
@@ -225,15 +234,16 @@ def _version() -> str:
 def dataset_tables(name: str) -> dict[str, pd.DataFrame]:
     """The tables of a data set, simulated anew, rounded as a firm would; empty tables left out."""
     known = _dataset(name)
-    from ..simulation.engine import simulate
-    from ..simulation.scenario import Scenario
-    from ..simulation.survey import Survey
+    from .simulation.engine import simulate
+    from .simulation.scenario import Scenario
+    from .simulation.survey import Survey
 
     scenario = Scenario.preset(known.preset).replace(
         population__size=known.customers, population__months=known.months
     )
     run = simulate(scenario, list(known.policies), known.seed, progress=False)
     tables = tables_of(run, [Survey(**parameters) for parameters in known.surveys])
+    tables |= _afterwards(known, scenario, tables["customers"])
     tables = {full: _rounded(full, frame) for full, frame in tables.items() if len(frame)}
     if "purchase_lines" in tables:
         # A shop's till counts in cents; a purchase is what its lines add up to.
@@ -242,6 +252,28 @@ def dataset_tables(name: str) -> dict[str, pd.DataFrame]:
     if "statements" in tables:
         _in_cents(tables)
     return tables
+
+
+def _afterwards(known: Dataset, scenario: Any, customers: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """What came of the world after the record, of those who are in it."""
+    from .research import cases, opening, pdca
+    from .simulation.engine import simulate
+
+    found: dict[str, pd.DataFrame] = {}
+    if known.rounds:
+        cycle = pdca.PdcaCycle(
+            scenario, cases.projects(scenario), budget=10, start=known.months, seed=known.seed,
+            money=UNIT_OF_COSTS,
+        )  # fmt: skip
+        for projects in known.rounds:
+            cycle.play(projects)
+        found |= cycle.project_tables()
+    if known.opening:
+        world = opening.opened(scenario, known.opening, month=known.months)
+        panel = simulate(world, list(known.policies), known.seed, progress=False).records().market
+        here = panel["customer"].isin(customers["customer"])
+        found["truth.market_panel"] = panel[here].reset_index(drop=True)
+    return found
 
 
 def _in_cents(tables: dict[str, pd.DataFrame]) -> None:
@@ -263,7 +295,7 @@ def _in_cents(tables: dict[str, pd.DataFrame]) -> None:
 
 DIGITS = {
     "money": 2, "points": 2, "seconds": 1, "minutes": 0, "hours": 3, "hours since the month began": 3,
-    "pieces": 0, "m3": 2,
+    "pieces": 0, "m3": 2, "probability a month": 6, "see unit": 12,
 }  # fmt: skip
 
 
@@ -540,7 +572,7 @@ def _cell(text: str, separator: str) -> str:
 
 def _luck(number: int, rows: int, of: int) -> np.ndarray:
     """Even numbers in (0, 1), one a row, for the decision `number` of a file."""
-    from ..simulation.draws import Key, uniform
+    from .simulation.draws import Key, uniform
 
     return np.asarray(uniform(Key(DATASETS[DIRTY].seed, 1), number, np.arange(rows), of))
 
