@@ -213,7 +213,7 @@ def _named(value: Any, wanted: str) -> list[Any] | Verdict:
     entries = _entries(value)
     if entries is None:
         return _type_problem(value, wanted)
-    if any(each is None or isinstance(each, dict) and "$odd" in each for each in entries):
+    if any(each is None or (isinstance(each, dict) and "$odd" in each) for each in entries):
         return wrong("missing values", f"there are missing values in the list; {wanted} is asked for")
     if any(isinstance(each, list | dict) for each in entries):
         return wrong("lists within lists", f"there are lists within the list; {wanted} is asked for")
@@ -360,8 +360,8 @@ class Table(Answer):
         if any(each is None or isinstance(each, dict) for name in faulty for each in given[name].values()):
             return wrong("missing values", f"there are missing values in {', '.join(faulty)}", share)
         if text := [n for n in faulty if self._text_for_numbers(given[n], right[n])]:
-            return wrong("text in place of numbers", f"there is text in place of numbers in {', '.join(text)}",
-                         share)  # fmt: skip
+            told = f"there is text in place of numbers in {', '.join(text)}"
+            return wrong("text in place of numbers", told, share)
         return wrong(f"not right: {', '.join(faulty)}", f"look again at {', '.join(faulty)}", share)
 
     @staticmethod
@@ -443,7 +443,7 @@ class Function(Answer):
         if any(b is not None and len(a or ()) != len(b) for a, b in lists):
             return wrong("another length", "the function returns a list of another length than is asked for")
         flat = [each for a in given for each in (_entries(a) or [a])]
-        if any(each is None or isinstance(each, dict) and "$odd" in each for each in flat):
+        if any(each is None or (isinstance(each, dict) and "$odd" in each) for each in flat):
             return wrong("missing values", "the function returns missing values or NaN")
         share = max(0.0, 2 * hits - 1)
         return wrong("wrong for some inputs" if hits else "wrong for every input", share=share)

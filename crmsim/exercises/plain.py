@@ -13,7 +13,7 @@ from typing import Any
 
 DEEPEST = 6
 # read as lists: `range`, and what `dict.keys` and `dict.values` give
-LISTS = (list, tuple, set, frozenset, range, type({}.keys()), type({}.values()))
+LISTS: tuple[type, ...] = (list, tuple, set, frozenset, range, type({}.keys()), type({}.values()))
 LONGEST = 200_000  # entries of a list, cells of a table
 
 
