@@ -81,6 +81,40 @@ def test_teaching_mode_doubles_and_says_so(page):
         assert "effects doubled" in text
 
 
+@pytest.mark.slow
+def test_a_round_in_two_districts_is_that_of_the_cycle(page):
+    page.set(to="first", budget=20)
+    page.wait()
+    page.choose("mains", "hotline")
+    # more agents answer everybody's calls
+    assert page.cards_of["hotline"].disabled and "acts on everybody" in page.cards_of["hotline"].description
+    assert not page.cards_of["mains"].disabled
+    found = step(page, "mains", "hotline")
+    assert found.turns[0].tried == ("mains",) and set(found.turns[0].to) == {"old_town", "urban_village"}
+    world = Scenario.preset("water_utility").replace(population__size=SIZE, population__months=24)
+    project = next(p for p in cases.projects("water_utility") if p.name == "mains")
+    cycle = PdcaCycle(world, [project], months=6, start=24, survey=Survey(size=SIZE, importance=False))
+    cycle.plan("mains")
+    cycle.do(districts=["old_town", "urban_village"])
+    wanted = cycle.check().iloc[0]
+    for column in ("effect", "low", "high", "true", "cost"):
+        assert found.table.iloc[0][column] == pytest.approx(wanted[column])
+    assert "In old town and urban village the change was compared" in page.sentence
+    assert "in 2 districts" in page.effects.alt
+    # the next round may be everywhere; what is kept goes on everywhere and is not set up twice
+    page.set(to="all")
+    page.wait()
+    found = step(page, "mains")
+    assert found.candidates["state"]["mains"] == "kept"
+    assert step(page).rounds["cost"].iloc[-1] == pytest.approx(6 * 0.2)
+    page.guard(page._other_language)
+    page.wait()
+    assert "管网最老" in page.panel.controls["to"].box.children[-1].value
+    page.set(preset="retail")
+    page.wait()
+    assert "to" not in page.values  # no districts there
+
+
 def test_too_dear_is_told_and_nothing_is_played(page):
     page.choose("price", "mains")
     page.guard(lambda: page.refresh(run=True))
