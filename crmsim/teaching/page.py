@@ -191,7 +191,7 @@ class Page:
         """The numbers on top."""
         parts = []
         for card in cards:
-            label, value, detail = (html.escape(text) for text in card[:3])
+            label, value, detail = (html.escape(self._per_cent(text)) for text in card[:3])
             arrow = f'<span class="cs-arrow cs-{card.tone}">{html.escape(card.arrow)}</span>'
             parts.append(
                 f'<div class="cs-card"><div class="cs-card-label">{label}</div>'
@@ -202,9 +202,15 @@ class Page:
 
     def say(self, sentence: str, foot: str = "") -> None:
         """The sentence under the pictures, which says in words what they show; and a small foot."""
-        self.sentence = sentence
-        foot = f'<p class="cs-foot">{html.escape(foot)}</p>' if foot else ""
+        self.sentence = sentence = self._per_cent(sentence)
+        foot = f'<p class="cs-foot">{html.escape(self._per_cent(foot))}</p>' if foot else ""
         self.words.value = f'<p class="cs-sentence" aria-live="polite">{html.escape(sentence)}</p>{foot}'
+
+    def _per_cent(self, words: str) -> str:
+        """Numbers are written for English, with a space before the sign; Chinese has none."""
+        return (
+            words.replace("\N{NO-BREAK SPACE}%", "%").replace(" %", "%") if self.language == "zh" else words
+        )
 
     def refresh(self, run: bool = False) -> None:
         """Compute and show anew what the controls say."""

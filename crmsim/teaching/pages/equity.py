@@ -67,7 +67,7 @@ TEXT: dict[str, Pair] = {
     "firm": ("The firm", "企业"),
     "budget": ("Budget", "预算"),
     "budget_help": (
-        "what all measures together may cost, on average over the months",
+        "all measures together, mean of the months",
         "各项措施合计的月均支出上限",
     ),
     "road_acquisition": ("Win new ones (开发新客户)", "开发新客户"),

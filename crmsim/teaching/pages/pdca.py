@@ -62,11 +62,11 @@ TEXT: dict[str, Pair] = {
     "given_up": ("dropped", "已放弃"),
     "keep": ("✓ keep", "✓ 保留"),
     "drop": ("✗ drop", "✗ 放弃"),
-    "head_plan": ("Round {round}, plan (计划): choose projects. They cost {cost:.1f}, kept ones {kept:.1f} "
-                  "to the end; {left:.1f} would be left.",
+    "head_plan": ("Round {round}, plan (计划): choose projects. Cost {cost:.1f}, kept ones {kept:.1f} to the "
+                  "end; {left:.1f} left.",
                   "第{round}轮，计划：选择项目。所选费用{cost:.1f}，保留项目到结束共{kept:.1f}，将余{left:.1f}。"),
-    "head_act": ("Round {round}, act (处理): click what to keep. What is kept costs {kept:.1f} to the end; "
-                 "{left:.1f} would be left.",
+    "head_act": ("Round {round}, act (处理): click what to keep. Kept ones cost {kept:.1f} to the end; "
+                 "{left:.1f} left.",
                  "第{round}轮，处理：点击要保留的项目。保留项目到结束共需{kept:.1f}，将余{left:.1f}。"),
     "step_plan": ("Next {months} months: roll out, ask ▸", "下{months}个月：实施并调查 ▸"),
     "step_act": ("Decide ▸", "决定 ▸"),
