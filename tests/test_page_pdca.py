@@ -10,6 +10,7 @@ from crmsim import PdcaCycle, Scenario
 from crmsim.research import cases
 from crmsim.simulation.survey import Survey
 from crmsim.teaching.pages import show
+from crmsim.teaching.pages.pdca import Turn
 from crmsim.teaching.uncertainty import signed
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -113,6 +114,21 @@ def test_a_round_in_two_districts_is_that_of_the_cycle(page):
     page.set(preset="retail")
     page.wait()
     assert "to" not in page.values  # no districts there
+
+
+def test_a_round_that_is_stopped_was_not_played(page):
+    page.choose("notices")
+    page.refresh(run=True)
+    page._stop.click()
+    page.wait()
+    assert page.turns == page.found.turns == () and page.chosen == {"notices"}
+    page.refresh(run=True)
+    # nor does a second press, or the other language, in the middle of it begin another
+    page.refresh(run=True)
+    page.guard(page._other_language)
+    found = page.wait()
+    assert found.turns == page.turns == (Turn(("notices",)),)
+    assert page.error == "" and "第1轮" in page.sentence
 
 
 def test_too_dear_is_told_and_nothing_is_played(page):

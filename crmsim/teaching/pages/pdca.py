@@ -350,9 +350,21 @@ class PdcaBoard(Page):
             self._show_board(self.found)
 
     def refresh(self, run: bool = False) -> None:
-        if run and not self._worker.busy and self.found is not None:
+        # a step is taken from what is in sight; one that was cut short is played first
+        if run and not self._worker.busy and self.found is not None and self.found.turns == self.turns:
             self._advance(self.found)
         super().refresh(False)
+
+    def _make(self, values: dict[str, Any]) -> None:
+        super()._make(values)
+        self._stop.on_click(lambda _: self.guard(self._take_back))
+
+    def _take_back(self) -> None:
+        """A round that was stopped was not played: the board stands as before, with its ticks."""
+        with self._lock:
+            if self.found is not None and self.found.turns != self.turns:
+                self.turns = self.found.turns
+                self.chosen = {name for name, card in self.cards_of.items() if card.value}
 
     def _advance(self, found: Board) -> None:
         """Roll out what is chosen, or decide what is kept."""
