@@ -58,7 +58,7 @@ TEXT: dict[str, Pair] = {
     "to": ("Roll out (范围)", "实施范围"),
     "to_all": ("everywhere", "全市"),
     "to_first": ("2 districts first", "先在两区"),
-    "to_help": ("{places} have the oldest pipes; compared with the others", "{places}管网最老；与其他区对比"),
+    "to_help": ("{places}: the oldest pipes", "{places}：管网最老"),
     "given_up": ("dropped", "已放弃"),
     "keep": ("✓ keep", "✓ 保留"),
     "drop": ("✗ drop", "✗ 放弃"),
