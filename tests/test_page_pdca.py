@@ -100,7 +100,7 @@ def test_a_round_in_two_districts_is_that_of_the_cycle(page):
     wanted = cycle.check().iloc[0]
     for column in ("effect", "low", "high", "true", "cost"):
         assert found.table.iloc[0][column] == pytest.approx(wanted[column])
-    assert "In old town and urban village the change was compared" in page.sentence
+    assert "Compared: old town and urban village with the other districts" in page.sentence
     assert "in 2 districts" in page.effects.alt
     # the next round may be everywhere; what is kept goes on everywhere and is not set up twice
     page.set(to="all")

@@ -111,7 +111,7 @@ TEXT: dict[str, Pair] = {
     "project_unsure": ("Whether the project moved what it aims at is not sure. ",
                        "尚不能确定该项目改变了所针对指标。"),
     "part": (
-        "In {places} the change was compared with that of the other districts (difference of differences). ",
+        "Compared: {places} with the other districts (difference of differences). ",
         "以{places}的变化与其他各区的变化相比（双重差分）。",
     ),
     "no_projects": ("Nothing new was tried. ", "本轮未尝试新项目。"),
