@@ -337,6 +337,14 @@ def gallery(chromium, tmp_path_factory):
         yield address
 
 
+CUT_OFF = """() => [...document.querySelectorAll('.cs-page .jupyter-button')]
+    .filter(e => e.offsetParent && (e.scrollHeight > e.clientHeight + 2 || e.scrollWidth > e.clientWidth + 2))
+    .map(e => e.textContent)"""
+
+# more controls than lines: their panel is scrolled while the pictures stay in sight
+LONG_PANELS = {"ahp", "equity", "market", "survey", "targeting"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", names_of_pages())
 def test_every_page_shows_a_picture_and_a_sentence(chromium, gallery, name):
@@ -346,6 +354,16 @@ def test_every_page_shows_a_picture_and_a_sentence(chromium, gallery, name):
         found.shot(f"{name}-1280")
         assert found.wrong() == []
         assert len(found.words()) > 20
+        parts = [".cs-cards", ".cs-sentence", ".cs-foot"] + [".cs-left"] * (name not in LONG_PANELS)
+        for part in parts:
+            for box in [each.bounding_box() for each in found.page.locator(part).all() if each.is_visible()]:
+                assert box["y"] >= 0 and box["y"] + box["height"] <= 800, part
+        # as wide as beside JupyterLab's list of files
+        found.page.set_viewport_size({"width": 848, "height": 900})
+        time.sleep(0.3)
+        assert found.page.evaluate(CUT_OFF) == []
+        assert found.page.evaluate("document.documentElement.scrollWidth") <= 848
+        found.page.set_viewport_size({"width": 1280, "height": 800})
         drawn = found.page.evaluate("""() => [...document.querySelectorAll('.cs-page canvas, .cs-page img, '
             + '.cs-page svg')].filter(e => e.getBoundingClientRect().width > 150).length""")
         assert drawn >= 1

@@ -194,6 +194,13 @@ def test_a_number(answer, mistake):
     assert "0.2" not in verdict.told.replace("0.21", "")  # the answer is not given away
 
 
+def test_a_number_of_another_type():
+    assert judge(Number(), np.longdouble(0.2), 0.2).right
+    assert "without quotes" in judge(Number(), "0.2", 0.2).told
+    assert "without quotes" not in judge(Number(), "about a fifth", 0.2).told
+    assert judge(Names(), range(3), [0, 1, 2]).right and judge(Names(), {"a": 1}.keys(), ["a"]).right
+
+
 def test_of_two_mistakes_the_nearer_is_told():
     kind = Number(absolute=1, wrong={"far": lambda d: 10.0, "near": lambda d: 10.9})
     assert judge(kind, 10.8, 50.0).mistake == "near"
@@ -226,6 +233,24 @@ def test_names_in_any_order_with_part_marks():
     assert judge(kind, 5, right).mistake == "another kind"
 
 
+@pytest.mark.parametrize(
+    ("answer", "mistake"),
+    [
+        ([1, 2, math.nan], "missing values"),
+        ([None], "missing values"),
+        ([[1, 2], [3, 4]], "lists within lists"),
+        (pd.Series([True, False]), "True and False"),
+        (pd.Series([0.5, 0.4], index=[1, 2]), "a Series is read by its values"),
+        (pd.DataFrame({"customer": [1, 2], "x": [3, 4]}), "another kind"),
+    ],
+)
+@pytest.mark.parametrize(
+    "kind", [Names(), Ranking(), Targets(count=4, worth=lambda seed: pd.Series(1.0, index=[1, 2, 3, 4]))]
+)
+def test_a_list_of_names_that_holds_something_else(kind, answer, mistake):
+    assert judge(kind, answer, [1, 2, 3, 4]).mistake == mistake
+
+
 def test_a_ranking():
     kind = Ranking(what="goods")
     assert judge(kind, ["a", "b", "c"], ["a", "b", "c"]).right
@@ -248,6 +273,12 @@ def test_a_table():
     one_off = right.assign(x=[1.0, 2.0, 3.0, 9.0])
     assert judge(kind, one_off, right).share == pytest.approx(0.75)  # 7 of 8 entries
     assert judge(kind, right.assign(x=[1.0, 2.0, 3.0, None]), right).mistake == "missing values"
+    assert (
+        judge(kind, right.assign(x=["1.0", "2.0", "3.0", "4.0"]), right).mistake == "text in place of numbers"
+    )
+    more = pd.concat([right.iloc[1:], right.iloc[:1].set_axis([99]), right.iloc[:1].set_axis([98])])
+    told = judge(kind, more.rename_axis("customer"), right).told
+    assert "rows missing: 1, rows too many: 2" in told
 
 
 def test_a_function():
@@ -259,6 +290,28 @@ def test_a_function():
     assert judge(kind, lambda x: x * x if x < 3 else 0, square).share == pytest.approx(1 / 3)
     assert not judge(kind, lambda x: None, square).answered
     assert judge(kind, 4, square).mistake == "another kind"
+
+    def fails(x):
+        x = x + 1
+        raise ValueError("no\nluck")
+
+    told = judge(kind, fails, square).told
+    assert "ValueError: no luck, in line 3 of fails" in told
+
+
+def test_a_function_that_changes_its_input_is_judged_on_the_input_as_it_was():
+    kind = Function(inputs=lambda seed: [([3, 1, 2],), ([9, 7, 8],)])
+
+    def in_place(values):
+        values.sort()
+        return list(values)
+
+    assert judge(kind, in_place, lambda values: list(values)).share == 0
+    assert judge(kind, in_place, sorted).right
+    # nor does the reference change what the next one gets
+    assert kind.inputs(0)[0] == ([3, 1, 2],)
+    assert judge(kind, lambda values: values[:1], sorted).mistake == "another length"
+    assert judge(kind, lambda values: [math.nan] * 3, sorted).mistake == "missing values"
 
 
 def test_targets():
@@ -307,6 +360,9 @@ def test_a_policy_is_tried_against_chance_and_the_oracle():
     assert by_rule == by_name  # the same customers are called
     assert judge(kind, lambda view: view.gone).mistake == "the policy fails"
     assert judge(kind, lambda view: "x").mistake == "the policy fails"
+    scores = judge(kind, lambda view: view["risk_score"])
+    assert "from the index of view" in scores.told
+    assert "from the index of view" in judge(kind, lambda view: [10**9]).told
     assert "is given" in judge(kind, "retention_call:share=1").told
     assert "one of" in judge(kind, "dunning").told
     for measure in ("oracle", "by lot"):
@@ -353,6 +409,17 @@ def test_check_tells_and_shows_progress(capsys):
     course.check("rfm-1", 9.0)  # a later wrong one takes nothing away
     assert "1 of 5 done" in capsys.readouterr().out
     assert "2023-17" in repr(course)
+
+
+def test_who_keeps_the_id_of_the_notebook_is_told(capsys, root):
+    source = (root / "exercises" / "source" / "rfm.py").read_text(encoding="utf-8")
+    example = source.partition('student="')[2].partition('"')[0]
+    course = start("rfm", student=example)
+    assert "put your own id" in capsys.readouterr().out
+    course.check("rfm-1", 0.5)
+    assert "put your own id" in capsys.readouterr().out
+    start("rfm", student="2023-17").check("rfm-1", 0.5)
+    assert "put your own id" not in capsys.readouterr().out
 
 
 def test_mistakes_of_the_user_are_told():

@@ -10,6 +10,7 @@ from crmsim import PdcaCycle, Scenario
 from crmsim.research import cases
 from crmsim.simulation.survey import Survey
 from crmsim.teaching.pages import show
+from crmsim.teaching.pages.pdca import Turn
 from crmsim.teaching.uncertainty import signed
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -79,6 +80,55 @@ def test_teaching_mode_doubles_and_says_so(page):
     assert doubled > 1.5 * honest > 0
     for text in (page.banner.value, page.words.value, page.wave.alt):
         assert "effects doubled" in text
+
+
+@pytest.mark.slow
+def test_a_round_in_two_districts_is_that_of_the_cycle(page):
+    page.set(to="first", budget=20)
+    page.wait()
+    page.choose("mains", "hotline")
+    # more agents answer everybody's calls
+    assert page.cards_of["hotline"].disabled and "acts on everybody" in page.cards_of["hotline"].description
+    assert not page.cards_of["mains"].disabled
+    found = step(page, "mains", "hotline")
+    assert found.turns[0].tried == ("mains",) and set(found.turns[0].to) == {"old_town", "urban_village"}
+    world = Scenario.preset("water_utility").replace(population__size=SIZE, population__months=24)
+    project = next(p for p in cases.projects("water_utility") if p.name == "mains")
+    cycle = PdcaCycle(world, [project], months=6, start=24, survey=Survey(size=SIZE, importance=False))
+    cycle.plan("mains")
+    cycle.do(districts=["old_town", "urban_village"])
+    wanted = cycle.check().iloc[0]
+    for column in ("effect", "low", "high", "true", "cost"):
+        assert found.table.iloc[0][column] == pytest.approx(wanted[column])
+    assert "Compared: old town and urban village with the other districts" in page.sentence
+    assert "in 2 districts" in page.effects.alt
+    # the next round may be everywhere; what is kept goes on everywhere and is not set up twice
+    page.set(to="all")
+    page.wait()
+    found = step(page, "mains")
+    assert found.candidates["state"]["mains"] == "kept"
+    assert step(page).rounds["cost"].iloc[-1] == pytest.approx(6 * 0.2)
+    page.guard(page._other_language)
+    page.wait()
+    assert "管网最老" in page.panel.controls["to"].box.children[-1].value
+    page.set(preset="retail")
+    page.wait()
+    assert "to" not in page.values  # no districts there
+
+
+def test_a_round_that_is_stopped_was_not_played(page):
+    page.choose("notices")
+    page.refresh(run=True)
+    page._stop.click()
+    page.wait()
+    assert page.turns == page.found.turns == () and page.chosen == {"notices"}
+    page.refresh(run=True)
+    # nor does a second press, or the other language, in the middle of it begin another
+    page.refresh(run=True)
+    page.guard(page._other_language)
+    found = page.wait()
+    assert found.turns == page.turns == (Turn(("notices",)),)
+    assert page.error == "" and "第1轮" in page.sentence
 
 
 def test_too_dear_is_told_and_nothing_is_played(page):

@@ -125,6 +125,11 @@ def test_run_takes_more_worlds_and_says_so(page):
     assert len(page.found["rows"]) == 5 and "5 pairs of worlds" in page.words.value
 
 
+def test_one_pair_of_worlds_has_no_interval(page):
+    page.show({**page.found, "rows": page.found["rows"][:1]})
+    assert "(one pair of worlds, no interval yet)" in page.sentence and "—" not in page.sentence
+
+
 def test_a_price_cut_costs_margin_and_no_spending(page):
     page.set(policy="price_cut")
     page.wait()

@@ -107,6 +107,8 @@ def test_both_languages(page):
     page.guard(page._other_language)
     page.wait()
     assert CHINESE.search(page.sentence) and CHINESE.search(page.desk.words["agents"])
+    cards = re.sub("<[^>]*>", " ", page._cards.value)
+    assert "秒" in cards and " s " not in cards and " %" not in cards and "%" in cards
     pairs = {**service_desk.TEXT, **service_desk.CANVAS}
     assert all(pair[0] and pair[1] for pair in pairs.values())
 

@@ -111,6 +111,7 @@ def test_agreement_leaves_gaps_out():
 
 def test_both_languages_and_the_same_again(page):
     assert not CHINESE.search(re.sub(r"\([^)]*\)", "", page.sentence))
+    assert not re.search(r"[−+]0\.0\b", page.sentence)  # nothing is written without a sign
     page.guard(page._other_language)
     page.wait()
     assert "光环效应" in page.panel.box.children[2].children[1].children[0].value

@@ -197,6 +197,27 @@ def test_districts_are_those_of_the_customers(today):
     assert (np.diff(ends, axis=1) > 0).all()
 
 
+def test_the_districts_as_a_map(today):
+    before = today.row.children
+    today.set(view="map", truth=False)
+    found = today.wait()
+    assert today.row.children[0] is before[0] and today.row.children[1] is today.map.widget
+    told = today.map.alt.split("; ")
+    assert told[0].startswith("Urban village") or found.places["value"].idxmin() != "urban_village"
+    for line in told[1:]:
+        assert re.search(r"\d+\.\d, \d+\.\d … \d+\.\d, \d+ problems, pipes \d+ years", line), line
+    assert sum("secondary supply" in line for line in told) == 1
+    today.set(view="chart")
+    today.wait()
+    assert today.row.children[1] is today.places.widget
+    # every district has a place of its own, in other towns as well
+    for names in (list(city.TILES), ["a", "b", "c", "d"]):
+        place = city.tiles(names)
+        assert set(place) == set(names) and len(set(place.values())) == len(names)
+        assert {column for column, _ in place.values()} == {0, 1, 2}
+        assert min(row for _, row in place.values()) == 0
+
+
 def test_a_monopoly_loses_nobody_to_a_rival(today):
     assert today.found.gone == 0
     assert today.found.moved > 0.02

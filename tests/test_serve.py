@@ -120,6 +120,7 @@ def course(tmp_path, monkeypatch):
         ("notebooks/00_start_here.ipynb", "{}"),
         ("notebooks/.ipynb_checkpoints/x.ipynb", "{}"),
         ("datasets/a/b.csv", "1"),
+        ("docs/facts.md", "f"),
         ("exercises/README.md", "e"),
         ("exercises/rfm.ipynb", "{}"),
         ("exercises/solutions/rfm.ipynb", "the instructor's"),
@@ -136,7 +137,8 @@ def test_the_course_is_copied_and_the_students_files_stay(course, tmp_path):
     copy = serve.copy_course(tmp_path / "mine")
     found = sorted(str(path.relative_to(copy)) for path in copy.rglob("*") if path.is_file())
     assert found == [
-        "datasets/a/b.csv", "exercises/README.md", "exercises/rfm.ipynb", "notebooks/00_start_here.ipynb",
+        "datasets/a/b.csv", "docs/facts.md", "exercises/README.md", "exercises/rfm.ipynb",
+        "notebooks/00_start_here.ipynb",
     ]  # fmt: skip
     (copy / "notebooks" / "00_start_here.ipynb").write_text("mine")
     (copy / "datasets" / "a" / "b.csv").unlink()

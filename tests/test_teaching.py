@@ -602,6 +602,16 @@ def test_a_guessed_number_is_compared(capsys):
     assert capsys.readouterr().out == "你的预测是60 %；实际为58.04 %。 接近。\n"
 
 
+def test_a_prediction_without_a_choice_is_not_locked_and_says_why():
+    guess = Prediction("Who stays longer?", ["the old", "the new"])
+    guess.button.click()
+    assert guess.answer is None and not guess.button.disabled
+    assert "Nothing is chosen yet" in guess._told.value
+    guess.widget.value = "the old"
+    guess.button.click()
+    assert guess.answer == "the old" and "Noted" in guess._told.value
+
+
 def test_no_prediction_is_said_so(capsys):
     Prediction("?", ["a", "b"]).compare("a")
     assert capsys.readouterr().out == "You made no prediction; it is a.\n"

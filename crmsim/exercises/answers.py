@@ -7,8 +7,9 @@ what such a function gives is told its sentence.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,7 +63,15 @@ def _type_problem(value: Any, wanted: str) -> Verdict:
         kind = {"$table": "table", "$series": "Series", "$dict": "dict"}.get(next(iter(value), ""), "dict")
     else:
         kind = {bool: "yes or no (True or False)", str: "text", list: "list"}.get(type(value), "number")
-    return wrong("another kind", f"the answer is a {kind}; {wanted} is asked for")
+    quoted = isinstance(value, str) and wanted.startswith("one number") and _reads_as_number(value)
+    more = " without quotes" if quoted else ""
+    return wrong("another kind", f"the answer is a {kind}; {wanted}{more} is asked for")
+
+
+def _reads_as_number(words: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return math.isfinite(float(words))
+    return False
 
 
 def _open(value: Any) -> bool:
@@ -199,12 +208,29 @@ def _label(value: Any) -> Any:
     return str(value).strip()
 
 
-def _named(value: Any) -> list[Any] | None:
-    """The names in a list, in a Series (its values) or a table of one column; None for another kind."""
+def _named(value: Any, wanted: str) -> list[Any] | Verdict:
+    """The names in a list, in a Series (its values) or a table of one column; else what is wrong."""
     entries = _entries(value)
-    if entries is None or any(isinstance(each, list | dict) for each in entries):
-        return None
+    if entries is None:
+        return _type_problem(value, wanted)
+    if any(each is None or (isinstance(each, dict) and "$odd" in each) for each in entries):
+        return wrong("missing values", f"there are missing values in the list; {wanted} is asked for")
+    if any(isinstance(each, list | dict) for each in entries):
+        return wrong("lists within lists", f"there are lists within the list; {wanted} is asked for")
+    if entries and all(isinstance(each, bool) for each in entries):
+        return wrong("True and False", f"the list holds True and False; {wanted} is asked for")
     return [_label(each) for each in entries]
+
+
+def _by_index(value: Any, right: Iterable[Any]) -> Verdict | None:
+    """What to say where the names stand in the index of a Series, whose values are read."""
+    if isinstance(value, dict) and "$series" in value:
+        index = {_label(each) for each in value["$series"]["index"]}
+        if index & set(right):
+            return wrong(
+                "a Series is read by its values", "a Series is read by its values; hand in its index"
+            )
+    return None
 
 
 @dataclass(frozen=True)
@@ -223,9 +249,9 @@ class Names(Answer):
         return f"a list of {self.what}"
 
     def judge(self, value: Any, reference: Any, data: Data, seed: int, call: Call | None) -> Verdict:
-        names = _named(value)
-        if names is None:
-            return _type_problem(value, self.wanted)
+        names = _named(value, self.wanted)
+        if isinstance(names, Verdict):
+            return names
         given, right = set(names), {_label(each) for each in reference}
         if given == right:
             return RIGHT
@@ -236,6 +262,8 @@ class Names(Answer):
                 return wrong(sentence)
         share = max(0.0, 2 * len(given & right) / len(given | right) - 1)
         if not given & right:
+            if found := _by_index(value, right):
+                return found
             return wrong("none of them belongs", f"none of these {self.what} belongs")
         parts = ["some are missing"] * bool(right - given) + ["some do not belong"] * bool(given - right)
         return wrong(" and ".join(parts), share=share)
@@ -253,13 +281,15 @@ class Ranking(Answer):
         return f"a list of {self.what} in order"
 
     def judge(self, value: Any, reference: Any, data: Data, seed: int, call: Call | None) -> Verdict:
-        given = _named(value)
-        if given is None:
-            return _type_problem(value, self.wanted)
+        given = _named(value, self.wanted)
+        if isinstance(given, Verdict):
+            return given
         right = [_label(each) for each in reference]
         if given == right:
             return RIGHT
         if sorted(given) != sorted(right):
+            if not set(given) & set(right) and (found := _by_index(value, right)):
+                return found
             return wrong(
                 "not the same names", f"{self.wanted}, each once: some are missing, double or strange"
             )
@@ -324,10 +354,19 @@ class Table(Answer):
             ):
                 return wrong(sentence, share=share)
         if strange:
-            return wrong("other rows", f"rows are missing or too many; give {self.wanted}", share)
+            lost, more = len(strange & rows), len(strange - rows)
+            parts = [f"rows missing: {lost:,}"] * bool(lost) + [f"rows too many: {more:,}"] * bool(more)
+            return wrong("other rows", f"{', '.join(parts)}; give {self.wanted}", share)
         if any(each is None or isinstance(each, dict) for name in faulty for each in given[name].values()):
             return wrong("missing values", f"there are missing values in {', '.join(faulty)}", share)
+        if text := [n for n in faulty if self._text_for_numbers(given[n], right[n])]:
+            told = f"there is text in place of numbers in {', '.join(text)}"
+            return wrong("text in place of numbers", told, share)
         return wrong(f"not right: {', '.join(faulty)}", f"look again at {', '.join(faulty)}", share)
+
+    @staticmethod
+    def _text_for_numbers(given: Mapping[Any, Any], right: Mapping[Any, Any]) -> bool:
+        return any(isinstance(given.get(key), str) and _is_number(each) for key, each in right.items())
 
     def read(self, value: Any) -> dict[str, dict[Any, Any]] | Verdict:
         """Column -> key -> entry; or what is wrong with the table."""
@@ -387,7 +426,7 @@ class Function(Answer):
             try:
                 given.append(call(arguments))
             except CallError as error:
-                return wrong("the function fails", f"the function fails on another input: {error}")
+                return wrong("the function fails", f"the function fails where it is tried: {error}")
         if all(_open(each) for each in given):
             return OPEN
         right = [plain(reference(*arguments)) for arguments in inputs]
@@ -400,6 +439,12 @@ class Function(Answer):
                 return wrong(sentence)
         if any(_entries(a) is None and _entries(b) is not None for a, b in zip(given, right, strict=True)):
             return wrong("another kind", "the function returns no list where one is asked for")
+        lists = [(_entries(a), _entries(b)) for a, b in zip(given, right, strict=True)]
+        if any(b is not None and len(a or ()) != len(b) for a, b in lists):
+            return wrong("another length", "the function returns a list of another length than is asked for")
+        flat = [each for a in given for each in (_entries(a) or [a])]
+        if any(each is None or (isinstance(each, dict) and "$odd" in each) for each in flat):
+            return wrong("missing values", "the function returns missing values or NaN")
         share = max(0.0, 2 * hits - 1)
         return wrong("wrong for some inputs" if hits else "wrong for every input", share=share)
 
@@ -452,10 +497,12 @@ class Targets(Answer):
         return f"a list of {self.count} ids of {self.what}"
 
     def judge(self, value: Any, reference: Any, data: Data, seed: int, call: Call | None) -> Verdict:
-        names = _named(value)
-        if names is None:
-            return _type_problem(value, self.wanted)
+        names = _named(value, self.wanted)
+        if isinstance(names, Verdict):
+            return names
         worth = {_label(key): float(each) for key, each in self.worth(seed).items()}
+        if not set(names) & worth.keys() and (found := _by_index(value, worth)):
+            return found
         if len(names) != len(set(names)):
             return wrong("named twice", "somebody is named twice")
         if len(names) != self.count:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _last: list[Course] = []
+EXAMPLE_TOLD = "These are the data of the example: put your own id 学号 in the first cell, or nothing counts."
 
 
 class Course:
@@ -22,6 +23,8 @@ class Course:
         self.student = Student(student)
         self.data: dict[str, pd.DataFrame] = self.student.data(name)
         self.verdicts: dict[str, Verdict] = {}
+        if self.student.example:
+            print(EXAMPLE_TOLD)
 
     def data_of(self, exercise: str) -> dict[str, pd.DataFrame]:
         """The tables of an exercise that has others than its set."""
@@ -42,6 +45,8 @@ class Course:
             self.verdicts[exercise] = verdict
         print(f"{exercise}: {verdict.told}")
         print(self.progress())
+        if self.student.example:
+            print(EXAMPLE_TOLD)
 
     def progress(self) -> str:
         """One line: exercises done, points so far."""

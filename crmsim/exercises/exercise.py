@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import importlib
 import pkgutil
 import re
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -87,16 +89,26 @@ class Exercise:
 
 
 def local_call(function: Callable[..., Any]) -> Call:
-    """Calls a student's function here; its errors become a CallError."""
+    """Calls a student's function here, as grading does with arguments of its own that it may change; its
+    errors become a CallError."""
     from .answers import CallError
 
     def call(arguments: Any) -> Any:
+        own = copy.deepcopy(tuple(arguments))
         try:
-            return plain(function(*arguments))
+            return plain(function(*own))
         except Exception as error:
-            raise CallError(f"{type(error).__name__}: {error}") from None
+            told = " ".join(f"{type(error).__name__}: {error}".split())
+            raise CallError(told[:200] + _line(function, error)) from None
 
     return call
+
+
+def _line(function: Callable[..., Any], error: Exception) -> str:
+    """In which line of the function it was."""
+    code = getattr(function, "__code__", None)
+    lines = [at for frame, at in traceback.walk_tb(error.__traceback__) if frame.f_code is code]
+    return f", in line {lines[-1] - code.co_firstlineno + 1} of {code.co_name}" if code and lines else ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,8 @@ import math
 from typing import Any
 
 DEEPEST = 6
+# read as lists: `range`, and what `dict.keys` and `dict.values` give
+LISTS: tuple[type, ...] = (list, tuple, set, frozenset, range, type({}.keys()), type({}.values()))
 LONGEST = 200_000  # entries of a list, cells of a table
 
 
@@ -20,7 +22,7 @@ def plain(value: Any, depth: int = 0) -> Any:
 
     A dict becomes ``{"$dict": [[key, value], ...]}``, a Series ``{"$series": {index, values}}``, a DataFrame
     ``{"$table": {columns, index, rows}}``, a function ``{"$function": True}``, a missing value None, the
-    ``...`` of a    starter ``{"$open": True}`` and anything else ``{"$odd": name of its type}``.
+    ``...`` of a starter ``{"$open": True}`` and anything else ``{"$odd": name of its type}``.
     """
     kind = type(value)
     if value is None or kind is bool or kind is str:
@@ -33,7 +35,7 @@ def plain(value: Any, depth: int = 0) -> Any:
         return {"$open": True}
     if depth > DEEPEST:
         return {"$odd": "list within lists"}
-    if kind in (list, tuple, set, frozenset):
+    if kind in LISTS:
         if len(value) > LONGEST:
             return {"$odd": "list that is too long"}
         return [plain(each, depth + 1) for each in value]
@@ -58,8 +60,12 @@ def _numpy(value: Any, kind: type, depth: int) -> Any:
         if value.size > LONGEST:
             return {"$odd": "array that is too long"}
         return plain(value.tolist(), depth)
-    if issubclass(kind, np.generic):
-        return plain(value.item(), depth) if kind is not np.datetime64 else str(value)
+    if issubclass(kind, np.floating):
+        return plain(float(value), depth)
+    if issubclass(kind, np.bool_ | np.integer | np.str_):
+        return plain(value.item(), depth)
+    if kind is np.datetime64:
+        return str(value)
     return {"$odd": kind.__name__[:40]}
 
 

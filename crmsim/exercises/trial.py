@@ -74,6 +74,9 @@ def _caller() -> Any:
                 raise CallError("choose(view) must return a list of ids")
             if any(isinstance(each, bool) or not isinstance(each, int | float) for each in named):
                 raise CallError("choose(view) must return ids, whole numbers from the index of view")
+            if named and not (found := np.isin(named, view.id)).all():
+                strange = named[int(np.argmin(found))]
+                raise CallError(f"choose(view) must return ids from the index of view; {strange!r} is none")
             known = set(table.index)
             ids = [i for i in dict.fromkeys(int(each) for each in named) if i in known][:wanted]
             price = (self.contact + self.accept * self.offer) * view.scenario.bill

@@ -57,6 +57,8 @@ def static(name: str) -> str:
 
 # English sets per cent apart from its number, Chinese does not
 PERCENT = re.compile(r"(?<=\d)%")
+# a hyphen that stands for a minus, and not between two numbers or words
+MINUS = re.compile(r"(?<![\w.)\]])-(?=\d)")
 
 
 class Manners(anywidget.AnyWidget):
@@ -191,7 +193,7 @@ class Page:
         """The numbers on top."""
         parts = []
         for card in cards:
-            label, value, detail = (html.escape(text) for text in card[:3])
+            label, value, detail = (html.escape(self._written(text)) for text in card[:3])
             arrow = f'<span class="cs-arrow cs-{card.tone}">{html.escape(card.arrow)}</span>'
             parts.append(
                 f'<div class="cs-card"><div class="cs-card-label">{label}</div>'
@@ -202,9 +204,16 @@ class Page:
 
     def say(self, sentence: str, foot: str = "") -> None:
         """The sentence under the pictures, which says in words what they show; and a small foot."""
-        self.sentence = sentence
-        foot = f'<p class="cs-foot">{html.escape(foot)}</p>' if foot else ""
+        self.sentence = sentence = self._written(sentence)
+        foot = f'<p class="cs-foot">{html.escape(self._written(foot))}</p>' if foot else ""
         self.words.value = f'<p class="cs-sentence" aria-live="polite">{html.escape(sentence)}</p>{foot}'
+
+    def _written(self, words: str) -> str:
+        """Numbers as they are read: a true minus; in Chinese no space before the sign of per cent."""
+        words = MINUS.sub("\N{MINUS SIGN}", words)
+        return (
+            words.replace("\N{NO-BREAK SPACE}%", "%").replace(" %", "%") if self.language == "zh" else words
+        )
 
     def refresh(self, run: bool = False) -> None:
         """Compute and show anew what the controls say."""

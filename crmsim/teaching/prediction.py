@@ -16,6 +16,10 @@ from .words import Pair, pick
 TEXT: dict[str, Pair] = {
     "commit": ("This is my prediction", "这是我的预测"),
     "first": ("Choose, then commit: the answer comes further down.", "先选择并提交，答案在后面。"),
+    "choose": (
+        "Nothing is chosen yet: choose one of the answers, then commit.",
+        "尚未选择：请先选择一个答案，再提交。",
+    ),
     "kept": ("Noted: {answer}. Now read on.", "已记录：{answer}。请继续。"),
     "none": ("no prediction was made", "没有作出预测"),
     "you": ("You predicted {answer}; it is {actual}.", "你的预测是{answer}；实际为{actual}。"),
@@ -87,6 +91,7 @@ class Prediction:
         if answer is not None:
             self._control.value = answer
         if self.widget.value is None:
+            self._told.value = f'<span role="alert"><b>{html.escape(self._say("choose"))}</b></span>'
             return
         self.answer = self.widget.value
         self.widget.disabled = self.button.disabled = True

@@ -115,7 +115,8 @@ def lab(folder: str | Path | None = None, *, port: int = 0, browser: bool = True
 
 
 def copy_course(target: Path) -> Path:
-    """Copy notebooks, data sets and exercises to a student's folder; what is there already stays.
+    """Copy notebooks, data sets, exercises and the documents they name to a student's folder; what is
+    there already stays.
 
     Returns the folder. Raises ServeError when the course is not beside the package or the folder
     cannot be written.
@@ -131,7 +132,7 @@ def copy_course(target: Path) -> Path:
         raise ServeError(f"{target} is the course itself; name another folder for the student's copy")
     try:
         target.mkdir(parents=True, exist_ok=True)
-        for part in ("notebooks", "exercises", "datasets"):
+        for part in ("notebooks", "exercises", "datasets", "docs"):
             for path in sorted((COURSE / part).rglob("*")):
                 inner = path.relative_to(COURSE / part).parts
                 if path.is_dir() or "__pycache__" in inner or ".ipynb_checkpoints" in inner:

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import ipywidgets
 import numpy as np
 import pandas as pd
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.patches import Rectangle
 from scipy import stats
 
 from ...analysis import sampling
@@ -24,6 +26,8 @@ from ..words import Pair
 from ..worker import Task
 from .survey import MODES, Population, ask, points
 
+# from the least to the most satisfied district; both ends and the middle differ in lightness as well
+WARM = LinearSegmentedColormap.from_list("warm", ["#F2B08A", "#F4E3D3", "#EAF3F9"])
 RIVALS = [cause.key for cause in (ChurnCause.COMPETITIVE, ChurnCause.FAULT)]
 # the line that other surveys draw
 STRICT = 8
@@ -36,6 +40,16 @@ TEXT: dict[str, Pair] = {
     "mode_help": ("face to face answers are kinder", "当面回答更客气"),
     "size": ("Customers asked (样本量)", "样本量"),
     "truth": ("Show the truth (真实值)", "显示真实值"),
+    "view": ("Districts (各区)", "各区"),
+    "chart": ("chart", "图表"),
+    "map": ("map", "地图"),
+    "view_help": ("a schematic map (示意图): tiles of one size", "示意图：各区同样大小"),
+    "pipes": ("pipes {age} years", "管龄{age}年"),
+    "pumped": ("secondary supply", "二次供水"),
+    "told_short": ("{told:.0f} problems", "投诉报修{told:.0f}"),
+    "true_short": ("truth {true:.1f}", "真实{true:.1f}"),
+    "map_foot": ("large: the survey's index; problems told a year\nper 1,000 customers; not to scale",
+                 "大字：调查所得指数；每年每千名客户投诉与报修；\n示意图，不按比例"),
     "share": ("Satisfied (满意率)", "满意率"),
     "share_detail": ("tick {cut} or more of 10", "10分中{cut}分以上"),
     "index": ("Index, 0 to 100 (满意度指数)", "满意度指数，0至100"),
@@ -78,6 +92,19 @@ TEXT: dict[str, Pair] = {
     ),
     "few": ("Only {n} answered: ask more customers.", "仅{n}名回答：请增加询问人数。"),
 }  # fmt: skip
+
+
+# where the districts of City A lie on a schematic map: column and row from below; the case gives no other
+TILES = {"suburb": (0, 1), "highrise": (1, 1), "new_town": (2, 1),
+         "urban_village": (0, 0), "old_town": (1, 0), "industrial": (2, 0)}  # fmt: skip
+
+
+def tiles(names: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Column and row (from below) of each district: three in a row where nothing else is known."""
+    if set(names) == set(TILES):
+        return TILES
+    rows = -(-len(names) // 3)
+    return {name: (k % 3, rows - 1 - k // 3) for k, name in enumerate(names)}
 
 
 class Today(NamedTuple):
@@ -126,6 +153,8 @@ class CityToday(Page):
                 Choice("mode", TEXT["mode"], list(MODES.items()), "visit", TEXT["mode_help"], buttons=True),
                 Number("size", TEXT["size"], min(5_000, most), min(500, most), most, 100, whole=True),
                 Switch("truth", TEXT["truth"], False),
+                Choice("view", TEXT["view"], [(key, TEXT[key]) for key in ("chart", "map")], "chart",
+                       TEXT["view_help"], buttons=True),
             ]),
         ]  # fmt: skip
 
@@ -137,9 +166,11 @@ class CityToday(Page):
         left, right, between = (0.2 if self.places.language == "zh" else 0.34), 0.985, 0.26
         self.places.margins(left, right, 0.195, 0.925, wspace=between)
         self._edge = -left * (2 + between) / (right - left)
-        row = ipywidgets.HBox([self.ticks.widget, self.places.widget])
-        row.add_class("cs-city-row")
-        return [row]
+        self.map = Picture(4.8, 4.0, language=self.language, dpi=150)
+        self.map.margins(0.01, 0.99, 0.12, 0.925)
+        self.row = ipywidgets.HBox([self.ticks.widget, self.places.widget])
+        self.row.add_class("cs-city-row")
+        return [self.row]
 
     # -- the firm ----------------------------------------------------------------------------------
 
@@ -227,7 +258,9 @@ class CityToday(Page):
             Card(self.text("told"), f"{found.told:.0f}", self.text("told_detail")),
         )  # fmt: skip
         self._draw_ticks(found, cut)
-        self._draw_places(found)
+        shown = self.map if found.values["view"] == "map" else self.places
+        (self._draw_map if shown is self.map else self._draw_places)(found)
+        self.row.children = [self.ticks.widget, shown.widget]
         low, high = (self._called(name) for name in self._ends(found))
         told = self.text("places_differ", low=_capital(low), high=high)
         self.say(
@@ -268,10 +301,47 @@ class CityToday(Page):
             ax.set_ylabel(self.text("answers"), fontsize=14)
             ax.set_title(fitted(title, self.language, 44), fontsize=15, x=-0.13)
 
-    def _draw_places(self, found: Today) -> None:
-        rows = found.places.sort_values("value")
+    def _title(self, found: Today) -> str:
         low, high = (self._called(name) for name in self._ends(found))
-        title = self.text("differ", low=_capital(low), high=high) if found.differ else self.text("all_alike")
+        return self.text("differ", low=_capital(low), high=high) if found.differ else self.text("all_alike")
+
+    def _draw_map(self, found: Today) -> None:
+        """The districts as tiles, the less satisfied the warmer; with what might explain it."""
+        title, rows = self._title(found), found.places
+        parts = {d.name: d for d in self.scenario.districts or TOWN}
+        place = tiles(list(rows.index))
+        least, most = rows["value"].min(), rows["value"].max()
+        told = [title]
+        with self.map.drawing() as (ax,):
+            ax.clear()
+            ax.axis("off")
+            for name, row in rows.iterrows():
+                x, y = place[str(name)]
+                colour = WARM((row["value"] - least) / max(most - least, 1e-9))
+                ax.add_patch(Rectangle((x + 0.02, y + 0.02), 0.96, 0.96, facecolor=colour,
+                                       edgecolor=GREY, linewidth=1.2))  # fmt: skip
+                middle: dict[str, Any] = {"ha": "center", "va": "center"}
+                called = _capital(self._called(name))
+                called = called.replace(" ", "\n", 1) if len(called) > 10 else called
+                ax.text(x + 0.5, y + 0.85, called, fontsize=13, weight="bold", linespacing=1.05, **middle)
+                ax.text(x + 0.5, y + 0.62, f"{row['value']:.1f}", fontsize=20, **middle)
+                lines = [self.text("true_short", true=row["true"]) if found.values["truth"]
+                         else f"{row['low']:.1f} … {row['high']:.1f}"]  # fmt: skip
+                lines.append(self.text("told_short", told=row["told"]))
+                if age := parts[str(name)].pipe_age:
+                    lines.append(self.text("pipes", age=age))
+                if parts[str(name)].secondary_supply:
+                    lines.append(self.text("pumped"))
+                ax.text(x + 0.5, y + 0.28, "\n".join(lines), fontsize=12, linespacing=1.2, **middle)
+                told.append(f"{self._called(name)} {row['value']:.1f}, " + ", ".join(lines))
+            ax.set_xlim(0, 3)
+            ax.set_ylim(0, max(y for _, y in place.values()) + 1)
+            ax.text(0.02, -0.012, self.text("map_foot"), fontsize=11.5, color="#5a5a5a", va="top")
+            ax.set_title(fitted(title, self.language, 48), fontsize=15, x=0.01)
+            self.map.alt = "; ".join(told)
+
+    def _draw_places(self, found: Today) -> None:
+        rows, title = found.places.sort_values("value"), self._title(found)
         at = np.arange(len(rows))
         truth = bool(found.values["truth"])
         with self.places.drawing(title) as (left, right):

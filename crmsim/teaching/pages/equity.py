@@ -67,7 +67,7 @@ TEXT: dict[str, Pair] = {
     "firm": ("The firm", "企业"),
     "budget": ("Budget", "预算"),
     "budget_help": (
-        "what all measures together may cost, on average over the months",
+        "all measures together, mean of the months",
         "各项措施合计的月均支出上限",
     ),
     "road_acquisition": ("Win new ones (开发新客户)", "开发新客户"),
@@ -127,12 +127,13 @@ TEXT: dict[str, Pair] = {
     "sum": ("together", "合计"),
     "take": ("Take the plan found over", "采用找到的方案"),
     "take_first": ("Press Run first: it looks for the best plan.", "请先按“运行”寻找最佳方案。"),
+    "range": ("{low} to {high}", "{low} 至 {high}"),
     "sentence": (
         "The plan spends {spent} of {budget} {currency} a month and changes customer equity by {equity} "
-        "{currency} ({low} to {high}): acquisition {acquisition}, expansion {expansion}, "
+        "{currency} ({range}): acquisition {acquisition}, expansion {expansion}, "
         "retention {retention}, the measures themselves {cost}.",
         "该方案每月支出{spent} {currency}（预算{budget}），客户资产变化{equity} {currency}"
-        "（{low} 至 {high}）：开发新客户{acquisition}，交叉与提升销售{expansion}，"
+        "（{range}）：开发新客户{acquisition}，交叉与提升销售{expansion}，"
         "延长生命周期{retention}，措施本身{cost}。",
     ),
     "sentence_over": (" It overspends the budget by {over}.", "超出预算{over}。"),
@@ -412,8 +413,8 @@ class EquityBudget(Page):
         self._show_plans(values, spent, found["best"])
         told = self.text(
             "sentence", spent=f"{total:,.0f}", budget=f"{budget:,.0f}", currency=currency,
-            equity=signed(equity.mean), low="—" if unsure else signed(equity.low),
-            high="—" if unsure else signed(equity.high),
+            equity=signed(equity.mean), range=self.text("one") if unsure
+            else self.text("range", low=signed(equity.low), high=signed(equity.high)),
             **{key: signed(mean[key]) for key in (*ROADS, "cost")},
         )  # fmt: skip
         if over:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from ...plots import control_chart
 from ...plots.style import GREY, OKABE_ITO
 from ...research.cases import PROJECTS, projects
 from ...research.pdca import PdcaCycle, Project
+from ...simulation.policies import PolicyError, Programme, policies_of
 from ...simulation.scenario import Scenario
 from ...simulation.survey import Survey
 from ..controls import Choice, Group, Number, Switch
@@ -52,14 +54,19 @@ TEXT: dict[str, Pair] = {
     "dropped": ("dropped; again?", "曾放弃；再选？"),
     "not_now": ("not in this round", "本轮未选"),
     "never": ("never tried", "未尝试"),
+    "whole_city": ("acts on everybody", "只能全市实施"),
+    "to": ("Roll out (范围)", "实施范围"),
+    "to_all": ("everywhere", "全市"),
+    "to_first": ("2 districts first", "先在两区"),
+    "to_help": ("{places}: the oldest pipes", "{places}：管网最老"),
     "given_up": ("dropped", "已放弃"),
     "keep": ("✓ keep", "✓ 保留"),
     "drop": ("✗ drop", "✗ 放弃"),
-    "head_plan": ("Round {round}, plan (计划): choose projects. They cost {cost:.1f}, kept ones {kept:.1f} "
-                  "to the end; {left:.1f} would be left.",
+    "head_plan": ("Round {round}, plan (计划): choose projects. Cost {cost:.1f}, kept ones {kept:.1f} to the "
+                  "end; {left:.1f} left.",
                   "第{round}轮，计划：选择项目。所选费用{cost:.1f}，保留项目到结束共{kept:.1f}，将余{left:.1f}。"),
-    "head_act": ("Round {round}, act (处理): click what to keep. What is kept costs {kept:.1f} to the end; "
-                 "{left:.1f} would be left.",
+    "head_act": ("Round {round}, act (处理): click what to keep. Kept ones cost {kept:.1f} to the end; "
+                 "{left:.1f} left.",
                  "第{round}轮，处理：点击要保留的项目。保留项目到结束共需{kept:.1f}，将余{left:.1f}。"),
     "step_plan": ("Next {months} months: roll out, ask ▸", "下{months}个月：实施并调查 ▸"),
     "step_act": ("Decide ▸", "决定 ▸"),
@@ -79,6 +86,7 @@ TEXT: dict[str, Pair] = {
                "小于{x:.1f}分的\n满意度变化\n常无法辨识"),
     "row_all": ("{round}. all together → satisfaction", "{round}. 全部 → 满意度"),
     "row": ("{round}. {name} → {aim}: {word}", "{round}. {name} → {aim}：{word}"),
+    "row_part": ("{round}. {name} in {n} districts: {word}", "{round}. {name}，{n}区：{word}"),
     "word_keep": ("kept", "保留"),
     "word_drop": ("dropped", "放弃"),
     "word_": ("undecided", "未决"),
@@ -102,6 +110,10 @@ TEXT: dict[str, Pair] = {
     "project_sure": ("The project surely moved what it aims at. ", "该项目确实改变了所针对指标。"),
     "project_unsure": ("Whether the project moved what it aims at is not sure. ",
                        "尚不能确定该项目改变了所针对指标。"),
+    "part": (
+        "Compared: {places} with the other districts (difference of differences). ",
+        "以{places}的变化与其他各区的变化相比（双重差分）。",
+    ),
     "no_projects": ("Nothing new was tried. ", "本轮未尝试新项目。"),
     "truth": (
         "In truth all that was done has brought {gain} points against a world with nothing done{right}.",
@@ -123,10 +135,32 @@ def board_of(scenario: Scenario) -> dict[str, Project]:
     return {project.name: project for project in projects(scenario)}
 
 
+# how many districts come first where a project is not rolled out everywhere at once
+FIRST = 2
+
+
+def first_districts(scenario: Scenario) -> tuple[str, ...]:
+    """The districts with the oldest pipes; none where there are not more districts than those."""
+    oldest = sorted(scenario.districts, key=lambda d: -d.pipe_age)[:FIRST]
+    return tuple(d.name for d in oldest) if len(scenario.districts) > FIRST else ()
+
+
+def works_in_districts(project: Project, scenario: Scenario) -> bool:
+    """Whether it moves only what may differ from district to district."""
+    try:
+        policies_of(scenario, [dataclasses.replace(p, districts=first_districts(scenario))
+                               for p in project.policies if isinstance(p, Programme)])  # fmt: skip
+    except PolicyError:
+        return False
+    return True
+
+
 class Turn(NamedTuple):
-    """A round as the reader plays it: what was tried, and what was kept (None before the decision)."""
+    """A round as the reader plays it: what was tried and in which districts (none: everywhere), and what was
+    kept (None before the decision)."""
 
     tried: tuple[str, ...]
+    to: tuple[str, ...] = ()
     kept: tuple[str, ...] | None = None
 
 
@@ -173,7 +207,7 @@ class Game:
         if len(turns) < len(self.turns):
             return False
         for mine, theirs in zip(self.turns, turns, strict=False):
-            if mine.tried != theirs.tried or (mine.kept is not None and mine.kept != theirs.kept):
+            if mine[:2] != theirs[:2] or (mine.kept is not None and mine.kept != theirs.kept):
                 return False
         return True
 
@@ -186,7 +220,7 @@ class Game:
             if played is None:
                 task.progress(k, len(turns), say(k + 1, len(turns)))
                 self.cycle.plan(turn.tried)
-                self.cycle.do()
+                self.cycle.do(districts=turn.to)
                 self.cycle.check()
                 if len(self.idle.rounds) <= k:
                     self.idle.play(())
@@ -235,6 +269,12 @@ class PdcaBoard(Page):
         measures = [("satisfaction", TEXT["satisfaction"])]
         measures += [(t.name, (t.name.replace("_", " "), t.chinese)) for t in self.scenario.touchpoints]
         most = self.scenario.population.size
+        places = first_districts(self.scenario)
+        help = TEXT["to_help"]
+        help = (help[0].format(places=self._places(places, "en")),
+                help[1].format(places=self._places(places, "zh")))  # fmt: skip
+        part = Choice("to", TEXT["to"], [("all", TEXT["to_all"]), ("first", TEXT["to_first"])], "all", help,
+                      buttons=True)  # fmt: skip
         unit = (f"100,000 {self.scenario.currency}", f"10万{self.scenario.currency}")
         return [
             Group(("The game (项目)", "项目"), [
@@ -244,6 +284,7 @@ class PdcaBoard(Page):
                        [("honest", ("honest", "真实")), ("teaching", ("doubled", "加倍"))], "honest",
                        ("doubled: teaching mode, and the page says so", "加倍：教学模式，页面会注明"),
                        buttons=True),
+                *([part] if places else []),
                 Switch("truth", ("Show the truth (真实值)", "显示真实值"), False,
                        ("true effects, and the world with nothing done", "真实效果与未实施的世界")),
             ]),
@@ -309,9 +350,21 @@ class PdcaBoard(Page):
             self._show_board(self.found)
 
     def refresh(self, run: bool = False) -> None:
-        if run and not self._worker.busy and self.found is not None:
+        # a step is taken from what is in sight; one that was cut short is played first
+        if run and not self._worker.busy and self.found is not None and self.found.turns == self.turns:
             self._advance(self.found)
         super().refresh(False)
+
+    def _make(self, values: dict[str, Any]) -> None:
+        super()._make(values)
+        self._stop.on_click(lambda _: self.guard(self._take_back))
+
+    def _take_back(self) -> None:
+        """A round that was stopped was not played: the board stands as before, with its ticks."""
+        with self._lock:
+            if self.found is not None and self.found.turns != self.turns:
+                self.turns = self.found.turns
+                self.chosen = {name for name, card in self.cards_of.items() if card.value}
 
     def _advance(self, found: Board) -> None:
         """Roll out what is chosen, or decide what is kept."""
@@ -323,11 +376,15 @@ class PdcaBoard(Page):
         if found.deciding:
             last = self.turns[-1]
             kept = tuple(name for name in last.tried if name in self.chosen)
-            self.turns = (*self.turns[:-1], Turn(last.tried, kept))
+            self.turns = (*self.turns[:-1], last._replace(kept=kept))
         else:
-            tried = tuple(n for n in self.cards_of if n in self.chosen and self._state(found, n) != "kept")
-            self.turns = (*self.turns, Turn(tried))
+            self.turns = (*self.turns, Turn(self._wanted(found), self._to))
         self.chosen = set()
+
+    def _busy(self, busy: bool) -> None:
+        super()._busy(busy)
+        # pressed while a round is played, it would do nothing
+        self.step.disabled = busy or (self.found is not None and self._over(self.found))
 
     @staticmethod
     def _over(found: Board) -> bool:
@@ -336,12 +393,32 @@ class PdcaBoard(Page):
     def _state(self, found: Board, name: str) -> str:
         return str(found.candidates.loc[name, "state"])
 
+    @property
+    def _to(self) -> tuple[str, ...]:
+        """The districts of the next roll-out; none for everywhere."""
+        return first_districts(self.scenario) if self.panel.values.get("to") == "first" else ()
+
+    def _can_be_tried(self, name: str) -> bool:
+        return not self._to or works_in_districts(board_of(self.scenario)[name], self.scenario)
+
+    def _wanted(self, found: Board) -> tuple[str, ...]:
+        """The projects chosen, as far as they can be tried now."""
+        free = (n for n in self.cards_of if n in self.chosen and self._state(found, n) != "kept")
+        return tuple(name for name in free if self._can_be_tried(name))
+
+    def _places(self, names: Sequence[str], language: str = "") -> str:
+        """Districts in words."""
+        chinese = (language or self.language) == "zh"
+        called = [(d.chinese if chinese else d.words) for d in self.scenario.districts if d.name in names]
+        return ("、" if chinese else " and ").join(called)
+
     def _bill(self, found: Board) -> tuple[float, float, float]:
         """Cost of the projects chosen to be tried, of all that are kept until the last round ends, and
         the money there is. What is kept must stay affordable, or the game could not go on."""
         rows, plans = found.candidates, board_of(self.scenario)
         kept = rows["state"] == "kept"
-        mine = [name for name in rows.index if name in self.chosen and not kept[name]]
+        mine = [n for n in self.chosen if n in found.turns[-1].tried] if found.deciding else [
+            *self._wanted(found)]  # fmt: skip
         left = float(self.panel.values["budget"]) - found.spent
         going, new = float(rows["cost"][kept].sum()), float(rows["cost"][mine].sum())
         if found.deciding:
@@ -420,8 +497,9 @@ class PdcaBoard(Page):
                         "kept" if state == "kept" else "not_now")  # fmt: skip
                     free = name in tried
                 else:
-                    free = state != "kept" and not self._over(found)
-                    word = "chosen" if ticked and free else state
+                    possible = state == "kept" or self._can_be_tried(name)
+                    free = state != "kept" and not self._over(found) and possible
+                    word = "chosen" if ticked and free else state if possible else "whole_city"
                     if self._over(found):
                         word = {"open": "never", "dropped": "given_up"}.get(state, state)
                 aim = board_of(self.scenario)[name].touchpoint
@@ -519,9 +597,10 @@ class PdcaBoard(Page):
         rows: list[dict[str, Any]] = []
         for one in found.rounds.to_dict("records"):
             mine = found.table[found.table["round"] == one["round"]] if len(found.table) else found.table
+            part = len(found.turns[int(one["round"]) - 1].to)
             for row in mine.to_dict("records"):
-                words = self.text("row", round=row["round"], name=self._called(row["project"]),
-                                  aim=self._aim(row["measure"]),
+                words = self.text("row_part" if part else "row", round=row["round"], n=part,
+                                  name=self._called(row["project"]), aim=self._aim(row["measure"]),
                                   word=self.text(f"word_{row['decision']}"))  # fmt: skip
                 rows.append({"words": words, "decision": row["decision"],
                              **{k: row[k] for k in ("effect", "low", "high", "true")}})  # fmt: skip
@@ -608,7 +687,7 @@ class PdcaBoard(Page):
         said = self.text(
             "sentence", round=int(row["round"]), change=signed(row["change"], 1), low=signed(row["low"], 1),
             high=signed(row["high"], 1), verdict=self.text(verdict), truth=truth,
-            projects=self._projects_said(len(mine), moved),
+            projects=self._projects_said(len(mine), moved) + self._part_said(found, len(mine)),
         )  # fmt: skip
         self.say(said.strip(), foot)
 
@@ -618,3 +697,7 @@ class PdcaBoard(Page):
         if n == 1:
             return self.text("project_sure" if moved else "project_unsure")
         return self.text("projects", n=n, up=moved)
+
+    def _part_said(self, found: Board, n: int) -> str:
+        places = found.turns[-1].to
+        return self.text("part", places=self._places(places)) if places and n else ""

@@ -75,11 +75,12 @@ TEXT: dict[str, Pair] = {
     "service": ("service", "服务"),
     "policy": ("policy", "策略"),
     "net": ("equity", "客户\n资产"),
+    "range": ("{low} to {high}", "{low} 至 {high}"),
     "sentence": (
         "Of 1,000 customers, {a} are still there after {months} months without the policy, {b} with it: {d} "
-        "({low} to {high}). Equity changes by {money} {currency}, with {cost} spent on the policy; "
+        "({range}). Equity changes by {money} {currency}, with {cost} spent on the policy; "
         "satisfaction (满意度) by {points} points.",
-        "每千名客户中，{months}个月后无策略留存{a}名，有策略{b}名：{d}名（{low} 至 {high}）。客户资产变化"
+        "每千名客户中，{months}个月后无策略留存{a}名，有策略{b}名：{d}名（{range}）。客户资产变化"
         "{money} {currency}，策略支出{cost}；满意度变化{points}分。",
     ),
     "desk": (
@@ -256,10 +257,10 @@ class PolicyLab(Page):
         self._draw_money(money, currency, world.service.desk != "none")
         self._show_lives()
         a, b = (f"{1000 * x:.0f}" for x in kept[:, :, -1].mean(axis=0))
-        digits = ("—", "—") if unsure else (signed(low), signed(high))
+        ends = self.text("one") if unsure else self.text("range", low=signed(low), high=signed(high))
         points = np.array([row["satisfaction"] for row in rows])
         sentence = self.text(
-            "sentence", a=a, b=b, d=signed(d), low=digits[0], high=digits[1], months=months,
+            "sentence", a=a, b=b, d=signed(d), range=ends, months=months,
             money=signed(equity.mean()), currency=currency, cost=f"{cost.mean():,.0f}",
             points=signed((points[:, 1] - points[:, 0]).mean(), 1),
         )  # fmt: skip

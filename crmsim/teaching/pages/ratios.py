@@ -205,7 +205,7 @@ class RatioTable(Page):
             )  # fmt: skip
         moved = int((found.ranks["a"] != found.ranks["b"]).sum())
         best = self._called(table.index[0])
-        best = best if told else best[:1].upper() + best[1:]
+        best = best[:1].upper() + best[1:]
         told += self.text("still", version=version, best=best, n=moved, all=len(table),
                           value=float(table["contribution"].iloc[0]))  # fmt: skip
         about = self.data["about"].set_index("name")["value"]

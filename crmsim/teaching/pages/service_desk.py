@@ -48,6 +48,8 @@ TEXT: dict[str, Pair] = {
     "points_detail": ("of satisfaction, {low:.2f} … {high:.2f}", "全体满意度，{low:.2f} … {high:.2f}"),
     "counting": ("being counted", "正在计算"),
     "hour": ("hour of the day", "一天中的时刻"),
+    "wait_value": ("{s:.0f} s", "{s:.0f}秒"),
+    "quick": ("<20 s", "<20秒"),
     "seconds": ("mean wait, s", "平均等待，秒"),
     "simulated": ("the line", "实际排队"),
     "erlang": ("Erlang A", "Erlang A"),
@@ -94,7 +96,7 @@ TEXT: dict[str, Pair] = {
 # words on the canvas
 CANVAS: dict[str, Pair] = {
     "waiting": ("waiting", "等待中"), "helped": ("answered", "已接听"), "lost": ("hung up", "已挂断"),
-    "wait": ("mean wait", "平均等待"), "agents": ("agents", "坐席"),
+    "wait": ("mean wait", "平均等待"), "seconds": ("{n} s", "{n}秒"), "agents": ("agents", "坐席"),
     "line": ("the line: minutes waited; blue a question, red a problem",
              "队伍：等待分钟；蓝为咨询，红为问题"),
     "play": ("play", "播放"), "pause": ("pause", "暂停"), "clock": ("time of day", "时刻"),
@@ -246,7 +248,8 @@ class ServiceDesk(Page):
         year: Interval | None = found["year"]
         self.cards(
             self._card("level", level, "{:.0f} %", 100, single, s=seconds),
-            self._card("wait", wait, "{:.0f} s", 1, single),
+            self._card("wait", wait, "{:.0f}", 1, single)._replace(
+                value=self.text("wait_value", s=wait.mean)),
             self._card("lost", lost, "{:.1f} %", 100, single),
             self._card("busy", busy, "{:.0f} %", 100, single),
             Card(self.text("points"), "…" if year is None else f"{year.mean:.2f}",
@@ -268,7 +271,7 @@ class ServiceDesk(Page):
         )  # fmt: skip
 
     def _card(self, key: str, x: Interval, form: str, times: float, single: bool, **more: Any) -> Card:
-        low, high = (form.format(times * end).removesuffix(" %").removesuffix(" s") for end in x[1:])
+        low, high = (form.format(times * end).removesuffix(" %") for end in x[1:])
         detail = self.text("one") if single else self.text("range", low=low, high=high)
         return Card(self.text(key, **more), form.format(times * x.mean), detail)
 
@@ -315,7 +318,7 @@ class ServiceDesk(Page):
             ax.clear()
             ax.spines[["top", "right"]].set_visible(False)
             ax.set_title(title, fontsize=13, x=-0.17)
-            names = ["<20 s", "–1", "–2", "–5", "–10", ">10", self.drawn("gave_up")]
+            names = [self.drawn("quick"), "–1", "–2", "–5", "–10", ">10", self.drawn("gave_up")]
             place = np.where(gave_up, len(names) - 1, np.searchsorted(CLASSES, minutes, side="left") - 1)
             place = np.maximum(place, 0)
             n = max(minutes.size, 1)

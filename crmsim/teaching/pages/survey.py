@@ -19,6 +19,7 @@ from ...simulation.scenario import Scenario
 from ..controls import Choice, Group, Number
 from ..page import Card, Page
 from ..picture import Picture
+from ..uncertainty import signed
 from ..words import Pair
 from ..worker import Task
 from .choices import preset_choice
@@ -58,12 +59,12 @@ TEXT: dict[str, Pair] = {
     "sentence": (
         "This survey puts {what} at {value:.1f} ({low:.1f} to {high:.1f}); the truth is {truth:.1f}. Over "
         "{n} "
-        "surveys the estimate is off by {bias:+.1f}: {who:+.1f} from who answers, {how:+.1f} from how they "
+        "surveys the estimate is off by {bias}: {who} from who answers, {how} from how they "
         "answer. "
         "{verdict}",
         "本次调查的{what}为{value:.1f}（{low:.1f} 至 {high:.1f}），真实值为{truth:.1f}。"
-        "{n}次调查平均偏差{bias:+.1f}："
-        "谁回答带来{who:+.1f}，怎样回答带来{how:+.1f}。{verdict}",
+        "{n}次调查平均偏差{bias}："
+        "谁回答带来{who}，怎样回答带来{how}。{verdict}",
     ),
     "index_word": ("satisfaction (满意度)", "满意度"),
     "share_word": ("the share of satisfied customers (满意率)", "满意率"),
@@ -269,13 +270,13 @@ class SurveyDesk(Page):
         answered = len(first.table)
         spent, currency = values["price"] * first.asked, self.scenario.currency
         said, felt, names = self._touchpoints(people, first)
-        bias = f"{off.mean():+.1f}".replace("-", "−") if sure else "…"
+        bias = signed(off.mean(), 1) if sure else "…"
         half = float(stats.t.ppf(0.975, REPEATS - 1) * off.std(ddof=1) / math.sqrt(REPEATS)) if sure else 0.0
         self.cards(
             Card(self.text("estimate"), f"{one.value:.1f}", f"{one.low:.1f} … {one.high:.1f}"),
             Card(self.text("truth"), f"{truth:.1f}", self.text("truth_detail", n=int(people.active.sum()))),
             Card(self.text("bias"), bias,
-                 f"{off.mean() - half:+.1f} … {off.mean() + half:+.1f}".replace("-", "−") if sure else ""),
+                 f"{signed(off.mean() - half, 1)} … {signed(off.mean() + half, 1)}" if sure else ""),
             Card(self.text("cost"), f"{spent / answered:,.1f} {currency}",
                  self.text("cost_detail", n=answered, asked=first.asked, rate=answered / first.asked)),
             Card(self.text("together"), f"{agreement(said):.2f}",
@@ -291,8 +292,8 @@ class SurveyDesk(Page):
             # without bias 19 of 20 have the truth inside; fewer than this come by chance once in a thousand
             least = stats.binom.ppf(0.001, REPEATS, 0.95)
             verdict = self.text("inside" if inside >= least else "blind", k=inside, n=REPEATS)
-            sentence = self.text("sentence", n=REPEATS, bias=off.mean(), who=who, how=off.mean() - who,
-                                 verdict=verdict, **what).replace("-", "−")  # fmt: skip
+            sentence = self.text("sentence", n=REPEATS, bias=bias, who=signed(who, 1),
+                                 how=signed(off.mean() - who, 1), verdict=verdict, **what)  # fmt: skip
         self.say(sentence, self.text(
             "foot", scenario=self.industry, seed=self.seed, n=REPEATS,
             customers=self.scenario.population.size, month=self.scenario.population.months,

@@ -132,7 +132,7 @@ function render({ model, el }) {
       const x = 122 + k * place;
       pen.fillStyle = name === "lost" && n ? COLOUR.lost : COLOUR.ink;
       font(24, "650");
-      pen.fillText(name === "wait" ? `${n} s` : String(n), x, 24);
+      pen.fillText(name === "wait" ? words("seconds").replace("{n}", n) : String(n), x, 24);
       pen.fillStyle = "#5a5a5a";
       font(14);
       pen.fillText(words(name), x, 43);

@@ -38,9 +38,10 @@ function render({ model, el }) {
     return found;
   }
 
-  function boxes(pen, points) {
-    // names beside their points, at the first of six places that is free
+  function boxes(pen, points, corners) {
+    // names beside their points, at the first of the places that is free of points, names and corners
     const taken = points.map((p) => [across(p.x) - 9, up(p.y) - 9, across(p.x) + 9, up(p.y) + 9]);
+    taken.push(...corners);
     return points.map((p, k) => {
       const long = pen.measureText(p.name).width, x = across(p.x), y = up(p.y);
       let best = null, least = Infinity;
@@ -100,6 +101,7 @@ function render({ model, el }) {
     pen.rotate(-Math.PI / 2);
     pen.fillText(model.get("y_label"), 0, 0);
     pen.restore();
+    const corners = [];
     for (const [key, [x0, y0, x1, y1]] of Object.entries(parts)) {
       const right = key === "keep_up" || key === "overkill", upper = key === "keep_up" || key === "concentrate";
       if (Math.abs(y1 - y0) < 24) continue;
@@ -108,13 +110,15 @@ function render({ model, el }) {
       pen.font = `600 15px ${FONT}`;
       const size = Math.max(10, Math.min(15, (15 * room) / pen.measureText(words).width));
       pen.font = `600 ${size}px ${FONT}`;
+      const long = Math.min(pen.measureText(words).width, room), middle = upper ? y0 + 14 : y1 - 12;
+      corners.push(right ? [x1 - 7 - long, middle - 9, x1 - 7, middle + 9] : [x0 + 7, middle - 9, x0 + 7 + long, middle + 9]);
       pen.save();
       pen.beginPath();
       pen.rect(x0, y0, x1 - x0, y1 - y0);
       pen.clip();
       pen.textAlign = right ? "right" : "left";
       pen.fillStyle = COLOURS[key];
-      pen.fillText(words, right ? x1 - 7 : x0 + 7, upper ? y0 + 14 : y1 - 12);
+      pen.fillText(words, right ? x1 - 7 : x0 + 7, middle);
       pen.restore();
     }
     pen.strokeStyle = "#1b1b1b";
@@ -174,7 +178,7 @@ function render({ model, el }) {
     }
     pen.font = `600 15px ${FONT}`;
     pen.textAlign = "left";
-    boxes(pen, points).forEach(([u, v], k) => {
+    boxes(pen, points, corners).forEach(([u, v], k) => {
       pen.lineWidth = 3.5;
       pen.strokeStyle = "rgba(255,255,255,0.9)";
       pen.strokeText(points[k].name, u, v);
