@@ -533,9 +533,9 @@ class Plan(Answer):
         return f"a list of {self.what} within the budget"
 
     def judge(self, value: Any, reference: Any, data: Data, seed: int, call: Call | None) -> Verdict:
-        names = _named(value)
-        if names is None:
-            return _type_problem(value, self.wanted)
+        names = _named(value, self.wanted)
+        if isinstance(names, Verdict):
+            return names
         costs = self.costs(data)
         if strange := [name for name in names if name not in costs]:
             return wrong("unknown names", f"{strange[0][:40]!r} is none of the {self.what}")
