@@ -175,6 +175,7 @@ def test_targets_of_a_log_of_purchases():
 # -- the search --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_one_parameter_from_one_target(tmp_path):
     aims = {"satisfaction_mean": (74.0, 0.3)}
     found = ca.calibrate(

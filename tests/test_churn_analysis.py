@@ -207,6 +207,7 @@ def test_late_entry_is_at_risk_from_then_on():
     assert churn.survival(frame)["survival"].iloc[-1] == pytest.approx(level)
 
 
+@pytest.mark.slow
 def test_intervals_stay_within_bounds_and_cover():
     """160 curves of 60 spells: the share at 10 lies in 19 of 20; below .9 is 3 standard errors off."""
     rng = np.random.default_rng(5)
@@ -356,6 +357,7 @@ def test_hazard_ratios_of_the_published_example(remission):
 # -- Cox ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("late", [False, True])
 def test_cox_maximises_the_partial_likelihood(late):
     pytest.importorskip("statsmodels")
@@ -396,6 +398,7 @@ def test_cox_maximises_the_partial_likelihood(late):
         assert set(fit.baseline["stratum"]) == {0.0, 1.0}
 
 
+@pytest.mark.slow
 def test_cox_finds_the_true_effects_and_predicts():
     """4,000 spells with hazard .05 exp(.7 x - .4 [b]): standard errors are about .02 and .04."""
     pytest.importorskip("statsmodels")

@@ -265,6 +265,7 @@ def test_after_the_record_city_a_tries_projects_or_its_market_opens(firms):
     assert set(panel.loc[panel["year"] == 1, "customer"]) == set(t["customers"]["customer"]) - gone
 
 
+@pytest.mark.slow
 def test_columns_can_be_had_in_chinese():
     for name in ("city_a", "retail"):
         tables = load_dataset(name, truth=True, language="zh")

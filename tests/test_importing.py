@@ -571,6 +571,7 @@ RUBBISH = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
     RUBBISH,
@@ -599,6 +600,7 @@ def test_rubbish_is_read_or_refused_with_a_reason(content, start, by_position, p
 AMOUNTS = st.sampled_from(["5", "7.25", "-3", "", "abc", "€4", "$4", "0", "1e300", "99999999999999999"])
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     st.lists(

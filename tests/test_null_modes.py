@@ -161,6 +161,7 @@ def test_bg_nbd_expects_as_many_purchases(cdnow):
         assert abs(score(by_person.mean(), null.exact(month + 1), sd)) < 4
 
 
+@pytest.mark.slow
 def test_bg_nbd_parameters_are_recovered_within_two_standard_errors(cdnow):
     """Exact times, four worlds. Standard errors of their mean: r .9 %, alpha 1.5 %, a 4 %, b 5 %."""
     null, run, single = cdnow

@@ -166,6 +166,7 @@ def test_known_paths_come_back_too_weak_from_pls_and_whole_from_consistent_pls()
     assert rho["satisfaction"] == pytest.approx((w @ own) ** 2, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_in_samples_consistent_pls_has_no_bias_and_pls_has():
     """60 samples of 600; the standard error of a mean coefficient is about .006."""
     found = {True: [], False: []}

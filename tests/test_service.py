@@ -515,6 +515,7 @@ def test_crews_cut_leave_their_work_to_those_who_stay():
     assert after["service_start_time"].min() == pytest.approx(left.sum())
 
 
+@pytest.mark.slow
 def test_daily_contacts_are_spread_as_the_scenario_says():
     """Weekdays alike, no common events: 72 months of 21 or 22 days, so the index of dispersion 3.6 has a
     s.e. of .13; Poisson days would give 1. Around it, the preset as it is: 24 months, s.e. .25."""

@@ -441,6 +441,7 @@ def test_leavers_state_the_cause_that_stands_in_the_file():
     assert "keep_using" not in set(data.items["item"])
 
 
+@pytest.mark.slow
 def test_the_database_holds_the_surveys_and_nothing_hidden(water, tmp_path):
     surveys = [Survey(months=(11,), size=800), Survey(name="contacts", frame="contacts", months=(11,))]
     path = water.to_database(tmp_path / "crm.duckdb", surveys)

@@ -349,6 +349,7 @@ def pick(card: tg.ReportCard, task: str, measure: str) -> pd.DataFrame:
     return table[(table["task"] == task) & (table["measure"] == measure)].set_index("method")
 
 
+@pytest.mark.slow
 def test_report_card_of_a_contract_firm(contract_card, contract):
     card = contract_card
     assert set(card.table["task"]) == {"churn", "uplift", "drivers", "exit"}
@@ -394,6 +395,7 @@ def test_report_card_of_a_shop(shop):
     assert level["Pareto/NBD"] < level["own rate"]
 
 
+@pytest.mark.slow
 def test_report_card_without_the_truth(contract, shop):
     seen = {name: table for name, table in contract.items() if not name.startswith("truth")}
     card = tg.report_card(seen, rows=15_000)
@@ -405,6 +407,7 @@ def test_report_card_without_the_truth(contract, shop):
     assert set(tg.report_card(seen).table["task"]) == {"purchases", "value"}
 
 
+@pytest.mark.slow
 def test_report_card_notices_offers_that_were_not_made_by_chance():
     tables = world("subscription", 2_000, [cs.RetentionCall(target="risk", share=0.1)])
     notes = tg.report_card(tables, rows=6_000).notes

@@ -343,6 +343,7 @@ def test_a_control_changes_picture_card_and_sentence(page):
     assert page.found[1].iloc[-1] > share  # a monopoly keeps more
 
 
+@pytest.mark.slow
 def test_stop_acts_within_three_tenths_of_a_second_in_one_long_simulation(page):
     page.set(slow=1)
     time.sleep(1.0)
@@ -424,6 +425,7 @@ def test_the_language_switch_keeps_values_and_numbers(page):
     assert all(CHINESE.search(label) for label in labels)
 
 
+@pytest.mark.slow
 def test_switching_the_language_while_it_shows_never_writes_into_the_wrong_page():
     class Slow(Small):
         def show(self, found):

@@ -159,6 +159,7 @@ def money(amount: int, mark: str, thousands: bool) -> str:
     return text.translate({ord("."): mark, ord(","): "." if mark == "," else ","})
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(
     rows=st.lists(st.tuples(ids, days, cents), min_size=1, max_size=12),

@@ -266,6 +266,7 @@ def simulated():
     return simulate_bgnbd(CDNOW, 60_000, 39.0, 26.0, seed=5)
 
 
+@pytest.mark.slow
 def test_simulated_customers_give_their_parameters_back(simulated):
     frequency, recency, _, _ = simulated
     model = fit_bgnbd(frequency, recency, np.full(len(frequency), 39.0))
@@ -312,6 +313,7 @@ def simulate_pareto(model: ParetoNBD, n: int, T: float, later: float, seed: int)
     return frequency, recency, holdout, gone > T
 
 
+@pytest.mark.slow
 def test_pareto_customers_give_their_parameters_and_forecasts_back():
     """20,000 customers; the error of s is some 10 %."""
     truth = ParetoNBD(r=0.8, alpha=8.0, s=0.9, beta=15.0)
