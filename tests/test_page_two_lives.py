@@ -1,5 +1,7 @@
 """The page of two lives: the draw it shows is the one that decided."""
 
+import re
+
 import pytest
 
 pytest.importorskip("ipywidgets")
@@ -34,6 +36,24 @@ def test_chinese_and_a_policy_without_effort() -> None:
     page.find()
     page.wait()
     assert "没有人" in page.told.value
+
+
+def test_the_rules_of_a_month_show_every_touchpoint_in_one_language() -> None:
+    page = TwoLivesPage(customers=300, months=12, customer=5, month=3)
+    page.wait()
+    places = page.scenario.touchpoints
+    for language, perceived, stage in (
+        ("en", "perception", "meets the touchpoints"),
+        ("zh", "感知", "接触企业"),
+    ):
+        if page.language != language:
+            page.guard(page._other_language)
+        page.wait()
+        table = page.why.value
+        assert table.count(f"<td>{perceived}</td>") == len(places) > 1
+        assert table.count(stage) == 1
+    visible = re.sub(r"<[^>]*>", " ", table)  # titles of rows, in English, are in the tags
+    assert not re.search("[A-Za-z]{3}", visible), visible
 
 
 def test_an_unknown_control_is_refused_in_words() -> None:

@@ -44,15 +44,21 @@ ENDING: dict[ChurnCause, tuple[str, ...]] = {
 
 def step_words(step: Step, language: str, places: dict[str, str] | None = None) -> str:
     """What a step of a trace decides or computes; `places`: Chinese names of touchpoints."""
+    return words_for(step.what, step.stage, language, places or {})
+
+
+def words_for(what: str, stage: str, language: str, places: dict[str, str]) -> str:
+    """The same for a draw or rule by its name; without a stage a touchpoint's name comes first."""
     if language != "zh":
-        return step.what.replace("_", " ")
+        return what.replace("_", " ")
     for pattern, words in ((r"meets (\w+)", "遇到{}"), (r"(\w+) fails", "{}出现失误"),
                            (r"severity at (\w+)", "{}失误的严重程度")):  # fmt: skip
-        found = re.fullmatch(pattern, step.what)
+        found = re.fullmatch(pattern, what)
         # "payment fails" is a touchpoint's failure where one meets it, else a bill's
-        if found and (step.stage == "meet" or step.what not in STEPS):
-            return words.format((places or {}).get(found[1], found[1]))
-    return STEPS.get(step.what, step.what)
+        met = stage == "meet" if stage else found and found[1] in places
+        if found and (met or what not in STEPS):
+            return words.format(places.get(found[1], found[1]))
+    return STEPS.get(what, what)
 
 
 def summary(trace: Trace, language: str) -> list[str]:

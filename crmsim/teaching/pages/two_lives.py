@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 import itertools
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import ipywidgets
@@ -14,13 +15,15 @@ from matplotlib.patches import Rectangle
 
 from ...plots.style import CAUSE_COLOURS, GREY, LAYER_COLOURS, OKABE_ITO, apart, dark
 from ...simulation.engine import simulate
-from ...simulation.lives import LEAVING, WORDS, Decision, Trace, TwoLives, counterfactual
+from ...simulation.lives import LEAVING, WORDS, Decision, Step, Trace, TwoLives, counterfactual
 from ...simulation.scenario import Scenario
 from ...vocabulary import ChurnCause, LoyaltyLayer
+from .. import story
 from ..controls import Group, Number
+from ..names import STAGES
 from ..page import Page
 from ..picture import Picture, wipe
-from ..words import Pair, term
+from ..words import Pair, pick, term
 from ..worker import Task
 from .choices import make_policy, policy_choice, policy_pair, preset_choice, strength
 
@@ -108,28 +111,6 @@ TEXT: dict[str, Pair] = {
     ),
     "searching": ("looking for a customer whose lives end differently", "正在寻找结局不同的客户"),
 }  # fmt: skip
-# what a draw decides, as `lives.WORDS` names it
-DRAWS: dict[str, str] = {
-    "the month's experience": "当月体验",
-    "complains": "投诉",
-    "complaint is resolved": "投诉得到解决",
-    "answer is fast": "答复迅速",
-    "natural churn strikes": "自然流失",
-    "competitive churn strikes": "竞争流失",
-    "fault churn strikes": "过失流失",
-    "retaliatory churn strikes": "报复性被动流失",
-    "payment fails": "缴费失败",
-    "payment is cured": "补缴成功",
-    "contract is cut off": "合同被终止",
-    "is surprised": "获得惊喜",
-    "purchases": "购买次数",
-    "spending": "消费金额",
-    "purchase at which one drops out": "第几次购买后流失",
-    "brings a new customer": "推荐新客户",
-    "notices a rival's offer": "注意到对手优惠",
-    "constant chance of leaving strikes": "固定概率流失",
-    "returns": "被赢回",
-}
 MARKS = (
     ("failure", "failed", "X", OKABE_ITO["purple"], 108),
     ("complaint", "complained", "v", OKABE_ITO["vermillion"], 125),
@@ -304,16 +285,10 @@ class TwoLivesPage(Page):
         """In one language: the font of an English picture may lack Chinese characters."""
         return cause.chinese if self.language == "zh" else cause.english
 
-    def _word(self, what: str) -> str:
-        """What a draw decides, in the reader's language."""
-        if self.language != "zh":
-            return what
-        for t in self.scenario.touchpoints:
-            place = t.chinese or t.name
-            if what in (f"meets {t.name}", f"{t.name} fails", f"severity at {t.name}"):
-                kinds = {"meets": f"接触{place}", "severity": f"{place}失误的严重度"}
-                return kinds.get(what.split(" ")[0], f"{place}出现失误")
-        return DRAWS.get(what, what)
+    def _word(self, what: str, stage: str = "") -> str:
+        """What a draw or rule is about, in the reader's language."""
+        places = {t.name: t.chinese or t.name for t in self.scenario.touchpoints}
+        return story.words_for(what, stage, self.language, places)
 
     def _told(self, decision: Decision, outcome: float) -> str:
         if decision.what in COUNTS:
@@ -519,15 +494,19 @@ class TwoLivesPage(Page):
         if not any(traces):
             self.why.value = f"<h3>{head}</h3><p>{html.escape(self.text('not_there'))}</p>"
             return
-        columns = [{(s.stage, s.what): s for s in trace} if trace else {} for trace in traces]
+        columns = [_by_place(trace or ()) for trace in traces]
+        keys = list(dict.fromkeys(itertools.chain(*columns)))
+        stages = list(dict.fromkeys(key[0] for key in keys))
         rows, stage = [], ""
-        for key in dict.fromkeys(itertools.chain(*columns)):
+        for key in sorted(keys, key=lambda key: stages.index(key[0])):
             a, b = (_result(column.get(key)) for column in columns)
             if key[0] != stage:
                 stage = key[0]
-                rows.append(f'<tr><th colspan="3" class="cs-stage">{html.escape(stage)}</th></tr>')
+                title = pick(STAGES.get(stage, (stage, stage)), self.language)
+                rows.append(f'<tr><th colspan="3" class="cs-stage">{html.escape(title)}</th></tr>')
             step = columns[0].get(key) or columns[1][key]
-            cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in (self._word(key[1]), a, b))
+            what = self._word(step.what, step.stage)
+            cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in (what, a, b))
             mark = ' class="cs-differs"' if a != b else ""
             rows.append(f'<tr{mark} title="{html.escape(step.meaning, quote=True)}">{cells}</tr>')
         names = [self.text("what"), self.text("without_result"), self.text("with_result")]
@@ -588,6 +567,18 @@ def _percent(share: float) -> str:
         return f"{value:.1f}" if value else "0"
     # three digits, for a draw and the chances it is held against may be close
     return f"{value:#.3g}" if value >= 0.001 else f"{value:.0e}"
+
+
+def _by_place(steps: Iterable[Step]) -> dict[tuple[str, str, int], Step]:
+    """The steps of a month by stage, by what they are about, and by how often that was met before: each
+    touchpoint has a perception of its own."""
+    found: dict[tuple[str, str, int], Step] = {}
+    met: Counter[tuple[str, str]] = Counter()
+    for step in steps:
+        kind = (step.stage, step.what)
+        found[*kind, met[kind]] = step
+        met[kind] += 1
+    return found
 
 
 def _result(step: Any) -> str:
