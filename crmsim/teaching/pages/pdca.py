@@ -121,10 +121,9 @@ TEXT: dict[str, Pair] = {
     ),
     "right": ("; {right} of {n} decisions were right", "；{n}项决定中{right}项正确"),
     "foot": (
-        "{scenario}, seed {seed}, {customers:,} customers, {asked:,} asked in each wave; intervals of 95 %; "
-        "costs in 100,000 {currency}, assumed; thin black line: the same surveys with nothing done{mode}",
-        "{scenario}，种子{seed}，{customers:,}名客户，每次询问{asked:,}名；95%区间；"
-        "费用单位为10万{currency}，属假设；黑色细线：未实施时的同样调查{mode}",
+        "{scenario}, seed {seed}, {customers:,} customers, {asked:,} asked a wave; 95 % intervals; costs are "
+        "assumed; thin line: nothing done{mode}",
+        "{scenario}，种子{seed}，{customers:,}名客户，每次询问{asked:,}名；95%区间；费用属假设；细线：未实施{mode}",
     ),
     "progress": ("round {k} of {n}", "第{k}轮，共{n}轮"),
 }  # fmt: skip
@@ -667,7 +666,6 @@ class PdcaBoard(Page):
         foot = self.text(
             "foot", scenario=self.industry, seed=self.seed, mode=mode,
             customers=self.scenario.population.size, asked=int(values["size"]),
-            currency=self.scenario.currency,
         )  # fmt: skip
         if not len(found.rounds):
             base = found.overall
