@@ -352,7 +352,7 @@ class Run:
         """
         import pandas as pd
 
-        frame = pd.DataFrame(self._desk().rows).set_index("month")
+        frame = pd.DataFrame(self._desk().rows()).set_index("month")
         counts = frame.columns.difference(["wait", "service_level", "utilisation", "counter_wait"])
         # A counter that opens on the way has no visits before.
         frame[counts] = frame[counts].fillna(0).astype(np.int64)

@@ -105,6 +105,11 @@ class Operations:
         self.names = [t.name for t in scenario.touchpoints]
         self.service = self.names.index(scenario.service.touchpoint)
         self.homes = scenario.town.homes if scenario.town else np.zeros((0, 2), np.float32)
+        # 0 where the service touchpoint would be met, or fail, by chance: columns 1 and 2 of a touchpoint.
+        groups = scenario.town.size if scenario.town else 0
+        width = len(TOUCHPOINT_FIELDS) + groups * len(GROUP_FIELDS)
+        self.by_chance = np.ones((len(self.names), width), np.float32)
+        self.by_chance[self.service, [1, 2, *group_columns(1, groups), *group_columns(2, groups)]] = 0.0
         payment = scenario.service.payment_touchpoint
         self.payment = self.names.index(payment) if payment in self.names else -1
         self.keep = keep
@@ -126,7 +131,7 @@ class Operations:
         # Accumulated rate of contacts at successive hours of the month, and these hours.
         self.total, self.begins = np.empty((2, DAYS * (len(self.hourly) + 1) + 1))
         self.kept: list[dict[str, Any]] = []
-        self.rows: list[dict[str, float]] = []
+        self.books: list[tuple[int, np.ndarray, float, dict[str, float]]] = []  # see `_row`
         self.backlog: dict[str, np.ndarray] = {}
         # Room used again from month to month.
         self.room: dict[str, Answers] = {}
@@ -137,11 +142,7 @@ class Operations:
 
     def touchpoints(self, points: np.ndarray) -> np.ndarray:
         """The month's touchpoints with the service touchpoint met on the phone instead of by chance."""
-        changed = points.copy()
-        changed[self.service, 1:3] = 0.0
-        groups = (points.shape[1] - len(TOUCHPOINT_FIELDS)) // len(GROUP_FIELDS)
-        changed[self.service, [*group_columns(1, groups), *group_columns(2, groups)]] = 0.0
-        return changed
+        return points * self.by_chance
 
     def open(self, world: CompiledWorld, month: int) -> tuple[Any, ...]:
         """Begin the month. Returns what `run_first` needs beside the customers, and fills."""
@@ -195,33 +196,16 @@ class Operations:
         )  # fmt: skip
 
     def close(self) -> None:
-        """Write the month's row."""
+        """Close the month's books."""
         sums = np.empty(len(COUNTS))
         self.kernels.add_counts(self.counts, sums)
-        count = dict(zip(COUNTS, sums.tolist(), strict=True))
-        calls, answered = count["calls"], count["answered"]
-        self.rows.append(
-            {
-                "month": self.now,
-                "contacts": count["contacts"],
-                "questions": count["questions"],
-                "calls": calls,
-                "answered": answered,
-                "turned_away": count["turned_away"],
-                "abandoned": calls - answered - count["turned_away"],
-                "gave_up": count["gave_up"],
-                "wait": _ratio(3600 * count["waited"], answered),
-                "service_level": _ratio(count["in_time"], calls - count["turned_away"]),
-                "utilisation": _ratio(count["busy"], self.duty.hours),
-                "solved": count["solved"],
-                "solved_at_once": count["solved_at_once"],
-                **self.jobs,
-                **self.letters,
-                **self.visits,
-            }
-        )
+        self.books.append((self.now, sums, self.duty.hours, self.jobs | self.letters | self.visits))
         if self.keep:
             self.kept.append(self.part)
+
+    def rows(self) -> list[dict[str, float]]:
+        """What stands in `Run.service`: a row for each month that was closed."""
+        return [_row(*month) for month in self.books]
 
     def _crews(self, n: int, answers: Answers) -> dict[str, float]:
         """Send the crews; what they mend in the month counts for the customer at once."""
@@ -423,6 +407,28 @@ def _columns_of_contacts(size: int) -> tuple[np.ndarray, ...]:
         np.empty(size, np.uint64),
         np.empty(size, np.int64),
     )
+
+
+def _row(month: int, sums: np.ndarray, hours: float, others: dict[str, float]) -> dict[str, float]:
+    """A month from the sums of its `COUNTS`, the agents' hours on shift, and the other stations' counts."""
+    count = dict(zip(COUNTS, sums.tolist(), strict=True))
+    calls, answered = count["calls"], count["answered"]
+    return {
+        "month": month,
+        "contacts": count["contacts"],
+        "questions": count["questions"],
+        "calls": calls,
+        "answered": answered,
+        "turned_away": count["turned_away"],
+        "abandoned": calls - answered - count["turned_away"],
+        "gave_up": count["gave_up"],
+        "wait": _ratio(3600 * count["waited"], answered),
+        "service_level": _ratio(count["in_time"], calls - count["turned_away"]),
+        "utilisation": _ratio(count["busy"], hours),
+        "solved": count["solved"],
+        "solved_at_once": count["solved_at_once"],
+        **others,
+    }
 
 
 def _ratio(a: float, b: float) -> float:
