@@ -28,7 +28,7 @@ def overview(table: pd.DataFrame, sets: Sequence[ExerciseSet], name: str) -> str
     total = table.groupby("student")[["points", "of"]].sum()
     sheets = [_exercises(table, titles), _mistakes(table, titles), _students(table, total), _look(table)]
     mean = total["points"].mean() / total["of"].iloc[0]
-    hardest = str(table.groupby("exercise")["share"].mean().idxmin())
+    hardest = str(table.groupby("exercise", sort=False)["share"].mean().idxmin())
     reached = percent(table.loc[table["exercise"] == hardest, "share"].mean())
     sheets[0].summary.append(
         f"{many(students, 'student')} reached {percent(mean)} of the points on average; the hardest "
@@ -77,7 +77,7 @@ class _Bar:
 def _exercises(table: pd.DataFrame, titles: dict[str, tuple[str, str]]) -> Sheet:
     sheet = _sheet("exercises", "Exercises, the hardest first", "习题难度")
     sheet.body.append(BAR)
-    groups = table.groupby("exercise")
+    groups = table.groupby("exercise", sort=False)
     found = groups.agg(share=("share", "mean"), answered=("answered", "sum"), n=("share", "size"))
     found["right"] = groups["share"].agg(lambda x: (x >= 1).sum())
     rows = [
