@@ -4,7 +4,7 @@
 
 The worked solutions of all sets in turn, every fifth round the students' empty notebooks, and the hostile
 and broken submissions of tests/test_grading.py. Prints the time of `crmsim grade` with two workers, and
-whether each solution earned everything and each empty notebook nothing. Needs Linux (see exercises/README.md).
+whether each solution earned everything and each empty notebook nothing. Needs Linux, see exercises/README.md.
 """
 
 from __future__ import annotations
