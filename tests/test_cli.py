@@ -379,10 +379,8 @@ def test_a_stopped_compare_goes_on_where_it_was(crmsim, monkeypatch):
 @pytest.mark.skipif(os.name == "nt", reason="signals as on Linux and macOS")
 def test_ctrl_c_ends_with_one_line(tmp_path):
     code = (
-        "import signal, sys; from pathlib import Path; from crmsim.research import experiment\n"
+        "import sys; from pathlib import Path; from crmsim.research import experiment\n"
         "from crmsim.cli import main\n"
-        # who starts the tests in the background starts them deaf to Ctrl-C
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "experiment.cache_folder = lambda: Path('cells')\n"
         "sys.exit(main(['compare', 'retail', '--replications', '500', '--jobs', '1', '--out', 'o']))\n"
     )

@@ -751,9 +751,10 @@ def test_one_command_starts_a_cluster_that_studies_use(root, tmp_path, done):
             address = re.search(r"--cluster (tcp://127\.0\.0\.1:\d+)$", said[2])
             assert address, said
             small().run(tmp_path, cluster=address[1], progress=False)
-        finally:
             process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 0
+            assert process.wait(timeout=60) == 0
+        finally:
+            process.kill()
     assert result(tmp_path) == result(done.folder)
 
 
