@@ -2,9 +2,10 @@
 
     python benchmarks/grading.py          two minutes
 
-The worked solutions of all sets in turn, every fifth round the students' empty notebooks, and the hostile
-and broken submissions of tests/test_grading.py. Prints the time of `crmsim grade` with two workers, and
-whether each solution earned everything and each empty notebook nothing. Needs Linux, see exercises/README.md.
+The worked solutions of all sets in turn, every fifth round the students' notebooks without an answer, and
+the hostile and broken submissions of tests/test_grading.py. Prints the time of `crmsim grade` with two
+workers. Ends with an error unless each solution earned everything, each notebook without an answer nothing,
+and no submission nor file outside was changed. Needs Linux, see exercises/README.md.
 """
 
 from __future__ import annotations
@@ -19,55 +20,51 @@ import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
-from test_grading import HOSTILE, RIGHT, START, notebook  # noqa: E402
+from test_grading import HOSTILE, hand_in_harm  # noqa: E402
 
 STUDENTS = 200
-EMPTY = 5  # every so many rounds of the sets the students' notebook in place of the solution
+UNANSWERED = 5  # every so many rounds of the sets
 
 
-def make(folder: Path, base: Path) -> dict[str, str]:
-    """Fill a folder with submissions; what each of the well-meant should earn, as "all" or "nothing"."""
-    words = {"outside": str(base), "folder": str(folder), "out": str(base / "grades.csv"), "port": 9}
-    for name, cells in HOSTILE.items():
-        made = notebook(START, *(cell.format(**words) for cell in cells))
-        (folder / f"{name}.ipynb").write_text(made, encoding="utf-8")
-    (folder / "broken.ipynb").write_text('{"cells": [', encoding="utf-8")
-    (folder / "empty.ipynb").write_text(notebook(), encoding="utf-8")
-    (folder / "syntax.py").write_text(f"{START}\n{RIGHT}\nthis is no python\n", encoding="utf-8")
+def hand_in(folder: Path) -> dict[str, bool]:
+    """Fill up the folder with well-meant submissions, `NUMBER-SET.ipynb`; for each whether it is solved."""
     sets = sorted(path.stem for path in (ROOT / "exercises").glob("*.ipynb"))
-    earn = {}
+    solved = {}
     for k in range(STUDENTS - len(list(folder.iterdir()))):
-        name = sets[k % len(sets)]
-        empty = k // len(sets) % EMPTY == EMPTY - 1
-        source = ROOT / "exercises" / (f"{name}.ipynb" if empty else f"solutions/{name}.ipynb")
-        (folder / f"{k:03d}-{name}.ipynb").write_bytes(source.read_bytes())
-        earn[f"{k:03d}-{name}"] = "nothing" if empty else "all"
-    return earn
+        lap, which = divmod(k, len(sets))
+        student = f"{k:03d}-{sets[which]}"
+        solved[student] = lap % UNANSWERED < UNANSWERED - 1
+        source = ROOT / "exercises" / ("solutions" if solved[student] else ".") / f"{sets[which]}.ipynb"
+        (folder / f"{student}.ipynb").write_bytes(source.read_bytes())
+    return solved
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as place:
-        base = Path(place)
-        (base / "precious").write_text("mine")
-        folder = base / "submissions"
-        folder.mkdir()
-        earn = make(folder, base)
-        words = [sys.executable, "-m", "crmsim", "grade", str(folder), "--out", str(base / "grades.csv")]
+        folder, outside, results = (Path(place) / name for name in ("submissions", "outside", "results"))
+        for made in (folder, outside, results):
+            made.mkdir()
+        (outside / "precious").write_text("mine")
+        out = results / "grades.csv"
+        hand_in_harm(folder, outside, out, port=9)
+        solved = hand_in(folder)
+        before = contents(folder), contents(outside)
+        words = [sys.executable, "-m", "crmsim", "grade", str(folder), "--out", str(out), "--workers", "2"]
         begun = time.perf_counter()
-        subprocess.run([*words, "--workers", "2"], check=True)
+        subprocess.run(words, check=True)
         seconds = time.perf_counter() - begun
-        table = pd.read_csv(base / "grades.csv")
-        own = table[table["student"].str[4:] == table["set"]].groupby("student")[["points", "of"]].sum()
-        wrong = [
-            name
-            for name, what in earn.items()
-            if own.loc[name, "points"] != (own.loc[name, "of"] if what == "all" else 0)
-        ]
-        touched = (base / "precious").read_text() != "mine"
+        changed = before != (contents(folder), contents(outside))
+        table = pd.read_csv(out)
+    own = table[table["student"].str[4:] == table["set"]].groupby("student")[["points", "of"]].sum()
+    wrong = [name for name, full in solved.items() if own["points"][name] != (own["of"][name] if full else 0)]
     print(f"{STUDENTS} submissions, {len(HOSTILE)} of them hostile: {seconds:.0f} s")
-    print(f"{len(earn) - len(wrong)} of {len(earn)} solutions and empty notebooks earned what they should")
-    if wrong or touched:
-        raise SystemExit(f"not as they should: {wrong}{'; a file outside was changed' if touched else ''}")
+    print(f"{len(solved) - len(wrong)} of {len(solved)} well-meant ones earned what they should")
+    if wrong or changed:
+        raise SystemExit(f"wrong points: {wrong or 'none'}; files changed: {changed}")
 
 
 if __name__ == "__main__":

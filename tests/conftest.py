@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # no test may wait for a window
-# A shell makes what it starts in the background deaf to Ctrl-C, and with it the programs that tests stop so.
+# Tests started in the background of a shell do not hear Ctrl-C, nor would the programs that they stop by it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -7,6 +7,7 @@ import json
 import os
 import threading
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -104,6 +105,17 @@ HOSTILE = {
 }  # fmt: skip
 
 
+def hand_in_harm(folder: Path, outside: Path, out: Path, port: int) -> None:
+    """Everything above as submissions, and a broken, an empty and a mistyped one. They try `outside` with its
+    file `precious`, the results at `out`, and a port of this machine."""
+    words = {"outside": str(outside), "folder": str(folder), "out": str(out), "port": port}
+    for name, cells in HOSTILE.items():
+        (folder / f"{name}.ipynb").write_text(notebook(START, *(cell.format(**words) for cell in cells)))
+    (folder / "broken.ipynb").write_text('{"cells": [')
+    (folder / "empty.ipynb").write_text(notebook())
+    (folder / "syntax.py").write_text(f"{START}\n{RIGHT}\nthis is no python")
+
+
 @pytest.fixture(scope="module")
 def batch(walled, tmp_path_factory):
     """Everything above graded together with honest students; the grades, by student and exercise."""
@@ -118,21 +130,11 @@ def batch(walled, tmp_path_factory):
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
-        words = {
-            "outside": str(outside),
-            "folder": str(folder),
-            "out": str(out),
-            "port": server.getsockname()[1],
-        }
-        for name, cells in HOSTILE.items():
-            (folder / f"{name}.ipynb").write_text(notebook(START, *(cell.format(**words) for cell in cells)))
+        hand_in_harm(folder, outside, out, server.getsockname()[1])
         for name in ("honest", "zz_honest"):
             (folder / f"{name}.ipynb").write_text(notebook(START, RIGHT))
-        (folder / "broken.ipynb").write_text('{"cells": [')
-        (folder / "empty.ipynb").write_text(notebook())
         (folder / "nothing").mkdir()
         (folder / "link.py").symlink_to(outside / "precious")
-        (folder / "syntax.py").write_text(f"{START}\n{RIGHT}\nthis is no python")
         before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
         begun = time.monotonic()
         table, page = grade_folder(folder, out, sets=["rfm"], limits=LIMITS, progress=False)
@@ -364,6 +366,16 @@ def test_the_overview_is_whole_and_runs_nothing(table):
     assert "<script" not in page and "<img" not in page and "&lt;script&gt;" in page
     assert "http" not in page
     assert "2 students reached 15" in page and "rfm-5" in page
+
+
+def test_of_equally_hard_exercises_the_overview_keeps_the_order(tmp_path):
+    (tmp_path / "a.py").touch()
+    one = find_set("water")
+    page = overview(
+        grades(submissions(tmp_path), [Result("a", {}, ["water"])], [one], Late()), [one], "class"
+    )
+    places = [page.index(f"<td>{e.id}</td>") for e in one.exercises]
+    assert len(places) >= 10 and places == sorted(places)
 
 
 def test_sets_are_those_begun_or_named(tmp_path):

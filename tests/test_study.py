@@ -751,10 +751,13 @@ def test_one_command_starts_a_cluster_that_studies_use(root, tmp_path, done):
             address = re.search(r"--cluster (tcp://127\.0\.0\.1:\d+)$", said[2])
             assert address, said
             small().run(tmp_path, cluster=address[1], progress=False)
-            process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=60) == 0
         finally:
-            process.kill()
+            process.send_signal(signal.SIGINT)
+            try:
+                ended = process.wait(timeout=60)
+            finally:
+                process.kill()  # else leaving the block would wait for ever
+    assert ended == 0
     assert result(tmp_path) == result(done.folder)
 
 
