@@ -1,10 +1,11 @@
 """From readable rules to machine code.
 
-The functions of `single.py`, `draws.py`, `rules.py` and `month.py` are copied into one generated
-module, in which numbers are single precision and column names are offsets, and numba compiles it.
-The module is named by a hash of its text and kept in the user's cache, so an edited rule can never
-meet stale code and a second start takes a fraction of a second. A user's own rule takes the place
-of the rule of that name. Without numba the same module runs interpreted, slowly, with the same bits.
+The functions of `single.py`, `draws.py`, `rules.py`, `month.py`, `gate.py` and `contacts.py` are copied
+into one generated module, in which numbers are single precision and column names are offsets, and
+numba compiles it. The module is named by a hash of its text and kept in the user's cache, so an
+edited rule can never meet stale code and a second start takes a fraction of a second. A user's own
+rule takes the place of the rule of that name. Without numba the same module runs interpreted,
+slowly, with the same bits.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import columns, contacts, draws, month, rules, single
+from . import columns, contacts, draws, gate, month, rules, single
 from .scenario import RULE_SECTIONS, Scenario
 
 HELPERS = ("clip", "exp", "log", "logistic", "normal", "poisson")
@@ -38,8 +39,9 @@ ALLOWED_CALLS = {*HELPERS, "min", "max", "abs", "float", "int", "bool"}
 # Functions called from outside the compiled module.
 ENTRIES = (
     "run_month",
-    "run_first",
-    "run_second",
+    "run_parts",
+    "all_wait",
+    "open_gate",
     "pack",
     "contact_rate",
     "add_counts",
@@ -57,6 +59,9 @@ ENTRIES = (
     "uniforms",
     "normals",
 )
+# What is not compiled by itself: small functions, and the halves of a month, called from two places.
+KINDS = {name: "_inline" for name in ("faded", "missing", "state_column", "moment")}
+KINDS |= {name: "_part" for name in ("first_part", "second_part", "block_month")}
 DYNAMIC = ("month", "demand", "discount", "imitation", "premium_margin")
 
 
@@ -148,6 +153,9 @@ LANES = {lanes}
 FIELDS = {width}
 PLANNED, COMMON, CREW = {fields}
 ATTEMPTS = {attempts}
+FIRST, SECOND = {parts}
+WAITS, OPEN, GONE = {flags}
+APART = {apart}
 M0 = np.uint64({M0})
 M1 = np.uint64({M1})
 W0 = np.uint64({W0})
@@ -156,8 +164,9 @@ LOW = np.uint64({LOW})
 HALF = np.uint64(32)
 try:
     from numba import njit as _njit
-    from numba.core.types import void as _void
+    from numba.core.types import int64 as _int64, void as _void
     from numba.extending import intrinsic as _intrinsic
+    from numba.np.arrayobj import make_array as _array
     # Vectors of 512 bits where the processor has them; by itself LLVM keeps to 256.
     @_intrinsic
     def wide(typing):
@@ -165,14 +174,26 @@ try:
             set.add(builder.function.attributes, '"prefer-vector-width"="512"')
             return context.get_dummy_value()
         return _void(), code
+    # Atomic: see gate.mark.
+    @_intrinsic
+    def mark(typing, flags, k, flag):
+        def code(context, builder, signature, arguments):
+            array = _array(flags)(context, builder, arguments[0])
+            at = context.cast(builder, arguments[1], k, _int64)
+            at = builder.mul(at, context.get_constant(_int64, APART))
+            what = context.cast(builder, arguments[2], flag, _int64)
+            return builder.atomic_rmw("or", builder.gep(array.data, [at]), what, "seq_cst")
+        return _int64(flags, k, flag), code
     # Only entries are called from Python; wrappers for the others would cost half the compile time.
     _inner = {{"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}}
     _inline = _njit(forceinline=True, **_inner)
     _stage = _njit(**_inner)
+    _part = _njit(inline="always", **_inner)
     _entry = _njit(error_model="numpy", nogil=True, no_cfunc_wrapper=True, cache={cache})
 except ImportError:
-    _inline = _stage = _entry = lambda f: f
+    _inline = _stage = _part = _entry = lambda f: f
     wide = lambda: None
+    from crmsim.simulation.gate import mark
 from crmsim.simulation.compile import Parameters
 '''
 
@@ -183,6 +204,8 @@ def generate(own: Mapping[str, Callable[..., Any]] | None = None, *, cache: bool
     sizes: dict[str, Any] = {"block": columns.BLOCK, "stride": columns.STRIDE, "lanes": columns.LANES}
     sizes |= {"attempts": contacts.ATTEMPTS, "width": month.FIELDS}
     sizes["fields"] = (contacts.PLANNED, contacts.COMMON, contacts.CREW)
+    sizes["parts"] = (contacts.FIRST, contacts.SECOND)
+    sizes |= {"flags": (gate.WAITS, gate.OPEN, gate.GONE), "apart": gate.APART}
     parts = [HEADER.format(**sizes, **words, cache=cache)]
     record = ", ".join(f"values[{k}]" for k in range(len(PARAMETERS)))
     parts.append(f"@_inline\ndef parameters(values):\n    return Parameters({record})\n")
@@ -200,19 +223,10 @@ def generate(own: Mapping[str, Callable[..., Any]] | None = None, *, cache: bool
             constants += found
         wanted.append(("_inline", node))
     parts.append("\n".join(constants))
-    for name, node in {**_functions(month), **_functions(contacts)}.items():
-        if name == "parameters":
+    for name, node in {**_functions(month), **_functions(gate), **_functions(contacts)}.items():
+        if name in ("parameters", "mark"):
             continue
-        wanted.append(
-            (
-                "_entry"
-                if name in ENTRIES
-                else "_inline"
-                if name in ("faded", "missing", "state_column", "moment")
-                else "_stage",
-                node,
-            )
-        )
+        wanted.append((KINDS.get(name, "_entry" if name in ENTRIES else "_stage"), node))
     for decorator, node in wanted:
         node = change.visit(node)
         if decorator != "_inline":

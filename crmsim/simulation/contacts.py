@@ -1,8 +1,8 @@
 """Contacts of a month: who turns to the firm, with what luck, and what comes back to the customer.
 
 Compiled with `month.py` and used only with a service desk (`Scenario.service`). The month is then
-lived in two parts: customers meet the firm (`run_first`), the stations answer (`service.py`), and the
-rest of the month follows (`run_second`). A customer contacts the hotline at most once a month; what
+lived in two parts (`run_parts`): customers meet the firm, the stations answer (`service.py`), and the rest
+of the month follows. A customer contacts the hotline at most once a month; what
 happens on the phone is the experience of the service touchpoint.
 
 Times are hours since the start of the month. Reasons are 0 for none, 1 bill, 2 payment, 3 other,
@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from .columns import BLOCK, STRIDE, C, W
-from .month import draw, first_part, missing, parameters, pick, second_part
+from .gate import OPEN, WAITS, mark, wait_at_gate
+from .month import draw, draw_luck, first_part, missing, parameters, pick, second_part
 from .rules import complaint_probability, contact_experience
 from .single import exp, log, normal
 
@@ -24,6 +25,7 @@ Array = Any
 
 PLANNED, COMMON, CREW = 8, 9, 10  # of compile.TOUCHPOINT_FIELDS
 ATTEMPTS = 3
+FIRST, SECOND = 1, 2  # parts of the month
 # What `hand_back` counts, in this order.
 COUNTS = (
     "contacts",
@@ -118,6 +120,73 @@ def take_up(w: Array, bench: Array, failing: Array, failures: int, touchpoints: 
             w[W.drop + d * STRIDE + failing[k]] = bench[2 + d, k]
 
 
+def run_parts(
+    part: int,
+    flags: Array,
+    thread: int,
+    looks: int,
+    state: Array,
+    scratch: Array,
+    keep: bool,
+    benches: Array,
+    luck: Array,
+    failing: Array,
+    ids: Array,
+    touchpoints: Array,
+    values: Array,
+    spending: Array,
+    key: Array,
+    totals: Array,
+    first: tuple[int, int],
+    second: tuple[int, int],
+    total: Array,
+    begins: Array,
+    events: Array,
+    hours: Any,
+    numbers: Array,
+    who: Array,
+    whole: Array,
+    once: Array,
+    times: Array,
+    odds: Array,
+    visit_who: Array,
+    visit_slot: Array,
+    homes: Array,
+    service: int,
+    payment: int,
+    edges: Array,
+    began: Array,
+    start: Array,
+    kind: Array,
+    resolved: Array,
+    waited: Array,
+    settled: Array,
+    helped: Array,
+    counts: Array,
+    visit_waited: Array,
+) -> None:
+    """The FIRST part of the month, of the blocks from first[0] to first[1], or the SECOND, of those from
+    second[0] to second[1]; or both, with a wait at the gate between them (`gate.py`, for `thread` and
+    `looks`), and the second only if it opens in time."""
+    if part & FIRST > 0:
+        run_first(
+            state, scratch, keep, benches, failing, ids, touchpoints, values, key, first[0], first[1], total,
+            begins, events, hours, numbers, who, whole, once, times, odds, visit_who, visit_slot, homes,
+        )  # fmt: skip
+    if part == FIRST + SECOND:
+        mark(flags, thread, WAITS)
+        if looks > 0:
+            draw_ahead(flags, thread, luck, ids, values, key, second[0], second[1], numbers)
+        if not wait_at_gate(flags, thread, looks):
+            return
+    if part & SECOND > 0:
+        run_second(
+            state, scratch, keep, benches, luck, failing, ids, touchpoints, values, spending, key, totals,
+            second[0], second[1], service, payment, numbers, edges, whole, once, times, began, start, kind,
+            resolved, waited, settled, helped, counts, visit_slot, visit_waited,
+        )  # fmt: skip
+
+
 def run_first(
     state: Array,
     scratch: Array,
@@ -169,6 +238,7 @@ def run_first(
         report(b, w, u, voice, failing[k], failures, touchpoints, values)
         set_aside(w, benches[k], failing[k], failures, touchpoints)
         numbers[4, k] = failures
+        numbers[5, k] = 0
         n = pick(w[W.reason : W.reason + BLOCK], ids[k], whole[0, at : at + BLOCK], who[at : at + BLOCK])
         numbers[0, k] = n
         numbers[1, k] = at
@@ -231,11 +301,25 @@ def pack(
     edges[1, blocks] = visits
 
 
+def draw_ahead(
+    flags: Array, thread: int, luck: Array, ids: Array, values: Array, key: Array, low: int, high: int,
+    numbers: Array,
+) -> None:  # fmt: skip
+    """While the stations answer: the luck of the second part, to rows of `luck`; numbers[5] says of which
+    blocks, in the order in which they are lived."""
+    for k in range(high - 1, low - 1, -1):
+        if mark(flags, thread, 0) & OPEN > 0:
+            return
+        draw_luck(luck[k], ids[k], values, key)
+        numbers[5, k] = 1
+
+
 def run_second(
     state: Array,
     scratch: Array,
     keep: bool,
     benches: Array,
+    luck: Array,
     failing: Array,
     ids: Array,
     touchpoints: Array,
@@ -267,6 +351,11 @@ def run_second(
     # The blocks that met the firm last are still in the processor's cache.
     for k in range(high - 1, low - 1, -1):
         w = scratch[k] if keep else scratch[0]
+        if numbers[5, k] > 0:
+            for i in range(8 * STRIDE):
+                w[W.luck + i] = luck[k, i]
+        else:
+            draw_luck(w[W.luck : W.luck + 8 * STRIDE], ids[k], values, key)
         take_up(w, benches[k], failing[k], numbers[4, k], touchpoints)
         paid(w, k * BLOCK, edges[1, k], edges[1, k + 1], payment, values, visit_slot, visit_waited)
         hand_back(

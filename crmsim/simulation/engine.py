@@ -6,6 +6,7 @@ import math
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -22,8 +23,10 @@ from .compile import (
     rule_set,
     touchpoint_values,
 )
+from .contacts import FIRST, SECOND
 from .customers import CustomerView, People, spending_table
 from .draws import WORLD, Key, Purpose, make_key, normal, uniform
+from .gate import APART
 from .policies import Levers, Offers, PolicyError, Programme, policies_of
 from .run import UNASKED, Offered, Run
 from .scenario import Scenario
@@ -35,6 +38,10 @@ if TYPE_CHECKING:
 NEIGHBOURHOOD = 8
 # Blocks that the first thread lives until the others are awake (measured).
 AHEAD = 2
+# Looks at a gate before a thread goes to sleep: about a millisecond. With more threads than so many the
+# processors may be shared with others, or be fewer than they seem: there nobody waits awake.
+LOOKS = 150_000
+AWAKE = 8
 # Months between moving those who left out of the blocks.
 COMPACT_EVERY = 4
 
@@ -126,7 +133,7 @@ class World:
     ) -> None:
         self.scenario, self.policies, self.key, self.rules = scenario, policies, key, rules
         self.module = kernels(rules)
-        if not is_compiled(self.module, "run_month" if scenario.service.desk == "none" else "run_second"):
+        if not is_compiled(self.module, "run_month" if scenario.service.desk == "none" else "run_parts"):
             print("crmsim: compiling the rules (some 20 s, once) ...", file=sys.stderr, flush=True)
         self.events, self.follow = events, follow
         self.base = parameter_values(scenario)
@@ -476,6 +483,7 @@ class CompiledWorld(World):
         # With a desk: what the second part of a month needs of the first, a row a block.
         self.benches = np.zeros((0, 2 + len(scenario.touchpoints), BLOCK), dtype=np.float32)
         self.failing = np.zeros((0, BLOCK), dtype=np.int64)
+        self.luck = np.zeros((0, 8 * STRIDE), dtype=np.float32)
         self.scratch = np.zeros((0, SCRATCH_COLUMNS * STRIDE), dtype=np.float32)
         self.watched = False
         self.spare = np.zeros((self.threads, SCRATCH_COLUMNS * STRIDE), dtype=np.float32)
@@ -552,40 +560,57 @@ class CompiledWorld(World):
             room = blocks + blocks // 8
             self.benches = np.zeros((room, *self.benches.shape[1:]), dtype=np.float32)
             self.failing = np.zeros((room, BLOCK), dtype=np.int64)
+            self.luck = np.zeros((room, 8 * STRIDE), dtype=np.float32)
         keep = self._keeps_service()
         if keep and (self.events or len(self.scratch) != blocks):
             self.scratch = np.zeros((blocks, SCRATCH_COLUMNS * STRIDE), dtype=np.float32)
         self.touchpoints = self.service.touchpoints(self.touchpoints)
+        service = self.service.open(self, month)
+        # The others come to the first part while they still wake, to the second awake.
+        first, second = self._edges(blocks, AHEAD), self._edges(blocks, 0)
+        threads = len(first) - 1
+        flags = np.zeros(threads * APART, np.int64)
 
-        asked = self.service.open(self, month)
-
-        def first(spare: np.ndarray, low: int, high: int) -> None:
-            self.module.run_first(
-                people.state, self.scratch if keep else spare, keep, self.benches, self.failing,
-                people.ids, self.touchpoints, self.values, people.key, low, high, *asked,
+        def live(part: int, k: int, looks: int = 0) -> None:
+            self.module.run_parts(
+                part, flags, k, looks, people.state, self.scratch if keep else self.spare[k : k + 1], keep,
+                self.benches, self.luck, self.failing, people.ids, self.touchpoints, self.values,
+                self.spending, people.key, self.sums, first[k : k + 2], second[k : k + 2], *service,
             )  # fmt: skip
 
-        self._in_parts(blocks, first)
-        answers = self.service.answer()
-
-        def second(spare: np.ndarray, low: int, high: int) -> None:
-            self.module.run_second(
-                people.state, self.scratch if keep else spare, keep, self.benches, self.failing,
-                people.ids, self.touchpoints, self.values, self.spending, people.key, self.sums, low, high,
-                *answers,
-            )  # fmt: skip
-
-        self._in_parts(blocks, second)
+        # Nobody can wait for answers that are written to a place of their own.
+        looks = LOOKS if self.service.in_place and threads <= AWAKE else 0
+        jobs = [self.pool.submit(live, FIRST + SECOND, k, looks) for k in range(1, threads) if self.pool]
+        live(FIRST, 0)
+        patience = LOOKS
+        while not self.module.all_wait(flags, threads, patience):
+            for job in jobs:
+                if job.done():
+                    job.result()  # says what went wrong
+            time.sleep(1e-5)
+            patience = 1
+        service = self.service.answer()
+        gone = np.empty(threads, dtype=np.int64)
+        number = self.module.open_gate(flags, threads, gone)
+        jobs += [self.pool.submit(live, SECOND, k) for k in gone[:number].tolist() if self.pool]
+        live(SECOND, 0)
+        for job in jobs:
+            job.result()
         self.service.close()
         self.module.add_up(self.sums[:blocks], self.totals)
 
+    def _edges(self, blocks: int, ahead: int) -> tuple[int, ...]:
+        """The blocks of thread k are those from edges[k] to edges[k + 1]; the first thread has `ahead` more
+        than its part."""
+        parts = max(min(self.threads if self.pool else 1, blocks), 1)
+        ahead = min(ahead, blocks) if parts > 1 else 0
+        return 0, *(ahead + (blocks - ahead) * k // parts for k in range(1, parts + 1))
+
     def _in_parts(self, blocks: int, work: Callable[[np.ndarray, int, int], None]) -> None:
         """Do work(scratch, low, high) for all blocks, each thread with scratch of its own."""
-        parts = max(min(self.threads, blocks), 1)
         # The first part begins while the other threads still wake, so it is the longest.
-        ahead = min(AHEAD, blocks) if parts > 1 else 0
-        edges = [0, *(ahead + (blocks - ahead) * k // parts for k in range(1, parts + 1))]
-        jobs = [(self.spare[k : k + 1], edges[k], edges[k + 1]) for k in range(parts)]
+        edges = self._edges(blocks, AHEAD)
+        jobs = [(self.spare[k : k + 1], edges[k], edges[k + 1]) for k in range(len(edges) - 1)]
         others = [self.pool.submit(work, *job) for job in jobs[1:]] if self.pool else []
         work(*jobs[0])
         for done in others:

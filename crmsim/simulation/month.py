@@ -748,6 +748,12 @@ def first_part(
     return failures
 
 
+def draw_luck(luck: Array, ids: Array, values: Array, key: Array) -> None:
+    """What everybody needs in the second part: columns `luck` and `more_luck` of the scratch."""
+    draw(luck, ids, BLOCK, np.uint64(0), values, key)
+    draw(luck[4 * STRIDE :], ids, BLOCK, np.uint64(1), values, key)
+
+
 def second_part(
     b: Array,
     w: Array,
@@ -761,7 +767,7 @@ def second_part(
 ) -> None:
     """Perceive what was met, feel, buy, pay, perhaps leave. `served`: a service desk has answered
     complaints already. Of the scratch it finds what was met, what failed and the drops (with a desk
-    also complaints and their answers); all else it writes."""
+    also complaints, their answers, and the luck of `draw_luck`); all else it writes."""
     p = parameters(values)
     lanes = np.empty(BLOCK, dtype=np.int64)
     who = np.empty(BLOCK, dtype=np.uint64)
@@ -770,8 +776,8 @@ def second_part(
     u = w[W.draws : W.draws + 4 * STRIDE]
     quality = w[W.draws : W.draws + BLOCK]
     begin(b, w)
-    draw(w[W.luck : W.luck + 4 * STRIDE], ids, BLOCK, np.uint64(0), values, key)
-    draw(w[W.more_luck : W.more_luck + 4 * STRIDE], ids, BLOCK, np.uint64(1), values, key)
+    if not served:
+        draw_luck(w[W.luck : W.luck + 8 * STRIDE], ids, values, key)
     for d in range(touchpoints.shape[0]):
         z = b[C.perception + d * STRIDE : C.perception + d * STRIDE + BLOCK]
         drop = w[W.drop + d * STRIDE : W.drop + d * STRIDE + BLOCK]
@@ -1016,9 +1022,11 @@ def bring(
     number = touchpoints.shape[0]
     offered = np.empty((step, number), dtype=np.float32)
     taken = np.empty((step, number), dtype=np.float32)
-    qualities = np.zeros(step, dtype=np.float32)
-    losses = np.zeros(step, dtype=np.float32)
+    qualities = np.empty(step, dtype=np.float32)
+    losses = np.empty(step, dtype=np.float32)
     for g in range(step):
+        qualities[g] = 0.0
+        losses[g] = 0.0
         for d in range(number):
             t = touchpoints[d]
             at = first_column + g

@@ -62,6 +62,7 @@ class OnDuty(NamedTuple):
     """Who works at a station in a month."""
 
     rota: Rota
+    servers: int
     calendar: Calendar
     hours: float  # server-hours on shift
 
@@ -79,7 +80,21 @@ def on_duty(
     """A station's servers in a month whose first day is `weekday`: so many, and others beside them."""
     rota = Rota(staff(name, number, begin, finish, days) + others)
     calendar = rota.calendar(DAYS, weekday)
-    return OnDuty(rota, calendar, float(calendar.duty(np.array([0.0, HOURS]))[0]))
+    return OnDuty(rota, rota.servers, calendar, float(calendar.duty(np.array([0.0, HOURS]))[0]))
+
+
+def left_over(busy_until: np.ndarray, servers: int) -> np.ndarray:
+    """Until when so many servers are busy with what those of the month before had still to do, hours."""
+    left = np.maximum(busy_until - HOURS, 0.0)
+    if len(left) == servers:
+        return left
+    busy = np.zeros(servers)
+    same = min(len(left), servers)
+    busy[:same] = left[:same]
+    # The work of those who are no longer there falls to the least busy of the others.
+    for hours in left[same:] if same else ():
+        busy[np.argmin(busy)] += hours
+    return busy
 
 
 class Line(NamedTuple):
@@ -122,8 +137,9 @@ class Operations:
         # Identities that no customer has, for the luck of common events.
         number = 64 * np.arange(len(self.names))[:, None] + np.arange(scenario.service.common_events)
         self.event_who = np.uint64(WORLD - 1) - number.astype(np.uint64)
-        self.numbers = np.zeros((5, 0), np.int64)
-        self.columns = _columns_of_contacts(0)
+        # What a month's answers are written to; with records, or another desk, each month has its own.
+        self.in_place = scenario.service.desk == "fast" and not keep
+        self._make_room(0)
         self.hourly, self.weekdays = (
             np.array(scenario.service.hourly, float),
             np.array(scenario.service.weekdays, float),
@@ -134,7 +150,6 @@ class Operations:
         self.books: list[tuple[int, np.ndarray, float, dict[str, float]]] = []  # see `_row`
         self.backlog: dict[str, np.ndarray] = {}
         # Room used again from month to month.
-        self.room: dict[str, Answers] = {}
         self.columns_of: dict[str, tuple[np.ndarray, ...]] = {}
         self.lines: dict[str, Line] = {}
 
@@ -145,7 +160,8 @@ class Operations:
         return points * self.by_chance
 
     def open(self, world: CompiledWorld, month: int) -> tuple[Any, ...]:
-        """Begin the month. Returns what `run_first` needs beside the customers, and fills."""
+        """Begin the month. Returns what its parts need beside the customers: what the first fills, and, if
+        they are written `in_place`, the answers that the second takes up."""
         lever = world.levers.values
         self.value = lambda name: float(lever[PARAMETER_INDEX["service_" + name]])
         self.now, self.weekday = month, DAYS * month % 7
@@ -166,34 +182,46 @@ class Operations:
             HOURS, self.total, self.begins,
         )  # fmt: skip
         if self.numbers.shape[1] < self.blocks:
-            size = self.blocks + self.blocks // 8
-            self.numbers = np.zeros((5, size), np.int64)
-            self.columns = _columns_of_contacts(size * BLOCK)
-        asked = self.total, self.begins, event_times[month], HOURS, self.numbers
-        return *asked, *self.columns, self.homes
+            self._make_room(self.blocks + self.blocks // 8)
+        self.counts[:] = 0.0
+        self.asked = (
+            *(self.total, self.begins, event_times[month], HOURS, self.numbers), *self.columns, self.homes
+        )  # fmt: skip
+        return *self.asked, *self._answered(self.room["hotline"], self.room["counter"].waited)
+
+    def _make_room(self, blocks: int) -> None:
+        """Columns for the contacts of so many blocks, used again from month to month. A customer turns to
+        the hotline, or to the counter, once a month at most; rooms never entered cost nothing."""
+        size = blocks * BLOCK
+        self.numbers, self.edges = np.zeros((6, blocks), np.int64), np.zeros((2, blocks + 1), np.int64)
+        self.columns = _, whole, once, times, odds, _, _ = _columns_of_contacts(size)
+        self.callers = Line(
+            once[0], times[0], once[1], odds[0], times[1], odds[1], odds[2], times[2], whole[1]
+        )
+        self.helped, self.counts = np.empty(size, np.int8), np.zeros((blocks, len(COUNTS)))
+        self.room = {name: Answers.empty(size, ATTEMPTS) for name in ("hotline", "counter")}
+
+    def _answered(self, out: Answers, waited: np.ndarray) -> tuple[Any, ...]:
+        """What the second part needs, from the hotline's answers and the waits at the counter."""
+        return (
+            self.service, self.payment, self.edges, out.arrival, out.start, out.kind, out.resolved,
+            out.waited, out.settled, self.helped, self.counts, waited,
+        )  # fmt: skip
 
     def answer(self) -> tuple[Any, ...]:
-        """Answer the month's contacts. Returns what `run_second` needs of it."""
-        edges = np.empty((2, self.blocks + 1), np.int64)
-        self.kernels.pack(self.numbers, self.blocks, edges, *self.columns)
-        who, whole, once, times, odds, _, visit_slot = self.columns
-        n, visits = int(edges[0, -1]), int(edges[1, -1])
-        (self.helped,) = self._columns("helped", n, np.int8)
-        line = Line(once[0], times[0], once[1], odds[0], times[1], odds[1], odds[2], times[2], whole[1])
+        """Answer the month's contacts. Returns as `open` does, now with the answers."""
+        self.kernels.pack(self.numbers, self.blocks, self.edges, *self.columns)
+        n, visits = self.edges[:, self.blocks].tolist()
         self.part: dict[str, Any] = {"month": self.now}
         self.duty = on_duty("agents", self.value("agents"), *self.open_at, self.shifts)
-        out = self._answer("hotline", self.duty, line, n, who)
+        out = self._answer("hotline", self.duty, self.callers, n, self.columns[0])
         self.jobs = self._crews(n, out)
         self.letters = self._office(n, out)
         self.visits: dict[str, float] = {}
-        waited = out.waited
+        waited = self.room["counter"].waited
         if self.value("counter_clerks") > 0:
             self.visits, waited = self._counter(visits)
-        self.counts = np.zeros((self.blocks, len(COUNTS)))
-        return (
-            self.service, self.payment, self.numbers, edges, whole, once, times, out.arrival, out.start,
-            out.kind, out.resolved, out.waited, out.settled, self.helped, self.counts, visit_slot, waited,
-        )  # fmt: skip
+        return *self.asked, *self._answered(out, waited)
 
     def close(self) -> None:
         """Close the month's books."""
@@ -264,14 +292,8 @@ class Operations:
         rota, calendar = duty.rota, duty.calendar
         phone = line.reason is not None
         # What crews, clerks and counter did not finish is still to be done; a telephone line is not.
-        busy = np.zeros(rota.servers)
-        if not phone and (earlier := self.backlog.get(station)) is not None:
-            left = np.maximum(earlier - HOURS, 0.0)
-            same = min(len(left), len(busy))
-            busy[:same] = left[:same]
-            # The work of those who are no longer there falls to the least busy of the others.
-            for hours in left[same:] if same else ():
-                busy[np.argmin(busy)] += hours
+        earlier = None if phone else self.backlog.get(station)
+        busy = np.zeros(duty.servers) if earlier is None else left_over(earlier, duty.servers)
         desk, called_back = self.scenario.service.desk, None
         arrival, service = line.arrival[:n], line.service[:n]
         if not phone and (self.keep or desk != "fast"):

@@ -96,7 +96,9 @@ def in_order(times: Any) -> Any:
     the rest: for a month's contacts some ten times as fast as argsort.
     """
     n = len(times)
-    order = np.arange(n)
+    order = np.empty(n, np.int64)  # arange and zeros take half a second to compile
+    for i in range(n):
+        order[i] = i
     if n < 2:
         return order
     low, high, sorted_already = times[0], times[0], True
@@ -111,7 +113,9 @@ def in_order(times: Any) -> Any:
         mask = (1 << DIGIT) - 1
         keys = np.empty(n, np.int64)
         moved = np.empty(n, np.int64)
-        counts = np.zeros((2, mask + 2), np.int64)
+        counts = np.empty((2, mask + 2), np.int64)
+        for k in range(mask + 2):
+            counts[0, k] = counts[1, k] = 0
         for i in range(n):
             key = np.int64((times[i] - low) * scale)
             keys[i] = key
