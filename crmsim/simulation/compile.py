@@ -61,7 +61,7 @@ ENTRIES = (
 )
 # What is not compiled by itself: small functions, and the halves of a month, called from two places.
 KINDS = {name: "_inline" for name in ("faded", "missing", "state_column", "moment")}
-KINDS |= {name: "_part" for name in ("first_part", "second_part", "block_month")}
+KINDS |= {name: "_part" for name in ("first_part", "second_part", "block_month", "run_first", "run_second")}
 DYNAMIC = ("month", "demand", "discount", "imitation", "premium_margin")
 
 

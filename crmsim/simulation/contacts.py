@@ -182,7 +182,7 @@ def run_parts(
     if part & SECOND > 0:
         run_second(
             state, scratch, keep, benches, luck, failing, ids, touchpoints, values, spending, key, totals,
-            second[0], second[1], service, payment, numbers, edges, whole, once, times, began, start, kind,
+            second, service, payment, numbers, edges, whole, once, times, began, start, kind,
             resolved, waited, settled, helped, counts, visit_slot, visit_waited,
         )  # fmt: skip
 
@@ -327,8 +327,7 @@ def run_second(
     spending: Array,
     key: Array,
     totals: Array,
-    low: int,
-    high: int,
+    part: tuple[int, int],
     service: int,
     payment: int,
     numbers: Array,
@@ -347,9 +346,9 @@ def run_second(
     visit_slot: Array,
     visit_waited: Array,
 ) -> None:
-    """The rest of the month of the blocks from `low` to `high`, after the stations have answered."""
+    """The rest of the month of the blocks from part[0] to part[1], after the stations have answered."""
     # The blocks that met the firm last are still in the processor's cache.
-    for k in range(high - 1, low - 1, -1):
+    for k in range(part[1] - 1, part[0] - 1, -1):
         w = scratch[k] if keep else scratch[0]
         if numbers[5, k] > 0:
             for i in range(8 * STRIDE):
