@@ -90,20 +90,22 @@ def report(
 
 
 def set_aside(w: Array, bench: Array, failing: Array, failures: int, touchpoints: Array) -> None:
-    """Keep what the second part of the month needs of the first: in row 0 who met a touchpoint, then a
-    row for each failing lane, with what failed and the drops."""
+    """Keep what the second part of the month needs of the first: who met a touchpoint, then for each failing
+    lane what failed and the drops."""
     for i in range(BLOCK):
-        bench[0, i] = w[W.met + i]
+        bench[i] = w[W.met + i]
+    at = BLOCK
     for k in range(failures):
-        bench[1, k] = w[W.failed + failing[k]]
+        bench[at] = w[W.failed + failing[k]]
         for d in range(touchpoints.shape[0]):
-            bench[2 + d, k] = w[W.drop + d * STRIDE + failing[k]]
+            bench[at + 1 + d] = w[W.drop + d * STRIDE + failing[k]]
+        at += 1 + touchpoints.shape[0]
 
 
 def take_up(w: Array, bench: Array, failing: Array, failures: int, touchpoints: Array) -> None:
     """The same back; nobody has called yet."""
     for i in range(BLOCK):
-        w[W.met + i] = bench[0, i]
+        w[W.met + i] = bench[i]
         w[W.failed + i] = 0.0
         w[W.called + i] = 0.0
         w[W.waited + i] = 0.0
@@ -114,10 +116,12 @@ def take_up(w: Array, bench: Array, failing: Array, failures: int, touchpoints: 
     for d in range(touchpoints.shape[0]):
         for i in range(BLOCK):
             w[W.drop + d * STRIDE + i] = 0.0
+    at = BLOCK
     for k in range(failures):
-        w[W.failed + failing[k]] = bench[1, k]
+        w[W.failed + failing[k]] = bench[at]
         for d in range(touchpoints.shape[0]):
-            w[W.drop + d * STRIDE + failing[k]] = bench[2 + d, k]
+            w[W.drop + d * STRIDE + failing[k]] = bench[at + 1 + d]
+        at += 1 + touchpoints.shape[0]
 
 
 def run_parts(

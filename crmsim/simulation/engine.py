@@ -481,7 +481,7 @@ class CompiledWorld(World):
         self.sums = np.zeros((0, len(TOTALS), LANES), dtype=np.float32)
         self.totals = np.zeros(len(TOTALS))
         # With a desk: what the second part of a month needs of the first, a row a block.
-        self.benches = np.zeros((0, 2 + len(scenario.touchpoints), BLOCK), dtype=np.float32)
+        self.benches = np.zeros((0, (2 + len(scenario.touchpoints)) * BLOCK), dtype=np.float32)
         self.failing = np.zeros((0, BLOCK), dtype=np.int64)
         self.luck = np.zeros((0, 8 * STRIDE), dtype=np.float32)
         self.scratch = np.zeros((0, SCRATCH_COLUMNS * STRIDE), dtype=np.float32)
@@ -558,9 +558,9 @@ class CompiledWorld(World):
         blocks = people.blocks
         if len(self.benches) < blocks:
             room = blocks + blocks // 8
-            self.benches = np.zeros((room, *self.benches.shape[1:]), dtype=np.float32)
-            self.failing = np.zeros((room, BLOCK), dtype=np.int64)
-            self.luck = np.zeros((room, 8 * STRIDE), dtype=np.float32)
+            self.benches = np.empty((room, self.benches.shape[1]), dtype=np.float32)
+            self.failing = np.empty((room, BLOCK), dtype=np.int64)
+            self.luck = np.empty((room, 8 * STRIDE), dtype=np.float32)
         keep = self._keeps_service()
         if keep and (self.events or len(self.scratch) != blocks):
             self.scratch = np.zeros((blocks, SCRATCH_COLUMNS * STRIDE), dtype=np.float32)

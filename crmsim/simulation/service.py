@@ -83,6 +83,18 @@ def on_duty(
     return OnDuty(rota, rota.servers, calendar, float(calendar.duty(np.array([0.0, HOURS]))[0]))
 
 
+@lru_cache(maxsize=64)
+def days_and_events(
+    key: Key, months: int, usual: float, dispersion: float, events: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """How busy each day of each month is where `usual` contacts come on a usual day, and the hours of each
+    month's common events. Kept, since the same luck is lived under one policy after another."""
+    each = np.arange(months)[:, None]
+    days = np.asarray(uniform(key, Purpose.BUSY_DAY, WORLD, each * 32 + np.arange(DAYS)))
+    times = np.asarray(uniform(key, Purpose.EVENT_TIME, WORLD, each * 64 + np.arange(events))) * HOURS
+    return day_factors(days, usual, dispersion), times
+
+
 def left_over(busy_until: np.ndarray, servers: int) -> np.ndarray:
     """Until when so many servers are busy with what those of the month before had still to do, hours."""
     left = np.maximum(busy_until - HOURS, 0.0)
@@ -375,14 +387,10 @@ class Operations:
     def days_and_events(self) -> tuple[np.ndarray, np.ndarray]:
         """How busy each day of each month is, and when each month's common events happen (hours)."""
         service, population = self.scenario.service, self.scenario.population
-        months = np.arange(population.months)[:, None]
-        days = np.asarray(uniform(self.key, Purpose.BUSY_DAY, WORLD, months * 32 + np.arange(DAYS)))
         # The index of dispersion is that of the usual load: a day's luck must not follow the load.
         rate = service.bill_questions + service.payment_questions + service.other_questions + 0.01
         usual = max(population.size * rate * 7 / (DAYS * service.open_days), 1.0)
-        events = months * 64 + np.arange(service.common_events)
-        times = np.asarray(uniform(self.key, Purpose.EVENT_TIME, WORLD, events)) * HOURS
-        return day_factors(days, usual, service.dispersion), times
+        return days_and_events(self.key, population.months, usual, service.dispersion, service.common_events)
 
     def _late(self, out: Answers, arrival: np.ndarray, n: int, deadline: str) -> int:
         """How many of `n` were not done within a deadline (a lever, hours) of their arrival."""
