@@ -205,7 +205,7 @@ def _schedule() -> list[str]:
 
 
 # Parts of the month that only draw, sort or look up.
-HELPERS = {"draw", "pick", "narrow", "parameters", "differs", "at_home", "meet_at_home", "suffer_at_home",
+HELPERS = {"draw", "draw_luck", "pick", "narrow", "parameters", "differs", "at_home", "meet_at_home", "suffer_at_home",
            "perceive_at_home"}  # fmt: skip
 
 

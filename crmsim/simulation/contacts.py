@@ -2,8 +2,8 @@
 
 Compiled with `month.py` and used only with a service desk (`Scenario.service`). The month is then
 lived in two parts (`run_parts`): customers meet the firm, the stations answer (`service.py`), and the rest
-of the month follows. A customer contacts the hotline at most once a month; what
-happens on the phone is the experience of the service touchpoint.
+of the month follows. A customer contacts the hotline at most once a month; what happens on the phone is
+the experience of the service touchpoint.
 
 Times are hours since the start of the month. Reasons are 0 for none, 1 bill, 2 payment, 3 other,
 4 + d for a failure at touchpoint d.
@@ -224,7 +224,8 @@ def run_first(
     each block, which stand from row numbers[1] of the columns on: `whole` slot, reason, common event (-1
     for none), whether a crew must come; `once` arrival, patience (hours), courtesy (points); `times`
     service, redial and repeat delay of each attempt (hours); `odds` whether it would redial, be solved,
-    repeat. Likewise numbers[2] and numbers[3] for those who pay at the counter. homes: `Town.homes`.
+    repeat. Likewise numbers[2] and numbers[3] for those who pay at the counter; numbers[5] is written by
+    `draw_ahead`. homes: `Town.homes`.
     """
     p = parameters(values)
     failing_who = np.empty(BLOCK, dtype=np.uint64)

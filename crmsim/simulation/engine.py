@@ -565,7 +565,7 @@ class CompiledWorld(World):
         if keep and (self.events or len(self.scratch) != blocks):
             self.scratch = np.zeros((blocks, SCRATCH_COLUMNS * STRIDE), dtype=np.float32)
         self.touchpoints = self.service.touchpoints(self.touchpoints)
-        service = self.service.open(self, month)
+        given = self.service.open(self, month)
         # The others come to the first part while they still wake, to the second awake.
         first, second = self._edges(blocks, AHEAD), self._edges(blocks, 0)
         threads = len(first) - 1
@@ -575,7 +575,7 @@ class CompiledWorld(World):
             self.module.run_parts(
                 part, flags, k, looks, people.state, self.scratch if keep else self.spare[k : k + 1], keep,
                 self.benches, self.luck, self.failing, people.ids, self.touchpoints, self.values,
-                self.spending, people.key, self.sums, first[k : k + 2], second[k : k + 2], *service,
+                self.spending, people.key, self.sums, first[k : k + 2], second[k : k + 2], *given,
             )  # fmt: skip
 
         # Nobody can wait for answers that are written to a place of their own.
@@ -589,7 +589,7 @@ class CompiledWorld(World):
                     job.result()  # says what went wrong
             time.sleep(1e-5)
             patience = 1
-        service = self.service.answer()
+        given = self.service.answer()
         gone = np.empty(threads, dtype=np.int64)
         number = self.module.open_gate(flags, threads, gone)
         jobs += [self.pool.submit(live, SECOND, k) for k in gone[:number].tolist() if self.pool]
