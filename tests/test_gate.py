@@ -11,6 +11,7 @@ import pytest
 import crmsim as cs
 from crmsim.simulation import engine, gate
 from crmsim.simulation.compile import has_numba, kernels
+from crmsim.simulation.contacts import FIRST, SECOND
 from crmsim.simulation.gate import APART, GONE, OPEN, WAITS
 
 FUNCTIONS = ("mark", "wait_at_gate", "all_wait", "open_gate")
@@ -109,26 +110,56 @@ def test_the_same_bits_however_long_threads_wait(monkeypatch, looks, awake, thre
     assert one.customers.equals(many.customers)
 
 
-def test_a_thread_that_fails_is_heard(monkeypatch):
+@pytest.fixture
+def parts(monkeypatch):
+    """Put a function in the way of `run_parts`: it is called with the real one and its arguments."""
+
+    def put(between):
+        begun = engine.CompiledWorld.__init__
+
+        def begin(self, *arguments, **named):
+            begun(self, *arguments, **named)
+            real = self.module
+
+            class Module:
+                def __getattr__(self, name):
+                    return getattr(real, name)
+
+                def run_parts(self, *arguments):
+                    return between(real.run_parts, *arguments)
+
+            self.module = Module()
+
+        monkeypatch.setattr(engine.CompiledWorld, "__init__", begin)
+
+    return put
+
+
+@pytest.mark.parametrize(("looks", "sent_for"), [(10**12, 0), (0, 3)])
+def test_who_waits_long_enough_is_never_sent_for(monkeypatch, parts, looks, sent_for):
+    calls = []
+
+    def between(run_parts, part, flags, k, *others):
+        calls.append((part, k))
+        return run_parts(part, flags, k, *others)
+
+    parts(between)
+    monkeypatch.setattr(engine, "LOOKS", looks)
+    scenario = cs.Scenario.preset("water_utility").replace(population__size=5000, population__months=3)
+    cs.simulate(scenario, seed=1, threads=2)
+    assert calls.count((FIRST + SECOND, 1)) == 3 and calls.count((SECOND, 1)) == sent_for
+    assert calls.count((FIRST, 0)) == calls.count((SECOND, 0)) == 3
+
+
+def test_a_thread_that_fails_is_heard(parts):
     """What a thread raises before it comes to the gate ends the run with its message."""
+
+    def between(run_parts, part, flags, k, *others):
+        if k == 1:
+            raise MemoryError("no room for thread 1")
+        return run_parts(part, flags, k, *others)
+
+    parts(between)
     scenario = cs.Scenario.preset("water_utility").replace(population__size=5000, population__months=2)
-    begun = engine.CompiledWorld.__init__
-
-    def broken(self, *arguments, **named):
-        begun(self, *arguments, **named)
-        real = self.module
-
-        class Module:
-            def __getattr__(self, name):
-                return getattr(real, name)
-
-            def run_parts(self, part, flags, k, *others):
-                if k == 1:
-                    raise MemoryError("no room for thread 1")
-                return real.run_parts(part, flags, k, *others)
-
-        self.module = Module()
-
-    monkeypatch.setattr(engine.CompiledWorld, "__init__", broken)
     with pytest.raises(MemoryError, match="no room for thread 1"):
         cs.simulate(scenario, seed=1, threads=2)

@@ -59,7 +59,8 @@ ENTRIES = (
     "uniforms",
     "normals",
 )
-# What is not compiled by itself: small functions, and the halves of a month, called from two places.
+# What is not compiled by itself: small functions, and the parts of a month, called from one place or two.
+# Those become part of their callers, which numba does for calls of up to 30 arguments.
 KINDS = {name: "_inline" for name in ("faded", "missing", "state_column", "moment")}
 KINDS |= {name: "_part" for name in ("first_part", "second_part", "block_month", "run_first", "run_second")}
 DYNAMIC = ("month", "demand", "discount", "imitation", "premium_margin")

@@ -177,17 +177,18 @@ def run_parts(
             state, scratch, keep, benches, failing, ids, touchpoints, values, key, first[0], first[1], total,
             begins, events, hours, numbers, who, whole, once, times, odds, visit_who, visit_slot, homes,
         )  # fmt: skip
+    drawn = second[1]
     if part == FIRST + SECOND:
         mark(flags, thread, WAITS)
         if looks > 0:
-            draw_ahead(flags, thread, luck, ids, values, key, second[0], second[1], numbers)
+            drawn = draw_ahead(flags, thread, luck, ids, values, key, second[0], second[1])
         if not wait_at_gate(flags, thread, looks):
             return
     if part & SECOND > 0:
         run_second(
             state, scratch, keep, benches, luck, failing, ids, touchpoints, values, spending, key, totals,
-            second, service, payment, numbers, edges, whole, once, times, began, start, kind,
-            resolved, waited, settled, helped, counts, visit_slot, visit_waited,
+            (second[0], second[1], drawn), service, payment, numbers, edges, whole, once, times, began, start,
+            kind, resolved, waited, settled, helped, counts, visit_slot, visit_waited,
         )  # fmt: skip
 
 
@@ -224,8 +225,7 @@ def run_first(
     each block, which stand from row numbers[1] of the columns on: `whole` slot, reason, common event (-1
     for none), whether a crew must come; `once` arrival, patience (hours), courtesy (points); `times`
     service, redial and repeat delay of each attempt (hours); `odds` whether it would redial, be solved,
-    repeat. Likewise numbers[2] and numbers[3] for those who pay at the counter; numbers[5] is written by
-    `draw_ahead`. homes: `Town.homes`.
+    repeat. Likewise numbers[2] and numbers[3] for those who pay at the counter. homes: `Town.homes`.
     """
     p = parameters(values)
     failing_who = np.empty(BLOCK, dtype=np.uint64)
@@ -243,7 +243,6 @@ def run_first(
         report(b, w, u, voice, failing[k], failures, touchpoints, values)
         set_aside(w, benches[k], failing[k], failures, touchpoints)
         numbers[4, k] = failures
-        numbers[5, k] = 0
         n = pick(w[W.reason : W.reason + BLOCK], ids[k], whole[0, at : at + BLOCK], who[at : at + BLOCK])
         numbers[0, k] = n
         numbers[1, k] = at
@@ -307,16 +306,15 @@ def pack(
 
 
 def draw_ahead(
-    flags: Array, thread: int, luck: Array, ids: Array, values: Array, key: Array, low: int, high: int,
-    numbers: Array,
-) -> None:  # fmt: skip
-    """While the stations answer: the luck of the second part, to rows of `luck`; numbers[5] says of which
-    blocks, in the order in which they are lived."""
+    flags: Array, thread: int, luck: Array, ids: Array, values: Array, key: Array, low: int, high: int
+) -> int:  # fmt: skip
+    """While the stations answer: the luck of the second part, to rows of `luck`, in the order in which the
+    blocks are lived. Returns from which block on it is drawn."""
     for k in range(high - 1, low - 1, -1):
         if mark(flags, thread, 0) & OPEN > 0:
-            return
+            return k + 1
         draw_luck(luck[k], ids[k], values, key)
-        numbers[5, k] = 1
+    return low
 
 
 def run_second(
@@ -332,7 +330,7 @@ def run_second(
     spending: Array,
     key: Array,
     totals: Array,
-    part: tuple[int, int],
+    part: tuple[int, int, int],
     service: int,
     payment: int,
     numbers: Array,
@@ -351,11 +349,12 @@ def run_second(
     visit_slot: Array,
     visit_waited: Array,
 ) -> None:
-    """The rest of the month of the blocks from part[0] to part[1], after the stations have answered."""
+    """The rest of the month of the blocks from part[0] to part[1], after the stations have answered. From
+    part[2] on their luck is drawn already, in `luck`."""
     # The blocks that met the firm last are still in the processor's cache.
     for k in range(part[1] - 1, part[0] - 1, -1):
         w = scratch[k] if keep else scratch[0]
-        if numbers[5, k] > 0:
+        if k >= part[2]:
             for i in range(8 * STRIDE):
                 w[W.luck + i] = luck[k, i]
         else:

@@ -1,7 +1,7 @@
 """A gate inside the month, where threads wait awake.
 
 With a service desk the first thread answers the month's contacts while the others wait for the second
-part of the month. Waking a sleeping thread takes a tenth of that part, so they look at a flag instead,
+part of the month. Waking a sleeping thread takes a fifth of that part, so they look at a flag instead,
 in compiled code, and lose patience after so many looks: whoever has gone is sent for again. A thread
 that goes while the gate opens is counted by one side only, since `mark` cannot be divided.
 

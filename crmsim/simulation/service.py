@@ -149,7 +149,7 @@ class Operations:
         # Identities that no customer has, for the luck of common events.
         number = 64 * np.arange(len(self.names))[:, None] + np.arange(scenario.service.common_events)
         self.event_who = np.uint64(WORLD - 1) - number.astype(np.uint64)
-        # What a month's answers are written to; with records, or another desk, each month has its own.
+        # Whether all months write their answers to the same room; records and other desks have their own.
         self.in_place = scenario.service.desk == "fast" and not keep
         self._make_room(0)
         self.hourly, self.weekdays = (
@@ -205,7 +205,7 @@ class Operations:
         """Columns for the contacts of so many blocks, used again from month to month. A customer turns to
         the hotline, or to the counter, once a month at most; rooms never entered cost nothing."""
         size = blocks * BLOCK
-        self.numbers, self.edges = np.zeros((6, blocks), np.int64), np.zeros((2, blocks + 1), np.int64)
+        self.numbers, self.edges = np.zeros((5, blocks), np.int64), np.zeros((2, blocks + 1), np.int64)
         self.columns = _, whole, once, times, odds, _, _ = _columns_of_contacts(size)
         self.callers = Line(
             once[0], times[0], once[1], odds[0], times[1], odds[1], odds[2], times[2], whole[1]
